@@ -1,5 +1,7 @@
 """A network in an ensemble takes the path that it would take alone with torch.nn and torch.optim."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +43,7 @@ def alone(activation, algorithm, start, images, labels, learning_rate, weight_de
     In float64, so that what is left is the ensemble's own rounding.
     """
     layers = []
-    for inputs, outputs in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+    for inputs, outputs in pairwise(WIDTHS):
         layers += [torch.nn.Linear(inputs, outputs), ACTIVATIONS[activation]()]
     network = torch.nn.Sequential(*layers[:-1]).double()
     torch.nn.utils.vector_to_parameters(torch.from_numpy(start).double(), network.parameters())

@@ -24,18 +24,42 @@ def test_the_default_parameters_are_valid(raw_params):
         ("train.epochs", "10", 'train.epochs is "10"; expected a whole number from 1 to 10,000.'),
         ("train.epochs", 1.5, "train.epochs is 1.5; expected a whole number from 1 to 10,000."),
         ("train.networks", 0, "train.networks is 0; expected a whole number from 1 to 10,000."),
-        ("train.learning_rate", float("nan"), "train.learning_rate is NaN; expected a number above 0."),
-        ("train.learning_rate", float("inf"), "train.learning_rate is Infinity; expected a number above 0."),
+        (
+            "train.learning_rate",
+            float("nan"),
+            "train.learning_rate is NaN; expected a number above 0.",
+        ),
+        (
+            "train.learning_rate",
+            float("inf"),
+            "train.learning_rate is Infinity; expected a number above 0.",
+        ),
         ("train.weight_decay", -1, "train.weight_decay is -1; expected a number of 0 or more."),
         ("track.biases", 1, "track.biases is 1; expected true or false."),
         ("seed", None, "seed is null; expected a whole number from 0 to 4,294,967,295."),
         ("seed", True, "seed is true; expected a whole number from 0 to 4,294,967,295."),
         ("train.algorithm", "rmsprop", 'train.algorithm is "rmsprop"; expected sgd or adam.'),
         ("train.arms", [], "train.arms is []; expected a list, each scratch or pretrained."),
-        ("network.hidden_layers", [8, 0], "network.hidden_layers is [8, 0]; expected a list, each a whole number from 1 to 4,096."),
-        ("track.layers", "some", 'track.layers is "some"; expected all, or a list, each a whole number from 1 to 1,000.'),
-        ("pretrain.snapshots.per_epoch", 0, "pretrain.snapshots.per_epoch is 0; expected a whole number from 1 to 10,000."),
-        ("project.som", 20, "project.som is 20; expected a section with the keys rows, columns, updates, learning_rate, radius."),
+        (
+            "network.hidden_layers",
+            [8, 0],
+            "network.hidden_layers is [8, 0]; expected a list, each a whole number from 1 to 4,096.",
+        ),
+        (
+            "track.layers",
+            "some",
+            'track.layers is "some"; expected all, or a list, each a whole number from 1 to 1,000.',
+        ),
+        (
+            "pretrain.snapshots.per_epoch",
+            0,
+            "pretrain.snapshots.per_epoch is 0; expected a whole number from 1 to 10,000.",
+        ),
+        (
+            "project.som",
+            20,
+            "project.som is 20; expected a section with the keys rows, columns, updates, learning_rate, radius.",
+        ),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_is_allowed(changed, key, value, expected):
@@ -80,8 +104,14 @@ def test_every_problem_is_told_at_once(changed):
         ({"project.methods": ["pca", "pca"]}, "project.methods names pca more than once"),
         ({"track.layers": [7]}, "track.layers names layer 7; expected numbers from 1 to 6"),
         ({"track.separately": True}, "differ in shape (layer 1: 784×8, layer 2: 8×8"),
-        ({"track.average_hidden_layers": True, "track.layers": [2, 3]}, "expected track.layers: all"),
-        ({"track.average_hidden_layers": True, "network.hidden_layers": [8]}, "no hidden-to-hidden layer"),
+        (
+            {"track.average_hidden_layers": True, "track.layers": [2, 3]},
+            "expected track.layers: all",
+        ),
+        (
+            {"track.average_hidden_layers": True, "network.hidden_layers": [8]},
+            "no hidden-to-hidden layer",
+        ),
         ({"track.average_hidden_layers": True, "network.hidden_layers": [8, 4, 8]}, "of one width"),
     ],
 )
@@ -113,7 +143,11 @@ def test_a_missing_file_gets_one_message(tmp_path):
 
 
 def test_flattening_gives_dotted_keys():
-    assert params.flattened({"a": {"b": {"c": 1}, "d": [2]}, "e": 3}) == {"a.b.c": 1, "a.d": [2], "e": 3}
+    assert params.flattened({"a": {"b": {"c": 1}, "d": [2]}, "e": 3}) == {
+        "a.b.c": 1,
+        "a.d": [2],
+        "e": 3,
+    }
 
 
 def test_params_yaml_fits_on_one_screen_and_explains_every_key(raw_params):

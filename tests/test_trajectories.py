@@ -61,7 +61,10 @@ def test_a_store_explains_itself(tmp_path):
     assert stored["step"].values.tolist() == SCHEDULE.steps.tolist()
     # 6·4 matrix and 4 biases in layer 1, then 4·3 and 3 in layer 2.
     assert stored["layer"].values.tolist() == [1] * 28 + [2] * 15
-    assert (stored["kind"].values == "bias").nonzero()[0].tolist() == [*range(24, 28), *range(40, 43)]
+    assert (stored["kind"].values == "bias").nonzero()[0].tolist() == [
+        *range(24, 28),
+        *range(40, 43),
+    ]
     assert trajectories.architecture_of(stored) == ARCHITECTURE
     assert trajectories.members_of(stored) == MEMBERS
 

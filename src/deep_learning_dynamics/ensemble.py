@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from deep_learning_dynamics.networks import Architecture, Layer
-from deep_learning_dynamics.params import Activation, Algorithm
+from deep_learning_dynamics.params import Algorithm
 
 MOMENTUM = 0.9  # with Nesterov's correction, as in scikit-learn's MLPClassifier
 
@@ -118,7 +120,7 @@ class Ensemble:
                 output = torch.baddbmm(biases, weights, outputs[-1])
             elif images.dim() == 2:
                 output = torch.mm(weights.flatten(0, 1), images.T)
-                output = output.view(self.networks, layer.outputs, -1).add_(biases)
+                output = output.view(self.networks, layer.outputs, len(images)).add_(biases)
             else:
                 output = torch.baddbmm(biases, weights, images.mT)
             is_last = layer.number == len(self.architecture.layers)
@@ -147,7 +149,7 @@ class Ensemble:
 
 
 class Optimiser:
-    """``torch.optim`` on an ensemble, with the penalty of scikit-learn's MLPClassifier.
+    """``torch.optim``'s algorithms on an ensemble, with scikit-learn's penalty for its MLPClassifier.
 
     The penalty on the matrices (not the biases) is ``weight_decay`` / (2 · examples) times their
     squared norm, where examples counts the mini-batch; the gradient includes it before momentum.
@@ -156,21 +158,60 @@ class Optimiser:
     def __init__(
         self, ensemble: Ensemble, algorithm: Algorithm, learning_rate: float, weight_decay: float
     ) -> None:
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._advance = {"sgd": self._sgd, "adam": self._adam}[algorithm]
         parameters, gradients = ensemble._parameters, ensemble._gradients
-        parameters.all_weights.grad = gradients.all_weights
-        parameters.all_biases.grad = gradients.all_biases
-        self._weight_decay = weight_decay
-        self._decaying = {"params": [parameters.all_weights], "weight_decay": 0.0}
-        groups = [self._decaying, {"params": [parameters.all_biases]}]
-        self._optimiser: torch.optim.Optimizer
-        if algorithm == "sgd":
-            self._optimiser = torch.optim.SGD(
-                groups, lr=learning_rate, momentum=MOMENTUM, nesterov=True, fused=True
-            )
-        else:
-            self._optimiser = torch.optim.Adam(groups, lr=learning_rate, fused=True)
+        self._weights = _Moments(parameters.all_weights, gradients.all_weights)
+        self._biases = _Moments(parameters.all_biases, gradients.all_biases)
 
     def step(self, examples: int) -> None:
         """Move by the gradients of a mini-batch of so many examples."""
-        self._optimiser.param_groups[0]["weight_decay"] = self._weight_decay / examples
-        self._optimiser.step()
+        self._advance(self._weights, self._weight_decay / examples)
+        self._advance(self._biases, 0.0)
+
+    # The functions behind torch.optim.SGD and torch.optim.Adam: making one of those objects imports
+    # torch's compiler, which takes longer than the training of a small ensemble.
+
+    def _sgd(self, moments: "_Moments", weight_decay: float) -> None:
+        sgd(
+            moments.parameters,
+            moments.gradients,
+            moments.first,
+            fused=True,
+            weight_decay=weight_decay,
+            momentum=MOMENTUM,
+            lr=self._learning_rate,
+            dampening=0.0,
+            nesterov=True,
+            maximize=False,
+        )
+
+    def _adam(self, moments: "_Moments", weight_decay: float) -> None:
+        adam(
+            moments.parameters,
+            moments.gradients,
+            moments.first,
+            moments.second,
+            [],
+            moments.steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._learning_rate,
+            weight_decay=weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+class _Moments:
+    """A vector of parameters, its gradient and what an optimiser remembers of earlier gradients.
+
+    Each is a list of one, as torch's functions want it.
+    """
+
+    def __init__(self, parameters: Tensor, gradients: Tensor) -> None:
+        self.parameters, self.gradients = [parameters], [gradients]
+        self.first, self.second = [torch.zeros_like(gradients)], [torch.zeros_like(gradients)]
+        self.steps = [torch.zeros((), device=parameters.device)]

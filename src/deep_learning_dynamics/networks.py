@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -34,8 +35,7 @@ class Architecture:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         layers, offset = [], 0
-        pairs = zip(self.widths[:-1], self.widths[1:], strict=True)
-        for number, (inputs, outputs) in enumerate(pairs, start=1):
+        for number, (inputs, outputs) in enumerate(pairwise(self.widths), start=1):
             end = offset + inputs * outputs
             layer = Layer(number, inputs, outputs, slice(offset, end), slice(end, end + outputs))
             layers.append(layer)

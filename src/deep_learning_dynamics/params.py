@@ -245,12 +245,14 @@ def validate(raw: dict[str, Any], origin: str = "params.yaml") -> Params:
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters as dotted keys: ``{"train": {"epochs": 10}}`` → ``{"train.epochs": 10}``."""
+    """Nested values with dotted keys: ``{"train": {"epochs": 10}}`` → ``{"train.epochs": 10}``."""
     flat = {}
     for key, value in values.items():
-        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {
-            f"{prefix}{key}": value
-        }
+        flat |= (
+            flattened(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}": value}
+        )
     return flat
 
 
@@ -268,17 +270,17 @@ def _explained(problem: Any, raw: dict[str, Any]) -> str:
     keys = known_keys()
     location = [str(part) for part in problem["loc"]]
     key = next(
-        (".".join(location[:n]) for n in range(len(location), 0, -1)
-         if ".".join(location[:n]) in keys),
+        (
+            ".".join(location[:n])
+            for n in range(len(location), 0, -1)
+            if ".".join(location[:n]) in keys
+        ),
         "",
     )
     if problem["type"] == "extra_forbidden":
         unknown = ".".join(location)
         nearest = difflib.get_close_matches(unknown, keys, n=1, cutoff=0)[0]
-        return (
-            f"{unknown} = {_shown(problem['input'])} is not a known key. "
-            f"Did you mean {nearest}?"
-        )
+        return f"{unknown} = {_shown(problem['input'])} is not a known key. Did you mean {nearest}?"
     if problem["type"] == "missing":
         return f"{key} is missing; expected {_allowed(keys[key])}."
     found = raw

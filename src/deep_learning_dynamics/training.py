@@ -148,9 +148,7 @@ def score(ensemble: Ensemble, task: Task) -> Scores:
     return Scores(train_loss, train_accuracy, test_loss, test_accuracy, probabilities)
 
 
-def failures(
-    last: Scores, diverged: Bool[np.ndarray, " network"], task: Task
-) -> tuple[str, ...]:
+def failures(last: Scores, diverged: Bool[np.ndarray, " network"], task: Task) -> tuple[str, ...]:
     """How each network failed, from its last scores, or "" where it did not.
 
     "diverged": its weights or its loss were not finite at some snapshot. "dead": it ends no better
@@ -171,8 +169,11 @@ def summary(outcome: Outcome, members: Sequence[Member], arm: str) -> dict[str, 
             finite = values[chosen][np.isfinite(values[chosen])].astype(float)
             result[name] = {
                 statistic: round(float(function(finite)), 6) if len(finite) else None
-                for statistic, function in
-                (("median", np.median), ("minimum", np.min), ("maximum", np.max))
+                for statistic, function in (
+                    ("median", np.median),
+                    ("minimum", np.min),
+                    ("maximum", np.max),
+                )
             }
     return result | {"failed": sum(outcome.failed[index] != "" for index in chosen)}
 
@@ -202,6 +203,7 @@ def _batches(
     """Mini-batches of images and labels, epoch after epoch, each in a new random order."""
     examples = len(task.labels)
     for epoch in range(settings.epochs):
+
         def order(*name: str | int, epoch: int = epoch) -> Tensor:
             rng = seeds.generator(seed, "batch order", task.name, epoch, *name)
             return torch.from_numpy(rng.permutation(examples)).to(task.images.device)

@@ -148,7 +148,7 @@ class SnapshotWriter:
         classes, block = self._architecture.classes, self._block
         size = self._architecture.size
         shapes = {"weights": ((networks, snapshots, size), (1, block, self._chunk_weights))}
-        shapes |= {name: ((networks, snapshots), (1, snapshots)) for name in SCORES}
+        shapes |= dict.fromkeys(SCORES, ((networks, snapshots), (1, snapshots)))
         shape = (networks, snapshots, self._probes, classes)
         shapes["probabilities"] = (shape, (1, snapshots, self._probes, classes))
         axes = {"weights": ("weight",), "probabilities": ("probe", "class")}

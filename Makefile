@@ -1,0 +1,54 @@
+# Every target sets up what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Stages call `python`: with this it is the environment's, as after `source .venv/bin/activate`.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help run test lint format ui lock clean
+
+help:
+	@echo "make run     set up and run the experiment in params.yaml"
+	@echo "make ui      look at the runs in MLflow's UI"
+	@echo "make test    set up and run all tests"
+	@echo "make lint    check style and formatting"
+	@echo "make format  mend formatting"
+	@echo "make lock    pin the newest allowed versions in requirements.lock"
+	@echo "make clean   remove the environment (runs, data and caches stay)"
+
+run: $(INSTALLED)
+	@dynamics run
+
+ui: $(INSTALLED)
+	@dynamics ui
+
+test: $(INSTALLED)
+	pytest
+
+lint: $(INSTALLED)
+	ruff check .
+	ruff format --check .
+
+format: $(INSTALLED)
+	ruff check --fix .
+	ruff format .
+
+lock: $(INSTALLED)
+	uv pip compile --universal --python-version 3.11 --extra dev --upgrade --quiet \
+	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: " \
+	  + f"{sys.executable} is Python {sys.version.split()[0]}; expected 3.11 or newer. " \
+	  + "Name another with: make PYTHON=python3.12 run")'
+	@echo "Setting up $(VENV): 5 GB to download on the first time, half a minute to five."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@# Compiled once here: the pipeline starts twenty processes, which would each do it again.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
