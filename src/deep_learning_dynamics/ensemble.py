@@ -149,7 +149,7 @@ class Ensemble:
 
 
 class Optimiser:
-    """``torch.optim``'s algorithms on an ensemble, with scikit-learn's penalty for its MLPClassifier.
+    """``torch.optim``'s algorithms on an ensemble, with the penalty of scikit-learn's MLP.
 
     The penalty on the matrices (not the biases) is ``weight_decay`` / (2 · examples) times their
     squared norm, where examples counts the mini-batch; the gradient includes it before momentum.

@@ -1,0 +1,8 @@
+"""Trajectories in the plane: an exact isometry, projectors behind it, and their quality."""
+
+from deep_learning_dynamics.projection.methods import make
+from deep_learning_dynamics.projection.persistence import load, save
+from deep_learning_dynamics.projection.projecting import Map, Projection, project
+from deep_learning_dynamics.projection.quality import Quality
+
+__all__ = ["Map", "Projection", "Quality", "load", "make", "project", "save"]

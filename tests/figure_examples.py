@@ -1,0 +1,141 @@
+"""Made-up but lifelike projections, in the files that the earlier stages write.
+
+Networks of a pair leave a common start; one dies at chance, one diverges to infinity.
+"""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+METHODS = ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap")
+MAPS = ("som", "autoencoder_som")
+FAR = 1e9  # where a diverged network was last seen
+
+
+def write_provenance(folder, original=True):
+    """``mnist.json`` and ``omniglot.json``; with ``original=False`` a stand-in for OMNIGLOT."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mnist = {"label": "MNIST", "original": True, "classes": 10}
+    label = "OMNIGLOT" if original else "OMNIGLOT stand-in: glyphs"
+    omniglot = {"label": label, "original": original, "classes": 30}
+    (folder / "mnist.json").write_text(json.dumps(mnist))
+    (folder / "omniglot.json").write_text(json.dumps(omniglot))
+
+
+def write_projection(
+    folder,
+    method="pca",
+    pairs=5,
+    arms=("scratch", "pretrained"),
+    failures=None,
+    layers=(0,),
+    snapshots=38,
+):
+    """``projections/METHOD`` as ``project@METHOD`` writes it.
+
+    ``failures`` maps (arm, pair) to "dead" or "diverged".
+    """
+    failures = failures or {}
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(METHODS.index(method))
+    tables = []
+    for layer in layers:
+        for pair in range(pairs):
+            tables += _pair(rng, method, pair, arms, failures, layer, snapshots)
+    columns = {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
+    centres = None
+    if method in MAPS:
+        centres, cells, rows_columns = _map(rng, columns)
+        finite = np.isfinite(columns["x"])
+        columns["x"][finite], columns["y"][finite] = centres[cells].T
+        u_matrix = 0.5 + rng.random(len(centres)) * np.hypot(*(centres - centres.mean(axis=0)).T)
+        np.savez(folder / "map.npz", centres=centres, u_matrix=u_matrix, **rows_columns)
+    parquet.write_table(pa.table(columns), folder / "coordinates.parquet")
+    quality = {
+        "method": method,
+        "rows": len(columns["x"]),
+        "neighbours": 10,
+        "trustworthiness": 0.99641,
+        "continuity": 0.98713,
+        "distance_correlation": 0.8712,
+    }
+    quality |= {"explained_variance": 0.7431} if method in ("pca", "autoencoder") else {}
+    quality |= {"reconstruction_error": 0.2569} if method == "autoencoder" else {}
+    quality |= {"code_explained_variance": 0.9991} if "_" in method else {}
+    quality |= (
+        {"quantisation_error": 1.234, "topographic_error": 0.0312} if centres is not None else {}
+    )
+    (folder / "quality.json").write_text(json.dumps(quality))
+    return folder
+
+
+def _pair(rng, method, pair, arms, failures, layer, snapshots):
+    spacing = 4.0 if method in ("autoencoder_tsne", "umap") else 1.0
+    origin = spacing * rng.normal(size=2) + 3 * np.array([layer % 2, layer // 2])
+    pretrain_times = np.concatenate([np.linspace(0, 1, 6), np.arange(2, 11)])
+    pretraining = _path(rng, origin, rng.normal(size=2), pretrain_times, 2.0)
+    times = np.concatenate([np.linspace(0, 1, 11), 1 + np.arange(1, snapshots - 10) / 3])[
+        :snapshots
+    ]
+    tables = []
+    for arm in arms:
+        start = origin if arm == "scratch" else pretraining[-1]
+        if arm == "pretrained":
+            tables.append(_rows("pretrain", arm, pair, layer, pretrain_times, pretraining, 0.4, ""))
+        points = _path(rng, start, rng.normal(size=2) + np.array([2.0, 0.3]), times, 3.0)
+        failed = failures.get((arm, pair), "")
+        final = 0.1 if failed == "dead" else 0.955 if arm == "scratch" else 0.965
+        if failed == "diverged":
+            points[9] = FAR, -FAR
+            points[10:] = np.nan
+        tables.append(_rows("train", arm, pair, layer, times, points, final, failed))
+    return tables
+
+
+def _path(rng, start, direction, times, length):
+    """Fast at first, then slower and noisier, as networks learn."""
+    way = length * (1 - np.exp(-0.35 * times)) * (0.8 + 0.4 * rng.random())
+    bend = 0.5 * rng.normal() * np.sqrt(times)
+    direction = direction / np.hypot(*direction)
+    side = np.array([-direction[1], direction[0]])
+    noise = 0.03 * rng.normal(size=(len(times), 2)).cumsum(axis=0)
+    return start + way[:, None] * direction + bend[:, None] * side * 0.5 + noise - noise[0]
+
+
+def _rows(phase, arm, pair, layer, times, points, final, failed):
+    count = len(times)
+    accuracy = np.clip(
+        final - (final - 0.1) * np.exp(-3 * times) - 0.03 * np.exp(-0.3 * times), 0.09, 1
+    )
+    loss = -np.log(np.clip(accuracy, 0.01, 1))
+    return {
+        "phase": np.repeat(phase, count),
+        "arm": np.repeat(arm, count),
+        "pair": np.repeat(pair, count),
+        "layer": np.repeat(layer, count),
+        "step": np.rint(times * 300).astype(np.int64),
+        "epoch": times,
+        "train_loss": loss,
+        "train_accuracy": accuracy,
+        "test_loss": loss,
+        "test_accuracy": np.where(np.isfinite(points[:, 0]), accuracy, np.nan),
+        "failed": np.repeat(failed, count),
+        "fitted": np.isfinite(points[:, 0]),
+        "x": points[:, 0].copy(),
+        "y": points[:, 1].copy(),
+    }
+
+
+def _map(rng, columns, rows=20, columns_=20):
+    """A hexagonal grid, and the cell of each finite row."""
+    grid = np.array(
+        [(c + 0.5 * (r % 2), r * np.sqrt(3) / 2) for r in range(rows) for c in range(columns_)]
+    )
+    points = np.column_stack([columns["x"], columns["y"]])
+    points = points[np.isfinite(points).all(axis=1)]
+    low, high = np.quantile(points, [0.01, 0.99], axis=0)
+    scaled = np.clip((points - low) / (high - low), 0, 1) * grid.max(axis=0)
+    cells = np.array([np.argmin(np.hypot(*(grid - point).T)) for point in scaled])
+    return grid, cells, {"rows": rows, "columns": columns_}
