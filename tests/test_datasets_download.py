@@ -113,7 +113,7 @@ def test_a_mirror_that_fails_is_not_asked_for_the_other_files(server, monkeypatc
 )
 def test_a_server_that_fails_is_given_up_soon_and_said_how(server, monkeypatch, name, manner, told):
     use(monkeypatch, f"{server.url}/{manner}/")
-    monkeypatch.setattr(download, "PATIENCE", download.Patience(answer=0.3, silence=0.3))
+    monkeypatch.setattr(download, "PATIENCE", download.Patience(answer=0.3, silence=0.6))
     start = time.monotonic()
     with pytest.raises(UnavailableError, match=told) as caught:
         download.examples(name, "alphabet")

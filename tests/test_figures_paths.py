@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import Trajectory, palette
 from deep_learning_dynamics.figures.detail import find_detail
-from deep_learning_dynamics.figures.frame import Frame, shown_points
+from deep_learning_dynamics.figures.frame import Frame, frame_of, shown_points
 from deep_learning_dynamics.figures.palette import AccuracyScale
 from deep_learning_dynamics.figures.paths import arrowheads, draw_trajectories
 from deep_learning_dynamics.figures.style import Sizes
@@ -50,6 +50,15 @@ def test_a_dead_network_is_shown_whole_unless_that_would_dwarf_the_others():
     sound = trajectory([[0, 0], [1, 2]])
     assert shown_points([sound, trajectory([[0, 0], [3, 0]], 1, "dead")]).max() == 3
     assert shown_points([sound, trajectory([[0, 0], [90, 0]], 1, "dead")]).max() == 2
+
+
+def test_spare_room_is_spent_on_a_dead_network_that_cannot_be_shown_whole():
+    tall = trajectory([[0, 0], [1, 10]])
+    dead = trajectory([[0, 0], [90, 0]], 1, "dead")
+    middle, aside = frame_of([tall], 5.0, 5.0, 0.0), frame_of([tall, dead], 5.0, 5.0, 0.0)
+    assert middle.x == (-4.5, 5.5)
+    assert aside.x == (0.0, 10.0)
+    assert (aside.y, aside.scale) == (middle.y, middle.scale)
 
 
 def test_a_path_that_leaves_is_last_seen_where_it_crosses_the_edge():
@@ -111,12 +120,14 @@ def test_a_path_whose_accuracy_stays_has_one_colour():
     )
 
 
-def test_colour_changes_halfway_between_two_snapshots_not_at_one_of_them():
-    path = trajectory([[0, 0], [10, 0]])
+def test_the_colour_changes_halfway_between_two_snapshots():
+    one_step = SCALE.low + np.array([0.0, 0.03])
+    assert (SCALE.position(one_step) * (palette.LEVELS - 1)).round().tolist() == [0, 1]
+    path = trajectory([[0, 0], [10, 0]], accuracy=one_step)
     axes = drawn([path], frame_around(path.points))
     lines = max(axes.findobj(LineCollection), key=lambda found: len(found.get_paths()))
-    middle = [p.vertices for p in lines.get_paths()[1:]][palette.LEVELS // 2]
-    assert middle[:, 0].mean() == pytest.approx(5, abs=0.2)
+    _white, before, after = (found.vertices[:, 0].tolist() for found in lines.get_paths())
+    assert (before, after) == ([0, 5], [5, 10])
 
 
 def marks(axes):
@@ -174,6 +185,15 @@ def test_where_all_networks_went_equally_far_nothing_is_magnified():
     networks = fan(8)
     frame = frame_around(shown_points(networks), margin=0.2)
     assert find_detail(networks, frame, 5.0, 5.0) is None
+
+
+def test_where_nearly_half_of_the_networks_went_far_nothing_is_magnified():
+    far = [trajectory(np.outer(np.linspace(0, 12, 10), [1.0, 0.1 * n]), 10 + n) for n in range(4)]
+    networks = [*fan(5), *far]
+    frame = frame_around(shown_points(networks), margin=0.2)
+    assert find_detail(networks, frame, 5.0, 5.0) is None
+    # The control: with one of the four it is.
+    assert find_detail(networks[:6], frame_around(shown_points(networks[:6]), 0.2), 5.0, 5.0)
 
 
 def test_a_failed_network_is_no_reason_to_magnify_the_others():

@@ -9,6 +9,7 @@ from sklearn.manifold import trustworthiness as reference
 
 from deep_learning_dynamics.projection.quality import (
     Quality,
+    _ranks,
     distance_correlation,
     limited,
     reconstruction_error,
@@ -79,6 +80,12 @@ def test_duplicated_rows_that_share_their_place_do_no_harm(plane, embedded):
     twice, places = np.tile(embedded, (2, 1)), np.tile(plane, (2, 1))
     assert trustworthiness(apart(twice), apart(places)) == pytest.approx(1, abs=1e-3)
     assert trustworthiness(apart(places), apart(twice)) == pytest.approx(1, abs=1e-3)
+
+
+def test_equal_rows_share_their_mean_rank_and_no_row_is_its_own_neighbour():
+    line = np.array([[0.0], [0.0], [0.0], [5.0]])
+    expected = [[0, 1.5, 1.5, 3], [1.5, 0, 1.5, 3], [1.5, 1.5, 0, 3], [2, 2, 2, 0]]
+    np.testing.assert_array_equal(_ranks(apart(line)), expected)
 
 
 def test_spearmans_correlation_is_scipys():

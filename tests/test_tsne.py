@@ -32,6 +32,11 @@ def test_new_rows_land_in_their_cluster_and_move_nothing(clusters, fitted):
     np.testing.assert_array_equal(fitted.embedding_, before)
 
 
+def test_the_layout_is_centred_where_opentsne_centres_it_to_transform(clusters):
+    model = TSNE(perplexity=10.0, iterations=60).fit(clusters[:25])
+    np.testing.assert_allclose(model.embedding_.max(axis=0), -model.embedding_.min(axis=0))
+
+
 def test_the_same_seed_gives_the_same_layout(clusters, fitted):
     again = TSNE(perplexity=10.0, iterations=300, random_state=1).fit_transform(clusters)
     np.testing.assert_array_equal(again, fitted.embedding_)

@@ -11,10 +11,11 @@ from deep_learning_dynamics.figures import palette, style
 from deep_learning_dynamics.figures.frame import Frame, extent
 from deep_learning_dynamics.figures.inputs import Trajectory
 
-_CROWDED = 2.0  # how much smaller the others must be drawn to call for a detail
+_CROWDED = 1.5  # what a detail must gain; see _crowded_part
 _WORTHWHILE = 1.6  # the least magnification
 _SIZES = (0.64, 0.58, 0.52, 0.46, 0.4)  # of the inset, in parts of the drawing
 _GAP = 0.02  # between the inset and the drawing's edge, likewise
+_CAPTION = 0.05  # the caption's height, likewise; it lies on the side away from that edge
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,13 @@ def find_detail(
         # The far sides first: paths mostly leave for the right.
         for left in (1 - size - _GAP, _GAP):
             for bottom in (1 - size - _GAP, _GAP):
-                corner = np.array([left, bottom])
-                covered = (taken > corner - _GAP) & (taken < corner + size + _GAP)
+                low_edge = np.array([left, bottom]) - _GAP
+                high_edge = np.array([left, bottom]) + size + _GAP
+                if bottom > _GAP:
+                    low_edge[1] -= _CAPTION
+                else:
+                    high_edge[1] += _CAPTION
+                covered = (taken > low_edge) & (taken < high_edge)
                 if not covered.all(axis=1).any():
                     return Detail(part, part.scale / frame.scale, size, left, bottom)
     return None
@@ -63,16 +69,25 @@ def draw_inset(axes: Axes, detail: Detail) -> Axes:
     inset.set(xticks=[], yticks=[])
     inset.spines[:].set(color=palette.QUIET, linewidth=0.6)
     (x, right), (y, top) = detail.frame.x, detail.frame.y
-    axes.indicate_inset(
-        (x, y, right - x, top - y), inset, edgecolor=palette.QUIET, linewidth=0.6, alpha=1
+    indicator = axes.indicate_inset(
+        (x, y, right - x, top - y),
+        inset,
+        edgecolor=palette.QUIET,
+        linewidth=0.6,
+        alpha=1,
+        zorder=0.5,  # below the paths
     )
-    inset.text(
-        0.985,
-        0.02,
+    for connector in indicator.connectors:
+        connector.set(color="#cccccc")
+    is_above = detail.bottom > _GAP
+    inset.annotate(
         f"{detail.magnification:.1f} times as large",
-        transform=inset.transAxes,
+        (1, 0) if is_above else (1, 1),
+        xycoords="axes fraction",
+        xytext=(-2, -3 if is_above else 3),
+        textcoords="offset points",
         ha="right",
-        va="bottom",
+        va="top" if is_above else "bottom",
         size=style.SMALL,
         color=palette.QUIET,
     )
@@ -95,8 +110,8 @@ def _crowded_part(trajectories: Sequence[Trajectory]) -> Float[np.ndarray, "row 
     best, core = _CROWDED, None
     for kept in range(len(points) // 2 + 1, len(points)):
         part = np.concatenate(points[:kept])
-        # How much larger, weighed by how many of the networks are there.
-        gain = whole / max(extent(part), 1e-12 * whole) * kept / len(points)
+        # How much larger they are drawn, less with each network that is then missing.
+        gain = whole / max(extent(part), 1e-12 * whole) * (kept / len(points)) ** 3
         if gain > best:
             best, core = gain, part
     return core

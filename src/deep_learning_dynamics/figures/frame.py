@@ -39,6 +39,26 @@ class Frame:
             72 / units_per_inch,
         )
 
+    def moved_towards(
+        self, points: Float[np.ndarray, "other 2"], kept: Float[np.ndarray, "row 2"], margin: float
+    ) -> "Frame":
+        """A frame of this size that spends its spare room on ``points``.
+
+        ``kept`` stay inside with ``margin`` inches to the edge.
+        """
+        if len(points) == 0 or len(kept) == 0:
+            return self
+        free = 72 * margin / self.scale
+        sides = []
+        for axis, (low, high) in enumerate((self.x, self.y)):
+            least, most = float(kept[:, axis].min()), float(kept[:, axis].max())
+            both = np.concatenate([kept[:, axis], points[:, axis]])
+            size = high - low
+            start = float((both.min() + both.max() - size) / 2)
+            start = min(max(start, most + free - size), least - free)
+            sides.append((start, start + size))
+        return Frame(sides[0], sides[1], self.scale)
+
     def moved_into(self, other: "Frame") -> "Frame":
         """A frame of this size that reaches beyond a larger one as little as possible."""
         sides = []
@@ -69,6 +89,16 @@ class Frame:
     def apply(self, axes: Axes) -> None:
         """Show this frame on axes that have its proportions."""
         axes.set(xlim=self.x, ylim=self.y)
+
+
+def frame_of(
+    trajectories: Sequence[Trajectory], width: float, height: float, margin: float
+) -> Frame:
+    """The frame for these trajectories on a drawing of ``width`` × ``height`` inches."""
+    shown = shown_points(trajectories)
+    dead = [t.points for t in trajectories if t.failed == "dead"]
+    frame = Frame.around(shown, width, height, margin)
+    return frame.moved_towards(np.concatenate([*dead, np.empty((0, 2))]), shown, margin)
 
 
 def shown_points(trajectories: Sequence[Trajectory]) -> Float[np.ndarray, "row 2"]:

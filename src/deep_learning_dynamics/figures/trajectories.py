@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import captions, hexagons, keys, palette, paths, style
 from deep_learning_dynamics.figures.detail import draw_inset, find_detail
-from deep_learning_dynamics.figures.frame import Frame, shown_points
+from deep_learning_dynamics.figures.frame import Frame, frame_of
 from deep_learning_dynamics.figures.inputs import HexagonalMap, Projection, Provenance, Trajectory
 from deep_learning_dynamics.figures.palette import AccuracyScale
 
@@ -70,8 +70,7 @@ def draw_plane(
         hexagons.draw_map(axes, cells)
         shown = hexagons.spread([t for t in shown if len(t.points)], cells)
     else:
-        points = shown_points([t for t in projection.trajectories if len(t.points)])
-        frame = Frame.around(points, width, height, _MARGIN)
+        frame = frame_of(projection.trajectories, width, height, _MARGIN)
     networks = len({(t.arm, t.pair, t.layer) for t in shown if t.phase == "train"})
     sizes = style.Sizes.fitting(networks, width)
     paths.draw_trajectories(axes, shown, frame, accuracies, sizes, numbered)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from deep_learning_dynamics.tracking.store import is_off
 from deep_learning_dynamics.trajectories import SCORES, Member, Scores
@@ -53,7 +53,7 @@ class Live:
         self._snapshots = 0
         self._recorder: _Recorder | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Live":
         global _prepared
         if is_off():
             print(f"DYNAMICS_TRACKING=off: {self._phase} is not logged to MLflow.")
