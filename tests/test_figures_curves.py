@@ -1,4 +1,4 @@
-"""The learning curves: medians of the networks that did not fail, beside chance."""
+"""The learning curves: medians of all networks, those that failed marked, beside chance."""
 
 import numpy as np
 import pytest
@@ -46,17 +46,15 @@ def test_nothing_overlaps_however_many_networks(pairs):
     assert_readable(learning_curves_figure(training(pairs), pretraining(pairs), MNIST, GLYPHS))
 
 
-def test_the_median_is_over_the_networks_that_did_not_fail():
+def test_the_median_is_over_all_networks_because_failing_is_part_of_an_arm():
     curves = [
         curve("scratch", 0, 0.1, "dead"),
-        *(curve("scratch", p, f) for p, f in ((1, 0.8), (2, 0.9), (3, 0.95))),
+        *(curve("scratch", p, f) for p, f in ((1, 0.8), (2, 0.9))),
     ]
-    assert median(curves, "test_accuracy")[-1] == pytest.approx(0.9)
-    # The control: the dead network would have pulled it down.
-    assert np.median([c.test_accuracy[-1] for c in curves]) < 0.86
+    assert median(curves, "test_accuracy")[-1] == pytest.approx(0.8, abs=0.001)
 
 
-def test_where_every_network_failed_the_median_is_over_all_of_them():
+def test_a_diverged_network_is_left_out_of_the_median_from_where_it_has_no_score():
     curves = [curve("scratch", 0, 0.1, "dead"), curve("scratch", 1, 0.9, "diverged")]
     middle = median(curves, "test_accuracy")
     assert middle[-1] == pytest.approx(0.1)
@@ -66,7 +64,7 @@ def test_where_every_network_failed_the_median_is_over_all_of_them():
 def test_the_heading_tells_where_each_arm_ended_and_how_many_failed():
     assert (
         "median test accuracy at the end: "
-        "from scratch 92.5 % (1 of 5 failed) · pre-trained 91.5 % (1 of 5 failed)"
+        "from scratch 92.0 % (1 of 5 failed) · pre-trained 91.5 % (1 of 5 failed)"
     ) in texts(learning_curves_figure(training(), pretraining(), MNIST, OMNIGLOT))
 
 

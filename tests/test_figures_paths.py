@@ -61,6 +61,13 @@ def test_spare_room_is_spent_on_a_dead_network_that_cannot_be_shown_whole():
     assert (aside.y, aside.scale) == (middle.y, middle.scale)
 
 
+def test_a_frame_is_moved_into_another_no_farther_than_needed():
+    whole = Frame((0.0, 10.0), (0.0, 10.0), 1.0)
+    moved = Frame((-2.0, 2.0), (7.0, 11.0), 2.0).moved_into(whole)
+    assert moved == Frame((0.0, 4.0), (6.0, 10.0), 2.0)
+    assert moved.moved_into(whole) == moved
+
+
 def test_a_path_that_leaves_is_last_seen_where_it_crosses_the_edge():
     frame = frame_around([[0, 0], [10, 10]])
     assert frame.last_seen(np.array([[5.0, 5.0], [105.0, 55.0]])).tolist() == [10.0, 7.5]
@@ -167,18 +174,28 @@ def fan(count, length=1.0):
     ]
 
 
-def test_where_one_network_went_far_the_others_are_magnified_over_an_empty_corner():
-    far = trajectory(np.outer(np.linspace(0, 20, 10), [1.0, 0.2]), pair=9)
-    networks = [*fan(7), far]
-    frame = frame_around(shown_points(networks), margin=0.2)
-    detail = find_detail(networks, frame, 5.0, 5.0)
-    core = np.concatenate([t.points for t in networks[:-1]])
-    assert detail.frame.inside(core).all()
+@pytest.mark.parametrize("slope", np.linspace(-1, 1, 9))
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_few_networks_went_far_the_others_are_magnified_over_an_empty_corner(slope, count):
+    way = np.array([1.0, slope])
+    far = [
+        trajectory(np.outer(np.linspace(0, 20, 10), way + 0.02 * n), 10 + n) for n in range(count)
+    ]
+    near = fan(9)
+    frame = frame_around(shown_points([*near, *far]), margin=0.2)
+    detail = find_detail([*near, *far], frame, 5.0, 5.0)
+    assert detail.frame.inside(np.concatenate([t.points for t in near])).all()
     assert detail.magnification > 3
-    low = np.array([frame.x[0], frame.y[0]])
-    every = np.concatenate([np.linspace(t.points[0], t.points[-1], 500) for t in networks])
-    places = (every - low) / (frame.x[1] - frame.x[0]) - [detail.left, detail.bottom]
-    assert not ((places > 0) & (places < detail.size)).all(axis=1).any()
+    corners = np.transpose([detail.frame.x, detail.frame.y])
+    assert frame.inside(corners).all()
+
+    # Neither the inset nor its caption, 5 % of the height, lies over a path.
+    low, size = np.array([frame.x[0], frame.y[0]]), frame.x[1] - frame.x[0]
+    every = [np.linspace(t.points[0], t.points[-1], 500) for t in (*near, *far)]
+    place = (np.concatenate(every) - low) / size - [detail.left, detail.bottom]
+    below, above = (0.05, 0) if detail.bottom > 0.1 else (0, 0.05)
+    covered = (place > [0, -below]) & (place < [detail.size, detail.size + above])
+    assert not covered.all(axis=1).any()
 
 
 def test_where_all_networks_went_equally_far_nothing_is_magnified():

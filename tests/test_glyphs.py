@@ -1,5 +1,6 @@
 """The stand-in for OMNIGLOT: which characters it has, and whether they look drawn."""
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -205,6 +206,26 @@ def test_a_hand_keeps_its_style_from_character_to_character():
     assert np.corrcoef(*halves)[0, 1] > 0.8
     shuffled = np.random.default_rng(0).permutation(halves[1])
     assert np.corrcoef(halves[0], shuffled)[0, 1] < 0.5
+
+
+def test_a_straight_line_comes_out_bent_from_restless_hands_and_straight_from_calm_ones():
+    line = np.stack([np.arange(90), np.full(90, 7)], axis=1)
+    style = hands.Hands.random(np.random.default_rng(0), 20)
+    calm = dataclasses.replace(style, unrest=np.zeros(20))
+    bent, straight = (
+        np.array([residual(ink) for ink in hand.drawn(line, np.random.default_rng(1))])
+        for hand in (style, calm)
+    )
+    # An even band of width w is off its middle by w/√12; the round pen's band is a little wider.
+    assert (straight < 1.2 * style.pen / np.sqrt(12)).all()
+    bend = np.sqrt(np.maximum(0, bent**2 - straight**2))
+    assert 0.5 < np.median(bend) < 3
+
+
+def residual(ink):
+    """How far ink lies from the straight line that fits it best, in pixels (root mean square)."""
+    points = np.argwhere(ink).astype(float)
+    return np.linalg.svd(points - points.mean(axis=0))[1][1] / np.sqrt(len(points))
 
 
 def test_a_pen_is_as_wide_as_it_says():

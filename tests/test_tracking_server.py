@@ -14,6 +14,7 @@ import pytest
 from project_folder import SCHEDULE, finished_project, scores_at
 
 from deep_learning_dynamics import tracking
+from deep_learning_dynamics.errors import TrackingError
 from deep_learning_dynamics.tracking.runs import find_run, networks_of
 from deep_learning_dynamics.tracking.store import connect, store_of
 from deep_learning_dynamics.tracking.ui import free_port
@@ -108,7 +109,7 @@ def test_a_server_that_goes_away_costs_no_training_and_is_completed_later(
     assert f"The MLflow store http://127.0.0.1:{port} cannot be used: nothing answers" in warning
     assert "dvc repro or dynamics track logs the rest" in warning
     assert warning.count("\n") == 2
-    with pytest.raises(tracking.store.TrackingError, match="nothing answers at that address"):
+    with pytest.raises(TrackingError, match="nothing answers at that address"):
         tracking.complete(project.root)
 
     with mlflow_server(tmp_path / "server", port):

@@ -64,9 +64,11 @@ def learning_curves_figure(
 
 
 def median(curves: Sequence[Scores], score: str) -> Float[np.ndarray, " snapshot"]:
-    """The median over the networks that did not fail, or over all where every one failed."""
-    sound = [curve for curve in curves if not curve.failed] or curves
-    values = np.array([getattr(curve, score) for curve in sound])
+    """The median over all networks with a score: leaving out those that failed would flatter an arm.
+
+    It is the median of ``metrics/train.json`` and of MLflow.
+    """
+    values = np.array([getattr(curve, score) for curve in curves])
     middle = np.full(values.shape[1], np.nan)
     seen = np.isfinite(values).any(axis=0)
     middle[seen] = np.nanmedian(values[:, seen], axis=0)
@@ -206,9 +208,8 @@ def _draw_legend(figure: Figure, training: Sequence[Scores], pretraining: Sequen
         for arm in dict.fromkeys(curve.arm for curve in training)
     ]
     failed = [curve for curve in (*training, *pretraining) if curve.failed]
-    of_these = " that did not fail" if failed else ""
     entries.append(
-        Line2D([], [], color=palette.INK, linewidth=_MEDIAN, label=f"median of networks{of_these}")
+        Line2D([], [], color=palette.INK, linewidth=_MEDIAN, label="median of all networks")
     )
     entries.append(Line2D([], [], color=palette.INK, linewidth=_NETWORK, label="one network"))
     if failed:

@@ -14,7 +14,7 @@ from deep_learning_dynamics.projection.principal import principal_axes
 if TYPE_CHECKING:
     import torch
 
-KEPT_VARIANCE = 0.99  # of the input, unless the code is as large; the rest is not explained
+KEPT_VARIANCE = 0.99  # of the input, at least; the rest counts as not explained
 
 
 class Autoencoder(TransformerMixin, BaseEstimator):

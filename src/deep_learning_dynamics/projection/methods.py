@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 # Behind 128 code units there is little left to learn, so one short training is enough.
-CODE = {"hidden_units": 64, "epochs": 300, "learning_rate": 0.003, "restarts": 1}
+CODE = {"epochs": 300, "restarts": 1}
 
 
 def make(method: Method, settings: Project, seed: int) -> "Pipeline":

@@ -46,6 +46,11 @@ class TSNE(TransformerMixin, BaseEstimator):
                 f"t-SNE of {len(X)} rows is not defined; expected at least 4. Keep more snapshots "
                 "(train.snapshots) or train more networks (train.networks)."
             )
+        largest = _largest_perplexity(len(X))
+        if self.perplexity > largest:
+            print(
+                f"t-SNE: perplexity {self.perplexity:g} → {largest:g}, as there are {len(X)} rows"
+            )
         early = self.iterations // 3
         plane = principal_plane(X)
         embedding = openTSNE.TSNE(
@@ -85,15 +90,14 @@ class TSNE(TransformerMixin, BaseEstimator):
     def _affinities(self, X: Float[np.ndarray, "row component"]) -> Any:
         from openTSNE.affinity import PerplexityBasedNN
 
-        largest = (len(X) - 1) / 3  # openTSNE looks at 3 × perplexity neighbours
-        if self.perplexity > largest:
-            print(
-                f"t-SNE: perplexity {self.perplexity:g} → {largest:g}, as there are {len(X)} rows"
-            )
         return PerplexityBasedNN(
             X,
-            perplexity=min(self.perplexity, largest),
+            perplexity=min(self.perplexity, _largest_perplexity(len(X))),
             method="exact" if len(X) <= 10_000 else "approx",
             n_jobs=1,
             random_state=self.random_state,
         )
+
+
+def _largest_perplexity(rows: int) -> float:
+    return (rows - 1) / 3  # openTSNE looks at 3 × perplexity neighbours

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "minisom", "umap-learn", "openTSNE", "mlflow", "dvc")
-DIGEST_LENGTH = 36  # what MLflow takes for a dataset; the whole SHA-256 is in a tag
+DIGEST_LENGTH = 12  # enough to tell datasets apart (MLflow takes 36); the whole is in a tag
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.tracking import view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -113,6 +114,7 @@ def connect(store: Store, timeout: int) -> Connection:
                     {
                         # Without it MLflow's UI guesses, and opens on pages about language models.
                         "mlflow.experimentKind": "custom_model_development",
+                        view.TAG: view.state(),
                     },
                 )
             except MlflowException as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.tracking import view
 from deep_learning_dynamics.tracking.store import EXPERIMENT, Store
 
 HOST = "127.0.0.1"
@@ -109,11 +110,14 @@ def experiment_address(server: str) -> str:
         with urllib.request.urlopen(
             f"{server}/api/2.0/mlflow/experiments/get-by-name?{name}", timeout=10
         ) as answer:
-            number = json.load(answer)["experiment"]["experiment_id"]
+            experiment = json.load(answer)["experiment"]
+        number, tags = experiment["experiment_id"], experiment.get("tags", [])
     except (OSError, ValueError, KeyError):  # not there yet, or it wants a password
         return server
     # Without the type of work MLflow opens on pages about language models.
-    return f"{server}/#/experiments/{number}/runs?workflowType=machine_learning"
+    page = f"{server}/#/experiments/{number}/runs?workflowType=machine_learning"
+    shared = any(tag["key"] == view.TAG for tag in tags)
+    return f"{page}&viewStateShareKey={view.KEY}" if shared else page
 
 
 def _await(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
