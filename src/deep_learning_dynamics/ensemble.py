@@ -11,13 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.optim.adam import adam
-from torch.optim.sgd import sgd
 
 from deep_learning_dynamics.networks import Architecture, Layer
+from deep_learning_dynamics.optimisers import SGD, Adam
 from deep_learning_dynamics.params import Algorithm
-
-MOMENTUM = 0.9  # with Nesterov's correction, as in scikit-learn's MLPClassifier
 
 _ACTIVATIONS = {
     "identity": lambda z: z,
@@ -149,7 +146,7 @@ class Ensemble:
 
 
 class Optimiser:
-    """``torch.optim``'s algorithms on an ensemble, with the penalty of scikit-learn's MLP.
+    """An optimiser on an ensemble, with the penalty of scikit-learn's MLP.
 
     The penalty on the matrices (not the biases) is ``weight_decay`` / (2 · examples) times their
     squared norm, where examples counts the mini-batch; the gradient includes it before momentum.
@@ -159,59 +156,13 @@ class Optimiser:
         self, ensemble: Ensemble, algorithm: Algorithm, learning_rate: float, weight_decay: float
     ) -> None:
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
-        self._advance = {"sgd": self._sgd, "adam": self._adam}[algorithm]
-        parameters, gradients = ensemble._parameters, ensemble._gradients
-        self._weights = _Moments(parameters.all_weights, gradients.all_weights)
-        self._biases = _Moments(parameters.all_biases, gradients.all_biases)
+        self._gradients = ensemble._gradients
+        kind = {"sgd": SGD, "adam": Adam}[algorithm]
+        self._weights = kind([ensemble._parameters.all_weights])
+        self._biases = kind([ensemble._parameters.all_biases])
 
     def step(self, examples: int) -> None:
         """Move by the gradients of a mini-batch of so many examples."""
-        self._advance(self._weights, self._weight_decay / examples)
-        self._advance(self._biases, 0.0)
-
-    # The functions behind torch.optim.SGD and torch.optim.Adam: making one of those objects imports
-    # torch's compiler, which takes longer than the training of a small ensemble.
-
-    def _sgd(self, moments: "_Moments", weight_decay: float) -> None:
-        sgd(
-            moments.parameters,
-            moments.gradients,
-            moments.first,
-            fused=True,
-            weight_decay=weight_decay,
-            momentum=MOMENTUM,
-            lr=self._learning_rate,
-            dampening=0.0,
-            nesterov=True,
-            maximize=False,
-        )
-
-    def _adam(self, moments: "_Moments", weight_decay: float) -> None:
-        adam(
-            moments.parameters,
-            moments.gradients,
-            moments.first,
-            moments.second,
-            [],
-            moments.steps,
-            fused=True,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            lr=self._learning_rate,
-            weight_decay=weight_decay,
-            eps=1e-8,
-            maximize=False,
-        )
-
-
-class _Moments:
-    """A vector of parameters, its gradient and what an optimiser remembers of earlier gradients.
-
-    Each is a list of one, as torch's functions want it.
-    """
-
-    def __init__(self, parameters: Tensor, gradients: Tensor) -> None:
-        self.parameters, self.gradients = [parameters], [gradients]
-        self.first, self.second = [torch.zeros_like(gradients)], [torch.zeros_like(gradients)]
-        self.steps = [torch.zeros((), device=parameters.device)]
+        decay = self._weight_decay / examples
+        self._weights.step([self._gradients.all_weights], self._learning_rate, decay)
+        self._biases.step([self._gradients.all_biases], self._learning_rate)

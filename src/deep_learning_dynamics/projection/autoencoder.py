@@ -125,6 +125,8 @@ def _best(
 ) -> dict[str, Float[np.ndarray, "..."]]:
     import torch
 
+    from deep_learning_dynamics.optimisers import Adam
+
     parameters = _start(settings, rows.shape[1], units)
     variance = float((rows**2).sum())
     with torch.no_grad():
@@ -132,20 +134,20 @@ def _best(
     # Steps in proportion to what is left to gain: where the principal components already explain
     # nearly everything, as with 128 code units, full steps would only lead away from them.
     rate = settings.learning_rate * math.sqrt(unexplained)
-    optimiser = torch.optim.Adam(list(parameters.values()), lr=rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+    optimiser = Adam(list(parameters.values()))
     best = torch.full((settings.restarts,), math.inf)
     kept = {name: value.detach().clone() for name, value in parameters.items()}
-    for _ in range(settings.epochs + 1):
+    for epoch in range(settings.epochs + 1):
         losses = _losses(parameters, rows) / variance
         better = losses.detach() < best
         best = torch.where(better, losses.detach(), best)
         for name, value in parameters.items():
             torch.where(better[:, None, None], value.detach(), kept[name], out=kept[name])
-        optimiser.zero_grad()
-        (losses + settings.weight_decay * _penalties(parameters)).sum().backward()
-        optimiser.step()
-        schedule.step()
+        objective = (losses + settings.weight_decay * _penalties(parameters)).sum()
+        gradients = torch.autograd.grad(objective, list(parameters.values()))
+        annealed = rate * (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
+        with torch.no_grad():
+            optimiser.step(gradients, annealed)
     leader = int(best.argmin())
     return {name: value[leader].numpy() for name, value in kept.items()}
 
