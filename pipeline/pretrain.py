@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deep_learning_dynamics import arms, datasets, stage, tracking, training
+from deep_learning_dynamics import arms, datasets, stage, tracking
 from deep_learning_dynamics.networks import Architecture
 from deep_learning_dynamics.params import Params
 from deep_learning_dynamics.progress import training_progress
@@ -13,6 +13,9 @@ SNAPSHOTS = Path("snapshots/pretrain.zarr")
 
 
 def main(params: Params) -> None:
+    tracking.prepare()  # MLflow loads in a process of its own while torch loads here
+    from deep_learning_dynamics import training
+
     settings = params.pretrain
     members = arms.members({"pretrained"} & set(params.train.arms), params.train.networks)
     examples = datasets.load(Path("data/omniglot.npz"))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deep_learning_dynamics import arms, datasets, stage, tracking, training
+from deep_learning_dynamics import arms, datasets, stage, tracking
 from deep_learning_dynamics.networks import Architecture
 from deep_learning_dynamics.params import Params
 from deep_learning_dynamics.progress import training_progress
@@ -12,6 +12,9 @@ SNAPSHOTS = Path("snapshots/train.zarr")
 
 
 def main(params: Params) -> None:
+    tracking.prepare()  # MLflow loads in a process of its own while torch loads here
+    from deep_learning_dynamics import training
+
     settings = params.train
     members = arms.members(settings.arms, settings.networks)
     task = training.make_task(

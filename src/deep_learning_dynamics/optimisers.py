@@ -1,7 +1,7 @@
 """torch's optimisers as the functions behind ``torch.optim``'s classes.
 
-Making an object of one of those classes imports torch's compiler, which takes longer than training a
-small ensemble. The functions are the same code without it.
+Making an object of one of those classes imports torch's compiler, which takes longer than
+training a small ensemble. The functions are the same code without it.
 """
 
 from collections.abc import Sequence

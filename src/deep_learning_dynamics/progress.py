@@ -6,8 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from deep_learning_dynamics.training import Observer
-from deep_learning_dynamics.trajectories import Scores
+from deep_learning_dynamics.trajectories import Observer, Scores
 
 
 @contextmanager
@@ -30,7 +29,7 @@ def training_progress(title: str, networks: int, epochs: int) -> Iterator[Observ
         task = bar.add_task(f"{title}, {networks} networks", total=epochs, accuracy="")
 
         def observe(step: int, epoch: float, scores: Scores) -> None:
-            bar.update(task, completed=epoch, accuracy=_accuracy(scores))
+            bar.update(task, completed=epoch, accuracy="".join(_accuracy(scores)))
 
         yield observe
 
@@ -43,7 +42,9 @@ def _lines(title: str, networks: int, epochs: int) -> Observer:
         if int(epoch) > last:
             last = int(epoch)
             print(
-                f"{title}, {networks} networks: epoch {last}/{epochs}, {_accuracy(scores)}",
+                ", ".join(
+                    (f"{title}, {networks} networks: epoch {last}/{epochs}", *_accuracy(scores))
+                ),
                 file=sys.stderr,
                 flush=True,
             )
@@ -51,7 +52,8 @@ def _lines(title: str, networks: int, epochs: int) -> Observer:
     return observe
 
 
-def _accuracy(scores: Scores) -> str:
+def _accuracy(scores: Scores) -> tuple[str, ...]:
+    """The median over the networks that have an accuracy; nothing where none has."""
     if not np.isfinite(scores.test_accuracy).any():
-        return ""
-    return f"test accuracy {np.nanmedian(scores.test_accuracy):.1%}"
+        return ()
+    return (f"test accuracy {np.nanmedian(scores.test_accuracy):.1%}",)

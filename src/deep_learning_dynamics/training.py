@@ -1,7 +1,7 @@
 """Training an ensemble: mini-batches in, snapshots out."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,15 @@ from deep_learning_dynamics.ensemble import Ensemble, Optimiser
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.networks import Architecture
 from deep_learning_dynamics.params import Pretrain
-from deep_learning_dynamics.trajectories import Member, Schedule, Scores, SnapshotWriter
+from deep_learning_dynamics.trajectories import (
+    Member,
+    Observer,
+    Schedule,
+    Scores,
+    SnapshotWriter,
+)
 
 EXAMPLES_AT_ONCE = 2000  # when scoring: activations of that many stay in the processor's cache
-
-Observer = Callable[[int, float, Scores], None]  # called with step, epoch and scores
 
 
 @dataclass(frozen=True)

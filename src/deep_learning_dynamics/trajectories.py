@@ -5,7 +5,7 @@ lazily; neither ever holds it whole. The schedule and the architecture lie with 
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +67,9 @@ class Scores:
     test_loss: Float[np.ndarray, " network"]
     test_accuracy: Float[np.ndarray, " network"]
     probabilities: Float[np.ndarray, "network probe class"]  # predicted for the probe examples
+
+
+Observer = Callable[[int, float, Scores], None]  # called with step, epoch and scores
 
 
 class SnapshotWriter:
