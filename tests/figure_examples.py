@@ -56,6 +56,7 @@ def write_projection(
     quality = {
         "method": method,
         "rows": len(columns["x"]),
+        "weights": 6608,
         "neighbours": 10,
         "trustworthiness": 0.99641,
         "continuity": 0.98713,

@@ -348,3 +348,9 @@ def test_an_interrupted_save_leaves_what_was_there(tmp_path):
         save(figure, folder, 60)
     assert hashes(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["pca"]
+
+
+def test_the_footer_says_how_much_was_drawn(tmp_path):
+    figure = trajectory_figure(projection_of(tmp_path), MNIST, OMNIGLOT)
+    size = "5 pairs of networks · 10 epochs on MNIST · 38 snapshots of 6,608 weights each"
+    assert size in [text for text, _ in drawn_texts(figure)]

@@ -117,9 +117,9 @@ def test_the_number_of_neighbours_is_limited_by_the_number_of_rows(rows, k):
 
 
 def test_what_is_not_defined_is_not_written():
-    quality = Quality("umap", 4, 4, 1, 0.5, 1.0, None)
+    quality = Quality("umap", 4, 4, 6608, 1, 0.5, 1.0, None)
     assert json.loads(json.dumps(quality.as_json())) == {
-        "method": "umap", "rows": 4, "fitted_rows": 4, "neighbours": 1,
+        "method": "umap", "rows": 4, "fitted_rows": 4, "weights": 6608, "neighbours": 1,
         "trustworthiness": 0.5, "continuity": 1.0,
     }  # fmt: skip
     assert quality.summary() == "umap: 4 snapshots, trustworthiness 0.5, continuity 1"

@@ -1,6 +1,7 @@
 """What people see in MLflow's UI, in a real browser."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -67,7 +68,11 @@ def browser():
 def page(browser):
     page = browser.new_page(viewport=SIZE)
     page.set_default_timeout(PATIENCE)
-    # MLflow opens a panel for its assistant beside everything, unless it was closed once.
+    # MLflow opens its assistant beside everything until it was closed once.
+    page.add_init_script(
+        "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');"
+        "localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');"
+    )
     yield page
     page.close()
 
@@ -79,8 +84,67 @@ def picture(page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def test_both_runs_are_in_the_table_with_parameters_and_metrics(page, server, experiments):
+def cells(page, column: str) -> list[str]:
+    """What a column of the table of runs shows, from top to bottom."""
+    found = page.locator(f"[role=gridcell][col-id*='{column}']")
+    return [cell.inner_text() for cell in found.all()]
+
+
+def shown_width(page, part_of_address: str) -> int:
+    """The width of an image's pixels once it is loaded; 0 if it cannot be shown."""
+    image = page.locator(f"img[src*='{part_of_address}']").first
+    image.wait_for()
+    return image.evaluate(
+        "image => image.decode().then(() => image.naturalWidth, () => image.naturalWidth)"
+    )
+
+
+def test_the_table_opens_with_both_runs_and_the_columns_that_matter(page, server, experiments):
     page.goto(server.address)
-    for run in experiments[1]:
-        page.get_by_role("link", name=run.name).first.wait_for()
+    names = [run.name for run in experiments[1]]
+    for name in names:
+        page.get_by_role("link", name=name).wait_for()
+    shown = page.get_by_role("link", name=re.compile("|".join(names))).all_inner_texts()
+    assert sorted(shown) == sorted(names)
+    rates = dict(zip(shown, cells(page, "train.learning_rate"), strict=True))
+    assert [rates[name] for name in names] == ["0.1", "0.2"]
+    # Five networks in each arm: medians 0.3 + 0.02 and 0.3 + 0.07.
+    assert cells(page, "scratch.test_accuracy") == ["0.32", "0.32"]
+    assert cells(page, "pretrained.test_accuracy") == ["0.37", "0.37"]
     picture(page, "runs")
+
+
+def test_a_runs_networks_unfold_below_it(page, server, experiments):
+    page.goto(server.address)
+    name = experiments[1][0].name
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name))
+    row.locator("[col-id*='Run Name'] button").first.click()
+    for arm in ("scratch", "pretrained"):
+        for pair in range(5):
+            page.get_by_role("link", name=f"{arm} {pair}", exact=True).wait_for()
+    picture(page, "networks")
+
+
+def test_a_runs_page_shows_the_sheet_of_figures(page, server, experiments):
+    page.goto(page_of(server, experiments))
+    page.get_by_text("Show more").first.click()
+    assert shown_width(page, "sheet.png") == 320
+    assert shown_width(page, "learning_curves.png") == 320
+    assert page.get_by_text("MNIST, scratch").is_visible()
+    picture(page, "run")
+
+
+def test_a_figure_opens_from_the_artifacts(page, server, experiments):
+    page.goto(page_of(server, experiments))
+    page.get_by_role("tab", name="Artifacts").click()
+    for name in ("figures", "som", "som.png"):
+        page.get_by_text(name, exact=True).click()
+    page.get_by_text("figures/som/som.png", exact=True).wait_for()
+    assert shown_width(page, "blob:") == 320
+    picture(page, "artifacts")
+
+
+def page_of(server, experiments) -> str:
+    """The first run's page."""
+    base, _, query = server.address.partition("?")
+    return f"{base}/{experiments[1][0].run_id}?{query.partition('&')[0]}"

@@ -70,12 +70,14 @@ def short_quality(projection: Projection) -> str:
 
 
 def size_of(projection: Projection) -> str:
-    """How much was drawn: networks, epochs, snapshots."""
+    """How much was drawn: networks, epochs, snapshots, weights."""
     trained = [t for t in projection.trajectories if t.phase == "train"]
     epochs = max((float(t.epochs.max()) for t in trained if len(t.epochs)), default=0.0)
     snapshots = max((len(t.points) for t in trained), default=0)
     networks = count_of_networks(len({t.pair for t in trained}), len(projection.arms))
-    return f"{networks} · {epochs:g} epochs on MNIST · {snapshots} snapshots of each"
+    weights = projection.quality.weights
+    width = "" if weights is None else f" of {weights:,} weights"
+    return f"{networks} · {epochs:g} epochs on MNIST · {snapshots} snapshots{width} each"
 
 
 def count_of_networks(pairs: int, arms: int) -> str:

@@ -44,6 +44,7 @@ class HexagonalMap:
 class Quality:
     """How far a projection may be believed; None where the measure is not defined."""
 
+    weights: int | None  # tracked in each row
     trustworthiness: float | None
     continuity: float | None
     distance_correlation: float | None  # Spearman's, of the distances between rows

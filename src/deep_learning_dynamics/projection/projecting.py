@@ -174,6 +174,7 @@ def _quality(
         method=method,
         rows=int(placed.sum()),
         fitted_rows=int(fitted.sum()),
+        weights=view.weights.shape[1],
         neighbours=limited(NEIGHBOURS, int(placed.sum())),
         trustworthiness=trustworthiness(distances, plane),
         continuity=trustworthiness(plane, distances),

@@ -16,6 +16,7 @@ class Quality:
     method: str
     rows: int  # that have a place in the plane and are measured here
     fitted_rows: int
+    weights: int  # tracked in each row
     neighbours: int  # k of trustworthiness and continuity
     trustworthiness: float | None  # 0 to 1: neighbours in the plane are neighbours in weight space
     continuity: float | None  # 0 to 1: neighbours in weight space are neighbours in the plane

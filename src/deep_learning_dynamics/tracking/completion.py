@@ -46,10 +46,11 @@ class Tracked:
     findings: Findings
 
 
-def complete(root: Path) -> Tracked:
+def complete(root: Path, note: str | None = None) -> Tracked:
     """Log what the experiment's run lacks and mark it FINISHED; a complete run stays as it is.
 
     The outputs under ``root`` must be those of its ``params.yaml``, as after ``dvc repro``.
+    ``note`` becomes the run's; without it, what the environment says, or the one that it has.
 
     Raises:
         TrackingError: the store cannot be reached, or an output is missing.
@@ -68,7 +69,11 @@ def complete(root: Path) -> Tracked:
             _log_histories(connection, snapshots, phase, [networks[m] for m in members])
         log_values(connection, run, found.metrics)
         log_artifacts(connection, run, root, params)
-        set_tags(connection, run, {"mlflow.note.content": describe(run_id, identity, found)})
+        if note is None:
+            note = identity.tags.get("note", run.data.tags.get("note", ""))
+        description = describe(run_id, identity, found, note)
+        tags = {"mlflow.note.content": description} | ({"note": note} if note else {})
+        set_tags(connection, run, tags)
         for each in (*networks.values(), run):
             set_status(connection, each, "FINISHED")
     return Tracked(run_id, run.info.run_name, connection.experiment_id, store, found)

@@ -13,12 +13,13 @@ QUALITIES = (  # of quality.json, in words
 LIMIT = 8000  # characters that MLflow keeps of a tag
 
 
-def describe(run_id: str, identity: Identity, found: Findings) -> str:
-    """Markdown for the tag ``mlflow.note.content``."""
+def describe(run_id: str, identity: Identity, found: Findings, note: str = "") -> str:
+    """Markdown for the tag ``mlflow.note.content``; what a person noted comes first."""
     # MLflow's UI strips images in data: addresses, and serves a run's files at this one. Without
     # a leading slash it also holds for a server that lives under a path.
     files = f"get-artifact?run_uuid={run_id}&path=figures"
     parts = [
+        note.strip(),
         " · ".join(_accuracies(found)),
         f"![All projections side by side]({files}/sheet/sheet.png)",
         _qualities(found),
@@ -49,7 +50,8 @@ def _qualities(found: Findings) -> str:
         if any(f"{method}.{key}" in found.metrics for method in found.methods)
     ]
     rows = [
-        ["projection", *(words for _, words in columns)],
+        # MLflow's UI draws no lines and no space between columns.
+        [f"{words}&emsp;" for words in ("projection", *(words for _, words in columns))],
         ["---", *("---:" for _ in columns)],
     ]
     for method in found.methods:

@@ -10,7 +10,7 @@ from deep_learning_dynamics.params import Params
 from deep_learning_dynamics.trajectories import SCORES
 
 # Counts in quality.json that say how it was measured, not how good a projection is.
-NOT_QUALITIES = ("method", "rows", "fitted_rows", "neighbours")
+NOT_QUALITIES = ("method", "rows", "fitted_rows", "weights", "neighbours")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.datasets.provenance import Counts, Provenance
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.params import Params
 
 DATASETS = ("mnist", "omniglot")
 CODE = ("src/deep_learning_dynamics/**/*.py", "pipeline/*.py", "dvc.yaml")
@@ -38,14 +39,25 @@ def fingerprint(root: Path) -> Fingerprint:
         ParamsError: params.yaml is not valid.
         TrackingError: the datasets have not been fetched yet.
     """
-    settings = parameters.load(root / "params.yaml").model_dump(mode="json")
-    files = sorted(path for pattern in CODE for path in root.glob(pattern))
-    code = {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+    params = parameters.load(root / "params.yaml")
     data = {name: provenance(root, name).sha256 for name in DATASETS}
-    return Fingerprint(_digest(settings), _digest(code), _digest(data))
+    return Fingerprint(of_parameters(params), of_code(root), _digest(data))
+
+
+def of_parameters(params: Params) -> str:
+    """The part that the settings make."""
+    return _digest(params.model_dump(mode="json"))
+
+
+def of_code(root: Path) -> str:
+    """The part that the code under ``root`` makes."""
+    files = sorted(path for pattern in CODE for path in root.glob(pattern))
+    return _digest(
+        {
+            path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in files
+        }
+    )
 
 
 def provenance(root: Path, dataset: str) -> Provenance:

@@ -3,6 +3,7 @@
 import getpass
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "minisom", "umap-learn", "openTSNE", "mlflow", "dvc")
+NOTE = "DYNAMICS_NOTE"  # environment: what a person says about the run; no part of what it is
 DIGEST_LENGTH = 12  # enough to tell datasets apart (MLflow takes 36); the whole is in a tag
 
 
@@ -51,6 +53,8 @@ def identity_of(root: Path) -> Identity:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
     }
+    if os.environ.get(NOTE):
+        tags["note"] = os.environ[NOTE]
     for name, entry in datasets.items():
         tags[f"data.{name}"] = entry.label
         tags[f"data.{name}.sha256"] = entry.sha256

@@ -145,6 +145,7 @@ def _within(
 
 
 if __name__ == "__main__":
-    os.nice(10)  # the training goes first
+    os.nice(5)  # the training goes first
     done = record(sys.stdin)
-    print(json.dumps({"logged": done.logged, "problem": done.problem}))
+    print(json.dumps({"logged": done.logged, "problem": done.problem}), flush=True)
+    os._exit(0)  # all is written; taking hundreds of modules apart would keep the training waiting

@@ -10,6 +10,7 @@ COLUMNS = (
     "metrics.`scratch.test_accuracy`",
     "metrics.`pretrained.test_accuracy`",
     "metrics.`omniglot.test_accuracy`",
+    "metrics.`test_accuracy`",  # of each network, in the nested runs
     "params.`network.hidden_layers`",
     "params.`train.networks`",
     "params.`train.algorithm`",
@@ -22,17 +23,19 @@ COLUMNS = (
 
 def state() -> str:
     """The view, as MLflow's UI reads it."""
-    return json.dumps({
-        "selectedColumns": COLUMNS,
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
-        "searchFilter": "",
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "modelVersionFilter": "All Runs",
-        "datasetsFilter": [],
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "hideEmptyCharts": True,
-    })
+    return json.dumps(
+        {
+            "selectedColumns": COLUMNS,
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "searchFilter": "",
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "modelVersionFilter": "All Runs",
+            "datasetsFilter": [],
+            "runsExpanded": {},
+            "runsPinned": [],
+            "runsHidden": [],
+            "hideEmptyCharts": True,
+        }
+    )
