@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 CHUNK_BYTES = 4 * 2**20  # large enough to stream from disk, small enough to hold many at once
+# Readers go through the weights of all snapshots some columns at a time: narrow chunks, so that they
+# need not read the others with them.
+CHUNK_WEIGHTS = 2**16
+BUFFER_BYTES = 256 * 2**20  # for snapshots that are not on disk yet
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,10 @@ class SnapshotWriter:
         self._probes, self._attributes = probes, attributes
         snapshots, size = len(schedule.steps), architecture.size
         # A chunk is one network × some snapshots × some weights.
-        self._chunk_weights = min(size, CHUNK_BYTES // 4)
-        self._block = max(1, min(snapshots, CHUNK_BYTES // (4 * size)))
+        self._chunk_weights = min(size, CHUNK_WEIGHTS)
+        in_chunk = CHUNK_BYTES // (4 * self._chunk_weights)
+        in_buffer = BUFFER_BYTES // (4 * size * max(1, len(members)))
+        self._block = max(1, min(snapshots, in_chunk, in_buffer))
 
     def __enter__(self) -> "SnapshotWriter":
         shutil.rmtree(self._partial, ignore_errors=True)
