@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from deep_learning_dynamics.trajectories import (
     SnapshotWriter,
 )
 
+# Multiply-adds of a step's first layer, below which one thread takes the steps: a second one would
+# gain a third at best, and where another process wants its processor, each of the dozen products of
+# a step waits for it. Seen: 90 s instead of 4.
+WORTH_THREADS = 50_000_000
 EXAMPLES_AT_ONCE = 2000  # when scoring: activations of that many stay in the processor's cache
 
 
@@ -119,9 +124,13 @@ def train(
         ensemble, settings.algorithm, settings.learning_rate, settings.weight_decay
     )
     schedule = _schedule(settings, len(task.labels))
-    with SnapshotWriter(
-        path, members, architecture, schedule, task.probes, {"dataset": task.name}
-    ) as writer:
+    work = settings.batch_size * architecture.widths[0] * architecture.widths[1] * len(members)
+    with (
+        _threads(1 if work < WORTH_THREADS else torch.get_num_threads()),
+        SnapshotWriter(
+            path, members, architecture, schedule, task.probes, {"dataset": task.name}
+        ) as writer,
+    ):
         diverged = np.zeros(len(members), bool)
         due = set(schedule.steps.tolist())
         batches = _batches(task, members, settings, seed)
@@ -190,6 +199,16 @@ def headline(what: str, metrics: dict[str, Any]) -> str:
     spread = f"{accuracy['minimum']:.1%} to {accuracy['maximum']:.1%}"
     failed = f", {metrics['failed']} failed" if metrics["failed"] else ""
     return f"{what}: median test accuracy {accuracy['median']:.1%} ({spread}{failed})"
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _schedule(settings: Pretrain, examples: int) -> Schedule:
