@@ -228,7 +228,8 @@ class TestCompleteRun:
             if p.is_file()
         }
         assert len(files) > 50
-        assert artifacts_of(project) == files | {"params.yaml", "dvc.yaml", "dvc.lock"}
+        previews = {"preview/sheet.png", "preview/learning_curves.png"}
+        assert artifacts_of(project) == files | previews | {"params.yaml", "dvc.yaml", "dvc.lock"}
 
     def test_what_an_earlier_experiment_left_behind_is_not_in_it(self, project):
         shutil.copytree(project.root / "projections" / "pca", project.root / "projections" / "umap")
@@ -299,10 +300,21 @@ class TestCompleteRun:
         assert text.startswith(
             "Median test accuracy – MNIST, scratch: **30.5%** · MNIST, pretrained: **32.5%** · OMNIGLOT: **30.5%** (chance 3.3%)"
         )
-        assert f"(get-artifact?run_uuid={tracked.run_id}&path=figures/sheet/sheet.png)" in text
+        assert f"(get-artifact?run_uuid={tracked.run_id}&path=preview/sheet.png)" in text
         assert "| pca | 0.900 | 0.950 | 0.800 | 0.750 |" in text
         assert "| som | 0.950 | 0.950 | 0.800 | – |" in text
         assert len(text) < 8000
+
+    def test_the_pictures_in_its_description_are_no_wider_than_their_column(self, project):
+        """MLflow's UI would cut off what is wider."""
+        from PIL import Image
+
+        wide = Image.new("RGB", (2400, 1200))
+        wide.save(project.root / "figures" / "sheet" / "sheet.png")
+        tracked = tracking.complete(project.root)
+        preview = project.root / "mlruns/artifacts" / tracked.run_id / "artifacts/preview/sheet.png"
+        with Image.open(preview) as picture:
+            assert picture.size == (800, 400)
 
     def test_repeating_it_changes_nothing(self, project):
         tracking.complete(project.root)
@@ -317,7 +329,8 @@ class TestCompleteRun:
         tracking.complete(project.root)
         after = contents(project)[1]
         changed = {name for name in after if after[name] != before[name]}
-        assert {Path(name).parent.name for name in changed} == {"sheet"}
+        assert {Path(name).name for name in changed} == {"sheet.png"}
+        assert len(changed) == 2, "the sheet and its preview"
         copy = (
             project.root
             / "mlruns"

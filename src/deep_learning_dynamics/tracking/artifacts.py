@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 TAG = "artifacts"  # JSON: what of which content the run has
+# MLflow's UI shows an image in a description at its full size, whatever room there is.
+PREVIEWS = {
+    "preview/sheet.png": "figures/sheet/sheet.png",
+    "preview/learning_curves.png": "figures/learning_curves/learning_curves.png",
+}
+PREVIEW_WIDTH = 800  # pixels
 
 
 def artifact_paths(params: Params) -> tuple[str, ...]:
@@ -56,10 +62,13 @@ def log_artifacts(connection: Connection, run: "Run", root: Path, params: Params
     known = json.loads(run.data.tags.get(TAG, "{}"))
     present: dict[str, set[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        lock = Path(scratch) / "dvc.lock"
-        _write_lock(root / "dvc.lock", lock, params)
-        for name in artifact_paths(params):
-            source = lock if name == "dvc.lock" else root / name
+        made = {"dvc.lock": Path(scratch) / "dvc.lock"}
+        _write_lock(root / "dvc.lock", made["dvc.lock"], params)
+        for name, figure in PREVIEWS.items():
+            made[name] = Path(scratch) / name
+            _write_preview(root / figure, made[name])
+        for name in (*artifact_paths(params), *PREVIEWS):
+            source = made.get(name, root / name)
             folder = PurePosixPath(name).parent.as_posix()
             folder = "" if folder == "." else folder
             if folder not in present:
@@ -93,6 +102,17 @@ def _write_lock(source: Path, target: Path, params: Params) -> None:
     }
     with target.open("w", encoding="utf-8") as stream:
         yaml.dump(lock, stream)
+
+
+def _write_preview(source: Path, target: Path) -> None:
+    """Copy a picture at the size of the column in which the UI shows it."""
+    from PIL import Image
+
+    target.parent.mkdir(exist_ok=True)
+    with Image.open(source) as picture:
+        # Up to that width it stays as it is.
+        picture.thumbnail((PREVIEW_WIDTH, picture.height), Image.Resampling.LANCZOS)
+        picture.save(target)
 
 
 def _belongs(stage: str, params: Params) -> bool:

@@ -17,13 +17,13 @@ def describe(run_id: str, identity: Identity, found: Findings, note: str = "") -
     """Markdown for the tag ``mlflow.note.content``; what a person noted comes first."""
     # MLflow's UI strips images in data: addresses, and serves a run's files at this one. Without
     # a leading slash it also holds for a server that lives under a path.
-    files = f"get-artifact?run_uuid={run_id}&path=figures"
+    files = f"get-artifact?run_uuid={run_id}&path=preview"
     parts = [
         note.strip(),
         " · ".join(_accuracies(found)),
-        f"![All projections side by side]({files}/sheet/sheet.png)",
+        f"![All projections side by side]({files}/sheet.png)",
         _qualities(found),
-        f"![Learning curves]({files}/learning_curves/learning_curves.png)",
+        f"![Learning curves]({files}/learning_curves.png)",
         _data(identity),
     ]
     return "\n\n".join(part for part in parts if part)[:LIMIT]
