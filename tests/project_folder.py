@@ -85,6 +85,10 @@ def finished_project(
         (folder / "figures" / name / f"{name}.svg").write_text(
             "<svg xmlns='http://www.w3.org/2000/svg'/>\n"
         )
+    write_figure(folder / "figures" / "measures" / "forest" / "forest.png", 7)
+    _write_json(folder / "metrics" / "measures.json", {"can_conclude": False})
+    (folder / "measures").mkdir(exist_ok=True)
+    (folder / "measures" / "measures.parquet").write_bytes(b"PAR1 in name only")
     stages = ["fetch-mnist", "fetch-omniglot", "pretrain", "train", "curves", "sheet"]
     for seconds, stage in enumerate(
         [*stages, *(f"project-{m}" for m in methods), *(f"plot-{m}" for m in methods)]

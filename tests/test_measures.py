@@ -15,7 +15,7 @@ from deep_learning_dynamics import measures
 from deep_learning_dynamics.errors import SnapshotsError
 from deep_learning_dynamics.measures import statistics
 from deep_learning_dynamics.measures.conclusion import WORDS
-from deep_learning_dynamics.measures.contrast import Contrast
+from deep_learning_dynamics.measures.contrast import WORST, Contrast
 from deep_learning_dynamics.measures.distances import distances
 from deep_learning_dynamics.measures.statistics import ALPHA, adjusted, compare
 from deep_learning_dynamics.measures.tables import CURVES, LEARNING_MEASURES, PATH_MEASURES
@@ -78,8 +78,8 @@ def test_distances_over_time_are_those_of_the_weights_of_all_layers_and_of_each(
             "distance_to_partner": np.linalg.norm(mine - partner, axis=1),
         }
         others = [path for index, path in enumerate(trained[:3]) if index != pair]
-        squares = [((mine - other) ** 2).sum(axis=1) for other in others]
-        expected["distance_within_arm"] = np.sqrt(np.mean(squares, axis=0))
+        to_others = [np.linalg.norm(mine - other, axis=1) for other in others]
+        expected["distance_within_arm"] = np.median(to_others, axis=0)
         for name, distance in expected.items():
             found = curve(measured, "scratch", pair, layer, name)
             np.testing.assert_allclose(found, distance, rtol=1e-9, atol=1e-9, err_msg=name)
@@ -91,6 +91,27 @@ def test_small_pieces_give_the_same_as_all_at_once(stores, piece_bytes):
     whole, pieces = distances(snapshots), distances(snapshots, piece_bytes)
     for name in ("products", "to_partner", "within_arm"):
         np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), rtol=1e-9)
+
+
+def test_in_a_large_arm_distances_are_to_the_first_of_it(stores, monkeypatch):
+    monkeypatch.setattr("deep_learning_dynamics.measures.distances.FELLOWS", 2)
+    first, second, third = (path.astype(float) for path in stores.trained[:3])
+    found = distances(open_snapshots(stores.train)).within_arm[0]
+    np.testing.assert_allclose(found[0], np.linalg.norm(first - second, axis=1))
+    both = [np.linalg.norm(third - other, axis=1) for other in (first, second)]
+    np.testing.assert_allclose(found[2], np.median(both, axis=0))
+
+
+def test_one_network_that_jumped_far_off_does_not_take_the_others_apart(tmp_path):
+    """As networks that die after a jump of their loss do."""
+    rng = np.random.default_rng(0)
+    paths = rng.normal(size=(5, 4, 20 * 6 + 6 + 6 * 10 + 10)).astype(np.float32)
+    paths[2] += 1000
+    members = [Member("scratch", pair) for pair in range(5)]
+    write(tmp_path / "train.zarr", members, (20, 6, 10), paths)
+    found = distances(open_snapshots(tmp_path / "train.zarr")).within_arm[0]
+    assert (np.delete(found, 2, axis=0) < 30).all()
+    assert (found[2] > 10_000).all()
 
 
 def test_every_network_has_every_measure_once(measured):
@@ -129,6 +150,23 @@ def test_a_network_that_diverged_has_no_path_and_leaves_the_others_theirs(tmp_pa
     found = measures.contrast(measured, seed=0).networks
     assert (found["path_length"].pairs, found["path_length"].only_second) == (2, 1)
     assert (found["failed"].pairs, found["failed"].first) == (3, pytest.approx(1 / 3))
+    for name in ("final_accuracy", "area_under_curve"):  # it counts as worse than its partner
+        assert (found[name].pairs, found[name].tested, found[name].effect_size) == (2, 3, 1)
+
+
+def test_a_dead_network_keeps_its_path_and_one_whose_loss_diverged_has_none(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = rng.normal(size=(3, 5, 20 * 6 + 6 + 6 * 10 + 10)).astype(np.float32)
+    members = [Member("scratch", pair) for pair in range(3)]
+    failed = ["", "dead", "diverged"]  # the weights of the last one are finite
+    write(tmp_path / "train.zarr", members, (20, 6, 10), paths, failed)
+    write(tmp_path / "pretrain.zarr", [], (20, 6, 30), [])
+    measured = measures.measure(tmp_path / "pretrain.zarr", tmp_path / "train.zarr")
+    lengths = [value(measured, "scratch", pair, "path_length") for pair in range(3)]
+    expected = np.linalg.norm(np.diff(paths.astype(float), axis=1), axis=2).sum(axis=1)
+    np.testing.assert_allclose(lengths, [*expected[:2], np.nan])
+    failures = [value(measured, "scratch", pair, "failed") for pair in range(3)]
+    assert failures == [0, 1, 1]
 
 
 def test_one_arm_alone_is_measured_and_not_compared(tmp_path):
@@ -161,7 +199,7 @@ def test_a_comparison_is_of_the_pairs_of_the_table(measured):
             - value(measured, "scratch", pair, name, layer)
             for pair in range(3)
         ]
-        assert test.difference == pytest.approx(np.mean(differences))
+        assert test.difference == pytest.approx(np.median(differences))
     assert len(found.networks) == 11
     assert len(found.layers) == 3 * 5
 
@@ -223,7 +261,8 @@ def made_up(pairs, shift=0.0, unreached=0, failed=(0, 0), seed=0):
             first[:unreached] = np.nan
         if name == "failed":
             first, second = (np.repeat([1.0, 0.0], [n, pairs - n]) for n in failed)
-        tests.append(compare(first, second, rng))
+        centre = "mean" if name == "failed" else "median"
+        tests.append(compare(first, second, rng, WORST.get(name), centre))
     return Contrast(pairs, dict(zip(WORDS, adjusted(tests), strict=True)), {})
 
 
@@ -276,6 +315,17 @@ def test_pairs_that_never_reached_an_accuracy_and_failures_are_told():
     some = measures.conclusion(made_up(20, shift=3, unreached=4))
     assert "steps to 80 %" in some  # which all pairs reached
     assert measures.conclusion(found).count(". ") == 2  # three sentences
+
+
+def test_the_pre_trained_come_first_in_a_sentence_and_the_difference_is_theirs():
+    rng = np.random.default_rng(0)
+    first, second = np.linspace(10, 20, 9), np.linspace(110, 120, 9)
+    found = made_up(9).networks | {"path_length": compare(first, second, rng)}
+    said = measures.conclusion(Contrast(9, found, {}))
+    assert "path length 115 against 15 (difference +100, no interval)" in said
+    shares = found | {"final_accuracy": compare(first / 200, second / 200, rng)}
+    said = measures.conclusion(Contrast(9, shares, {}))
+    assert "final test accuracy 57.5 % against 7.5 % (difference +50 points" in said
 
 
 def test_every_measure_has_words():

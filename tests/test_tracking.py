@@ -220,7 +220,7 @@ class TestCompleteRun:
 
     def test_it_has_exactly_the_expected_files(self, project):
         tracking.complete(project.root)
-        outputs = ["data", "metrics", "snapshots", "projections", "figures"]
+        outputs = ["data", "metrics", "snapshots", "projections", "measures", "figures"]
         files = {
             p.relative_to(project.root).as_posix()
             for o in outputs

@@ -14,7 +14,6 @@ _NAMES, _AXIS, _EDGE = 2.55, 3.3, 0.18  # inches
 _COLUMNS = {"from scratch": 0.95, "pre-trained": 0.95, "difference": 2.3, "pairs": 0.5, "p": 0.72}
 _ROW, _HEADING, _HEADER, _BELOW = 0.3, 0.85, 0.34, 1.62
 _LEVEL = 0.05  # of adjusted p-values: the dot of a difference that is significant is filled
-_FARTHEST = 30.0  # standard deviations; what lies beyond is cut, with an arrow
 
 
 @style.applied()
@@ -59,30 +58,22 @@ def verdict(measured: Measured, rows: Sequence[Difference]) -> str:
 
 
 def _draw_rows(axes: Axes, rows: Sequence[Difference]) -> None:
-    known = [row for row in rows if np.isfinite(row.effect_size)]
-    ends = [abs(v) for row in known for v in (row.effect_size, row.effect_low, row.effect_high)]
-    farthest = min(max([1.0, *(1.15 * end for end in ends if np.isfinite(end))]), _FARTHEST)
-    axes.set_xscale("symlog", linthresh=1, linscale=1)
-    ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30) if abs(t) <= farthest]
-    axes.set_xticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-    axes.set_xticks([], minor=True)
-    axes.set(xlim=(-farthest, farthest), ylim=(max(len(rows), 1) - 0.5, -0.5), yticks=[])
+    axes.set(xlim=(-1.06, 1.06), ylim=(max(len(rows), 1) - 0.5, -0.5), yticks=[])
+    axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
     axes.axvline(0, color=palette.QUIET, linewidth=0.8)
     for row_number, row in enumerate(rows):
         if row_number % 2 == 0:
             axes.axhspan(row_number - 0.5, row_number + 0.5, color="#f5f5f5", zorder=0)
         if not np.isfinite(row.effect_size):
             continue
-        colour = palette.colour("pretrained" if row.effect_size > 0 else "scratch", 0.75)
-        low, high = np.nan_to_num([row.effect_low, row.effect_high], nan=row.effect_size)
-        axes.plot([low, high], [row_number] * 2, color=colour, linewidth=2, solid_capstyle="butt")
-        for end, marker in ((low, "<"), (high, ">")):
-            if abs(end) > farthest:
-                at = np.clip(end, -farthest, farthest)
-                axes.plot(at, row_number, marker, color=colour, markersize=6, clip_on=False)
+        colour = palette.INK
+        if row.effect_size != 0:
+            colour = palette.colour("pretrained" if row.effect_size > 0 else "scratch", 0.75)
+        ends = [row.effect_low, row.effect_high]  # NaN, which draws nothing, if it is not known
+        axes.plot(ends, [row_number] * 2, color=colour, linewidth=2, solid_capstyle="butt")
         face = colour if row.adjusted_p <= _LEVEL else "white"
         axes.plot(
-            np.clip(row.effect_size, -farthest, farthest),
+            row.effect_size,
             row_number,
             "o",
             markersize=6.5,
@@ -93,7 +84,7 @@ def _draw_rows(axes: Axes, rows: Sequence[Difference]) -> None:
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
-    axes.set_xlabel("effect size (standard deviations of the paired differences)")
+    axes.set_xlabel("effect size (rank-biserial correlation)")
 
 
 def _write_rows(figure: Figure, rows: Sequence[Difference]) -> None:
@@ -105,6 +96,12 @@ def _write_rows(figure: Figure, rows: Sequence[Difference]) -> None:
     if rows:
         for x, text in zip(right, headers, strict=True):
             figure.text(x / width, (top + 0.15) / height, text, ha="right", **quiet)
+        for x, arm, text, side in (
+            (_EDGE + _NAMES, "scratch", "← more from scratch", "left"),
+            (_EDGE + _NAMES + _AXIS, "pretrained", "more pre-trained →", "right"),
+        ):
+            look = quiet | {"color": palette.colour(arm, 0.75)}
+            figure.text(x / width, (top + 0.15) / height, text, ha=side, **look)
     for number, row in enumerate(rows):
         y = (top - (number + 0.5) * _ROW) / height
         title, scale = TITLES[row.measure]
@@ -147,10 +144,10 @@ def _explain(figure: Figure, rows: Sequence[Difference]) -> None:
     width, height = figure.get_size_inches()
     for line, text in enumerate(
         (
-            "Differences within pairs, pre-trained minus scratch. Dot: Hedges' g, filled if the "
-            "p-value is at most 0.05; line: 95 % bootstrap interval, too narrow below ten pairs.",
-            "p-values: sign-flip permutation test, adjusted by Holm's method for all rows. Pairs "
-            "in which a network lacks the measure (never reached, diverged) are left out.",
+            "Medians, and median differences within pairs: pre-trained minus scratch. Effect size "
+            "1: every pre-trained network has more; dot filled: adjusted p ≤ 0.05; lines: 95 %.",
+            "Intervals: bootstrap by pair. p: Wilcoxon's signed-rank test, adjusted by Holm's "
+            "method over all rows; never to reach an accuracy is later than any. Failed: means.",
         )
     ):
         figure.text(

@@ -64,7 +64,7 @@ def learning_curves_figure(
 
 
 def median(curves: Sequence[Scores], score: str) -> Float[np.ndarray, " snapshot"]:
-    """The median over all networks with a score: leaving out those that failed would flatter an arm.
+    """The median over all networks with a score: without those that failed, an arm is flattered.
 
     It is the median of ``metrics/train.json`` and of MLflow.
     """

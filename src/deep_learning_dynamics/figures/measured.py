@@ -14,17 +14,17 @@ from deep_learning_dynamics.params import Arm
 
 # Titles, and by what to multiply: shares are shown in percent.
 TITLES: dict[str, tuple[str, float]] = {
-    "path_length": ("Path length", 1),
-    "displacement": ("Displacement", 1),
-    "straightness": ("Straightness", 1),
-    "turning_angle": ("Mean turning angle (°)", 1),
-    "effective_dimension": ("Effective dimension", 1),
-    "steps_to_50": ("Steps to 50 % accuracy", 1),
-    "steps_to_80": ("Steps to 80 % accuracy", 1),
-    "steps_to_90": ("Steps to 90 % accuracy", 1),
-    "area_under_curve": ("Mean accuracy while learning (%)", 100),
-    "final_accuracy": ("Final accuracy (%)", 100),
-    "failed": ("Failed networks (%)", 100),
+    "path_length": ("Path length", 1.0),
+    "displacement": ("Displacement", 1.0),
+    "straightness": ("Straightness", 1.0),
+    "turning_angle": ("Mean turning angle (°)", 1.0),
+    "effective_dimension": ("Effective dimension", 1.0),
+    "steps_to_50": ("Steps to 50 % accuracy", 1.0),
+    "steps_to_80": ("Steps to 80 % accuracy", 1.0),
+    "steps_to_90": ("Steps to 90 % accuracy", 1.0),
+    "area_under_curve": ("Mean accuracy while learning (%)", 100.0),
+    "final_accuracy": ("Final accuracy (%)", 100.0),
+    "failed": ("Failed networks (%)", 100.0),
 }
 
 
@@ -38,8 +38,8 @@ class Difference:
     layer: int  # 0: the whole network
     measure: str
     pairs: int  # in which both networks have the measure
-    first: float  # mean from scratch
-    second: float  # mean of the pre-trained
+    first: float  # median from scratch
+    second: float  # median of the pre-trained
     difference: float
     low: float
     high: float

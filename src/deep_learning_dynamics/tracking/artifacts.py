@@ -35,13 +35,16 @@ def artifact_paths(params: Params) -> tuple[str, ...]:
         "dvc.lock",
         "data/mnist.json",
         "data/omniglot.json",
+        "metrics/measures.json",
         "metrics/pretrain.json",
         "metrics/train.json",
         "snapshots/pretrain.zarr",
         "snapshots/train.zarr",
         *(f"projections/{method}" for method in params.project.methods),
         *(f"figures/{method}" for method in params.project.methods),
+        "measures",
         "figures/learning_curves",
+        "figures/measures",
         "figures/sheet",
     )
 
