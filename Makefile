@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH := $(VENV)/.bench
 # Stages call `python`: with this it is the environment's, as after `source .venv/bin/activate`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test lint format ui lock clean
+.PHONY: help run test lint format ui bench bench-quick lock clean
 
 help:
 	@echo "make run     set up and run the experiment in params.yaml"
@@ -14,6 +15,7 @@ help:
 	@echo "make test    set up and run all tests"
 	@echo "make lint    check style and formatting"
 	@echo "make format  mend formatting"
+	@echo "make bench   measure speed against alternatives (15 minutes); bench-quick: 2 minutes"
 	@echo "make lock    pin the newest allowed versions in requirements.lock"
 	@echo "make clean   remove the environment (runs, data and caches stay)"
 
@@ -34,12 +36,23 @@ format: $(INSTALLED)
 	ruff check --fix .
 	ruff format .
 
+bench: $(BENCH)
+	python -m benchmarks
+
+bench-quick: $(BENCH)
+	python -m benchmarks --quick
+
 lock: $(INSTALLED)
 	uv pip compile --universal --python-version 3.11 --extra dev --upgrade --quiet \
 	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV)
+
+$(BENCH): $(INSTALLED)
+	@# Without their dependencies: they ask for old ones, and all that they use is there.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps SimpSOM==1.3.4 XPySom==1.0.7
+	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: " \

@@ -111,32 +111,47 @@ class TrackedWeights:
                 if first < last:
                     within = slice(first - offset, last - offset)
                     into = slice(first - start, last - start)
-                    rows = np.flatnonzero(of_layer[owner])
-                    block[rows, into] = self._segment(segment, within, owner[rows], snapshot[rows])
+                    rows = _as_slice(np.flatnonzero(of_layer[owner]))
+                    part = block[rows, into]  # usually a view: then it is filled in place
+                    self._fill(part, segment, within, owner[rows], snapshot[rows])
+                    if not isinstance(rows, slice):
+                        block[rows, into] = part
                 offset += segment.length
         return block
 
-    def _segment(
+    def _fill(
         self,
+        values: Float64[np.ndarray, "row block"],
         segment: Segment,
         within: slice,
         owner: Int[np.ndarray, " row"],
         snapshot: Int[np.ndarray, " row"],
-    ) -> Float64[np.ndarray, "row block"]:
-        """Columns ``within`` a segment for rows given by path and snapshot."""
-        values = np.zeros((len(owner), within.stop - within.start))
-        for source in segment.sources:
+    ) -> None:
+        """Put columns ``within`` a segment into ``values``, for rows given by path and snapshot."""
+        for number, source in enumerate(segment.sources):
             columns = slice(source.start + within.start, source.start + within.stop)
             for index in np.unique(owner):
-                path, rows = self.trajectories[index], owner == index
+                path, rows = self.trajectories[index], _as_slice(np.flatnonzero(owner == index))
                 if segment.is_output and path.output is not None:
                     # While pre-training, the network has another output layer, of another shape.
                     # The MNIST output layer that it gets afterwards is constant until then.
-                    values[rows] += self.stores[1][path.output, 0, columns].values
+                    found = self.stores[1][path.output, 0, columns].values
                 else:
                     of_network = self.stores[path.store][path.network, :, columns].values
-                    values[rows] += of_network[snapshot[rows]]
-        return values / len(segment.sources)
+                    found = of_network[_as_slice(snapshot[rows])]
+                if number == 0:
+                    values[rows] = found
+                else:
+                    values[rows] += found
+        if len(segment.sources) > 1:
+            values /= len(segment.sources)
+
+
+def _as_slice(numbers: Int[np.ndarray, " number"]) -> slice | Int[np.ndarray, " number"]:
+    """The same choice as a slice where the numbers follow each other: then nothing is copied."""
+    if len(numbers) and (np.diff(numbers) == 1).all():
+        return slice(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ All pairwise distances stay as they are, so every projector that looks at nothin
 same result on the short vectors. It is the first step of every projection.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
-from deep_learning_dynamics.projection.threads import threads_for
+from deep_learning_dynamics.projection.threads import processors, threads_for
 from deep_learning_dynamics.views import read, shape_of, spans
+
+IN_CACHE = 2**13  # columns that are multiplied at once
+IN_TREE = 2**15  # columns by which neighbours are found
 
 
 class Isometry(TransformerMixin, BaseEstimator):
@@ -41,7 +46,7 @@ class Isometry(TransformerMixin, BaseEstimator):
     #   pivots_       [r]       rows whose differences from their parents span all
     #   basis_        [r, r]    coordinates from inner products with those (unit) differences
 
-    def __init__(self, block_bytes: int = 128 * 2**20) -> None:
+    def __init__(self, block_bytes: int = 256 * 2**20) -> None:
         self.block_bytes = block_bytes
 
     def fit(self, X: Any, y: None = None) -> "Isometry":
@@ -67,13 +72,7 @@ class Isometry(TransformerMixin, BaseEstimator):
     def _fit(self, X: Any, rows: int, width: int) -> None:
         from scipy.linalg import lapack, solve_triangular
 
-        gram = np.zeros((rows, rows))
-        for columns in self._spans(X):
-            block = read(X, columns)
-            if columns.start == 0:
-                order, parents = _short_tree(block)
-            differences = block - block[parents]
-            gram += differences @ differences.T
+        order, parents, gram = self._tree_and_gram(X)
         lengths = np.sqrt(np.diag(gram))
         _check_finite(lengths)
         unit = np.where(lengths > 0, lengths, 1.0)
@@ -102,8 +101,34 @@ class Isometry(TransformerMixin, BaseEstimator):
         self.basis_ = solve_triangular(factor[:rank], rotation, lower=True, trans="T").T
         self._rows = X
 
+    def _tree_and_gram(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The spanning tree, and the inner products of the differences along it."""
+        from threadpoolctl import threadpool_limits
+
+        first, *others = self._spans(X)
+        block = read(X, first)
+        order, parents = _short_tree(block[:, :IN_TREE])
+        gram = _inner_products(block, parents)
+        del block
+
+        # Blocks are read and multiplied side by side, each by one thread, and added in their order:
+        # the sum does not depend on the number of threads, and reading and multiplying overlap.
+        def product(span: slice) -> np.ndarray:
+            return _inner_products(read(X, span), parents)
+
+        workers = processors()
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+            waiting: deque = deque()
+            for span in others:
+                waiting.append(pool.submit(product, span))
+                if len(waiting) == workers:  # no more than that in memory
+                    gram += waiting.popleft().result()
+            for future in waiting:
+                gram += future.result()
+        return order, parents, gram
+
     def _spans(self, *matrices: Any) -> Iterator[slice]:
-        return spans(self.block_bytes // 2, *matrices)  # a block and its differences live together
+        return spans(self.block_bytes, *matrices)
 
     def transform(self, X: Any) -> Float[np.ndarray, "new component"]:
         """Coordinates of other rows in the same space."""
@@ -171,6 +196,18 @@ def pairwise_distances(X: Any) -> Float[np.ndarray, "row row"]:
     return np.sqrt(np.maximum(squared, 0))
 
 
+def _inner_products(
+    block: Float[np.ndarray, "row block"], parents: Int[np.ndarray, " row"]
+) -> Float[np.ndarray, "row row"]:
+    """Of the rows' differences from their parents."""
+    gram = np.zeros((len(block),) * 2)
+    for start in range(0, block.shape[1], IN_CACHE):
+        part = block[:, start : start + IN_CACHE]
+        differences = part - part[parents]
+        gram += differences @ differences.T
+    return gram
+
+
 def _short_tree(
     block: Float[np.ndarray, "row block"],
 ) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]:
@@ -211,9 +248,11 @@ def _principal_axes(
         return np.zeros((0, 0))
     _, axes = np.linalg.eigh(coordinates.T @ coordinates)
     axes = axes[:, ::-1]
-    # The sign of an axis is arbitrary: let its largest entry be positive, on every machine.
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    return axes * np.where(largest < 0, -1.0, 1.0)
+    # The sign of an axis is arbitrary: let the row that is farthest out lie on its positive side.
+    # (By the axis's own entries it would depend on the order in which the Cholesky took rows.)
+    along = coordinates @ axes
+    farthest = along[np.abs(along).argmax(axis=0), np.arange(axes.shape[1])]
+    return axes * np.where(farthest < 0, -1.0, 1.0)
 
 
 def _check_finite(sums: Float[np.ndarray, " row"]) -> None:

@@ -111,7 +111,7 @@ class SelfOrganisingMap(TransformerMixin, BaseEstimator):
                 f"A map of {X.shape[0]} rows in {X.shape[1]} dimensions is not defined; "
                 "expected at least 2 of both. Keep more snapshots (train.snapshots)."
             )
-        spread, axes = principal_axes(X)
+        spread, axes = principal_axes(X, 2)
         middle = (centres.max(axis=0) + centres.min(axis=0)) / 2
         half = (centres.max(axis=0) - centres.min(axis=0)) / 2
         # From −2 to 2 standard deviations: the sheet covers most rows from the start.

@@ -1,5 +1,6 @@
 """How many threads linear algebra may use."""
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,3 +17,9 @@ def threads_for(rows: int, weights: int) -> AbstractContextManager[Any]:
 
     few = rows**2 * (rows + weights) < FEW
     return threadpool_limits(1 if few else None, user_api="blas")
+
+
+def processors() -> int:
+    """The processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
