@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from deep_learning_dynamics import settings
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
@@ -59,7 +59,9 @@ class ProjectCopy:
 
     @classmethod
     def make(cls, folder: Path, git: bool = True) -> "ProjectCopy":
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "tmp", "cache", "config.local")
+        ignored = shutil.ignore_patterns(
+            "__pycache__", "*.egg-info", "tmp", "cache", "config.local"
+        )
         for name in (".dvc", "pipeline", "src", "mlruns"):
             only = shutil.ignore_patterns("*.db*", "artifacts") if name == "mlruns" else ignored
             shutil.copytree(ROOT / name, folder / name, ignore=only)
@@ -111,12 +113,5 @@ class ProjectCopy:
 
     def change(self, values: dict) -> None:
         """Set dotted keys of params.yaml, keeping its comments."""
-        yaml, path = YAML(), self.folder / "params.yaml"
-        content = yaml.load(path)
-        for key, value in values.items():
-            *sections, name = key.split(".")
-            section = content
-            for part in sections:
-                section = section[part]
-            section[name] = value
-        yaml.dump(content, path)
+        path = self.folder / "params.yaml"
+        path.write_text(settings.text_with(path, values), encoding="utf-8")

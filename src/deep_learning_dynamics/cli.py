@@ -7,6 +7,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from deep_learning_dynamics.commands import importing, run, sweep
+from deep_learning_dynamics.commands.compare import compare
+from deep_learning_dynamics.commands.list import list_runs
+from deep_learning_dynamics.commands.replicate import replicate
+from deep_learning_dynamics.commands.show import show
 from deep_learning_dynamics.errors import DynamicsError
 
 # What commands need is imported in them, so that --help answers at once.
@@ -36,15 +41,7 @@ app = typer.Typer(
 )
 
 
-@app.command(epilog="Example: edit params.yaml, then: dynamics run")
-def run() -> None:
-    """Run the pipeline for params.yaml: whatever changed since the last time.
-
-    The same as dvc repro, with params.yaml checked first and the results at the end.
-    """
-    from deep_learning_dynamics import experiments
-
-    experiments.run(_root())
+app.command(epilog=run.EPILOG, context_settings=run.CONTEXT)(run.run)
 
 
 @app.command(epilog="Example: dynamics check")
@@ -92,6 +89,14 @@ def ui(
             server.wait()
     except KeyboardInterrupt:
         print("The UI is closed.")
+
+
+app.command(epilog="Example: dynamics compare latest quiet-otter-042")(compare)
+app.command(epilog="Example: dynamics show latest --method som")(show)
+app.command(epilog="Example: dynamics replicate latest")(replicate)
+app.command("list", epilog="Example: dynamics list --json")(list_runs)
+app.command(epilog=sweep.EPILOG)(sweep.sweep)
+app.command("import", epilog=importing.EPILOG)(importing.import_records)
 
 
 def _root() -> Path:

@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import tracking
+from deep_learning_dynamics import settings, tracking
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
-from deep_learning_dynamics.tracking import Tracked
+from deep_learning_dynamics.tracking import NOTE, Tracked
 
 SHEET = Path("figures/sheet/sheet.png")
 TOLD = "DYNAMICS_TOLD"  # environment: a file that `track` creates when it has printed its summary
@@ -74,34 +75,50 @@ def project_root(start: Path) -> Path:
     )
 
 
-def run(root: Path) -> None:
+def run(root: Path, values: Mapping[str, Any] | None = None, note: str | None = None) -> None:
     """Run the pipeline for ``params.yaml``; print what was found, also when nothing had to run.
 
+    ``values`` are dotted keys for this run: params.yaml has them while it lasts, and is as it was
+    afterwards, however it ends. ``note`` is kept with the run in MLflow.
+
     Raises:
-        ParamsError: params.yaml is not valid; nothing was started.
+        ParamsError: params.yaml, or what is set, is not valid; nothing was started.
         StageError, InterruptionError: the pipeline did not get to its end; its run says so too.
         TrackingError: the MLflow store cannot be reached; the outputs are kept.
     """
-    parameters.load(root / "params.yaml")
+    settings.recover(root)
+    settings.checked(root / "params.yaml", values or {})
     prepare_dvc(root)
+    with settings.in_place(root, values or {}) as changed:
+        _run(root, note, "the same command" if changed else "dvc repro or dynamics run")
+    if changed:
+        print(
+            "\nparams.yaml is as it was; data, snapshots and figures here are those of this run. "
+            "dynamics run\nwithout settings brings back those of params.yaml."
+        )
+
+
+def _run(root: Path, note: str | None, mend: str) -> None:
     told = root / ".dvc" / "tmp" / f"told-{os.getpid()}"
     told.parent.mkdir(parents=True, exist_ok=True)
     try:
-        status = _dvc_repro(root, told)
+        status = _dvc_repro(root, {TOLD: str(told)} | ({} if note is None else {NOTE: note}))
         if status != 0:
             interrupted = status in (130, 252)  # by the terminal; as DVC says it
             _mark(root, "KILLED" if interrupted else "FAILED")
             if interrupted:
-                raise InterruptionError("interrupted; dvc repro or dynamics run continues")
+                raise InterruptionError(f"interrupted; {mend} continues")
             raise StageError("the pipeline stopped at the error above; the rest was not computed")
         if not told.exists():  # DVC had nothing to do
-            track(root)
+            track(root, note)
     finally:
         told.unlink(missing_ok=True)
 
 
-def track(root: Path) -> None:
+def track(root: Path, note: str | None = None) -> None:
     """Complete the run of the outputs that are there, and print what was found.
+
+    ``note`` is kept with the run; None leaves the one that it has.
 
     Raises:
         TrackingError: the store cannot be reached, or outputs are missing.
@@ -109,7 +126,7 @@ def track(root: Path) -> None:
     if tracking.is_off():
         print("DYNAMICS_TRACKING=off: nothing is logged to MLflow; dynamics track does it later.")
     else:
-        print(Summary(tracking.complete(root), root / SHEET), flush=True)
+        print(Summary(tracking.complete(root, note), root / SHEET), flush=True)
     if TOLD in os.environ:
         Path(os.environ[TOLD]).touch()
 
@@ -123,14 +140,17 @@ def check_outputs(root: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"],
         cwd=root,
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     if result.returncode != 0:
         raise TrackingError(f"dvc status failed in {root}: {result.stderr.strip()}")
-    stale = sorted(json.loads(result.stdout).keys() - {"track"})
+    # A name with a colon is of a dvc.yaml elsewhere, such as the copy that a run has.
+    stale = sorted(
+        name for name in json.loads(result.stdout) if name != "track" and ":" not in name
+    )
     if stale:
         raise TrackingError(
             f"The outputs of {', '.join(stale)} are missing, or were made with other parameters, "
@@ -153,11 +173,11 @@ def prepare_dvc(root: Path) -> None:
         _dvc(root, "config", "--local", "core.no_scm", "true")
 
 
-def _dvc_repro(root: Path, told: Path) -> int:
+def _dvc_repro(root: Path, variables: dict[str, str]) -> int:
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=root,
-        env=_environment() | {TOLD: str(told)},
+        env=environment() | variables,
     )
     try:
         return process.wait()
@@ -170,7 +190,7 @@ def _dvc(root: Path, *arguments: str, missing_ok: bool = False) -> str:
     result = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
-        env=_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -180,7 +200,7 @@ def _dvc(root: Path, *arguments: str, missing_ok: bool = False) -> str:
     return result.stdout.strip()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment, with this Python as the ``python`` of the stages."""
     # Not resolved: a virtual environment's python is a link to one outside of it.
     here = str(Path(sys.executable).parent)

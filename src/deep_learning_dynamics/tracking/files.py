@@ -38,8 +38,9 @@ def fetch(connection: Connection, record: Record, name: str, scratch: Path) -> P
             f"The run {record} has no {name}{where}.{why} Log it again where its outputs are: "
             "dynamics track"
         )
-    target = scratch / record.run_id
-    target.mkdir(exist_ok=True)
+    # In its folder: files of different folders have the same name.
+    target = (scratch / record.run_id / name).parent
+    target.mkdir(parents=True, exist_ok=True)
     with reaching(connection.store):
         return Path(connection.client.download_artifacts(record.run_id, name, str(target)))
 

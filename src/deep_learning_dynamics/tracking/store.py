@@ -142,7 +142,13 @@ def reaching(store: Store) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, RequestException, SQLAlchemyError, PermissionError) as error:
+    except (  # the last where the driver of a database is not installed
+        MlflowException,
+        RequestException,
+        SQLAlchemyError,
+        PermissionError,
+        ModuleNotFoundError,
+    ) as error:
         reason = " ".join(str(error).split())
         if "Connection refused" in reason:
             reason = "nothing answers at that address"
@@ -156,6 +162,7 @@ def load_mlflow() -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",  # not each migration of a new database
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # one for each file that is read back
         # MLflow's own (7 retries, 120 s) keep people waiting for minutes when a server is gone.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",

@@ -1,0 +1,1 @@
+"""The commands of ``dynamics``, one in each file: thin functions that ask and print."""

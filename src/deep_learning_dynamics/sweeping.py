@@ -1,0 +1,276 @@
+"""Sweeps: every combination of some settings, each an experiment in DVC's queue and in MLflow."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deep_learning_dynamics import tracking
+from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.experiment_queue import PENDING, ExperimentQueue
+from deep_learning_dynamics.experiments import InterruptionError, environment
+from deep_learning_dynamics.settings import written
+from deep_learning_dynamics.sweep_plan import Experiment, Sweep, combinations, plan
+from deep_learning_dynamics.sweep_progress import Show, shown
+from deep_learning_dynamics.tracking.records import Record, records
+from deep_learning_dynamics.tracking.store import Connection, connect, reaching, store_of
+
+TAG = "sweep"  # on runs: the names of the sweeps that a run belongs to
+TIMEOUT = 60  # seconds for one request to a server
+INTERVAL = 2.0  # seconds between looks at the queue
+LOST = 20.0  # seconds without any worker after which what was running is given up
+MANY = 6  # runs to name on one line
+FETCH = ("fetch@mnist", "fetch@omniglot")
+DATA = "data"  # the section of params.yaml that decides on which data experiments run
+
+
+class SweepError(DynamicsError):
+    """A sweep cannot be made here, or some of it failed."""
+
+
+@dataclass
+class Progress:
+    """What has become of a sweep's experiments."""
+
+    sweep: Sweep
+    records: dict[Experiment, Record] = field(default_factory=dict)
+    failed: dict[Experiment, str] = field(default_factory=dict)  # and the name that DVC has for it
+
+
+def run(root: Path, tried: Mapping[str, Sequence[Any]], jobs: int) -> None:
+    """Run every combination of the values to try, ``jobs`` at a time, and print a table.
+
+    Those that are complete already are not run again, so that an interrupted sweep continues.
+
+    Raises:
+        ParamsError: a value is not allowed; nothing was started.
+        SweepError: the project is not ready for it, or an experiment failed.
+        InterruptionError: Ctrl-C; what was running is stopped, and what waited is taken back.
+    """
+    experiments = combinations(root / "params.yaml", tried)
+    _check(root)
+    data = None
+    if not any(key.partition(".")[0] == DATA for key in tried):
+        data = _fetch(root)
+    sweep = plan(root, experiments, data)
+    progress = Progress(sweep)
+    connection = connect(store_of(root), TIMEOUT)
+    for experiment, record in _complete(connection, sweep, experiments):
+        _tag(connection, record, sweep.name)
+        progress.records[experiment] = record
+    waiting = [each for each in experiments if each not in progress.records]
+    print(f"{sweep.name}: {len(experiments)} experiments, {len(waiting)} to run", flush=True)
+    if waiting:
+        _run(root, connection, progress, waiting, jobs)
+    print(table(progress))
+    if progress.failed:
+        first = next(iter(progress.failed.values()))
+        raise SweepError(
+            f"{len(progress.failed)} of {len(experiments)} experiments failed; see what one said "
+            f"with: dvc queue logs {first}"
+        )
+    print(
+        f"\nIn MLflow (make ui, or dynamics ui): search for tags.{TAG} LIKE '%{sweep.name}%'\n"
+        f"Compare: dynamics compare {_names_to_compare(progress)}"
+    )
+
+
+def _names_to_compare(progress: Progress) -> str:
+    names = [progress.records[each].name for each in progress.sweep.experiments]
+    return " ".join(names if len(names) <= MANY else [*names[:MANY], "..."])
+
+
+def table(progress: Progress) -> str:
+    """A line for each experiment: what was swept, its run, and what it found."""
+    keys = progress.sweep.keys
+    head = [*keys, "run", "scratch", "pretrained", "best projection", "state"]
+    lines = [head]
+    for experiment in progress.sweep.experiments:
+        record = progress.records.get(experiment)
+        swept = [written(experiment.values[key]) for key in keys]
+        if record is None:
+            state = "failed" if experiment in progress.failed else "not run"
+            lines.append([*swept, "–", "–", "–", "–", state])
+            continue
+        accuracies = [record.metrics.get(f"{arm}.test_accuracy") for arm in head[-4:-2]]
+        shown = ["–" if value is None else f"{value:.1%}" for value in accuracies]
+        lines.append([*swept, record.name, *shown, record.best_projector or "–", "complete"])
+    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _check(root: Path) -> None:
+    """Refuse what DVC's queue cannot do, or would do with other code than there is."""
+    if tracking.is_off():
+        raise SweepError(
+            "DYNAMICS_TRACKING is off; a sweep finds in MLflow what is complete. Unset it."
+        )
+    tracked = _git(root, "ls-files", "--error-unmatch", "dvc.yaml")
+    if tracked is None or not _git(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+        raise SweepError(
+            f"{root} is in no git commit; expected one, because DVC runs queued experiments in "
+            "copies that it makes with git. Make one: git init && git add . && git commit -m start"
+        )
+    _use_git(root)
+    code = ("src", "pipeline", "dvc.yaml", "params.yaml")
+    unknown = _git(root, "ls-files", "--others", "--exclude-standard", "--", *code)
+    if unknown:
+        raise SweepError(
+            f"git does not know {', '.join(unknown.split())}; expected all code in git, because "
+            "the copies in which experiments run have nothing else. Add it: "
+            f"git add {' '.join(unknown.split())}"
+        )
+
+
+def _use_git(root: Path) -> None:
+    """Undo what ``prepare_dvc`` told DVC while there was no git here."""
+    from configparser import ConfigParser
+
+    config = ConfigParser()
+    config.read(root / ".dvc" / "config.local")  # which may not be there
+    if config.get("core", "no_scm", fallback="") == "true":
+        print("git is here now: telling DVC so with dvc config --local --unset core.no_scm")
+        command = [sys.executable, "-m", "dvc", "config", "--local", "--unset", "core.no_scm"]
+        subprocess.run(command, cwd=root, env=environment(), check=False)
+
+
+def _fetch(root: Path) -> str:
+    """Get the datasets once instead of once in each copy; their fingerprint."""
+    command = [sys.executable, "-m", "dvc", "repro", "--quiet", *FETCH]
+    status = subprocess.run(command, cwd=root, env=environment(), check=False).returncode
+    if status in (130, 252):
+        raise InterruptionError("interrupted; the same command continues")
+    if status != 0:
+        raise SweepError("the datasets could not be fetched, as said above; nothing was queued")
+    return tracking.fingerprint(root).data
+
+
+def _run(
+    root: Path,
+    connection: Connection,
+    progress: Progress,
+    waiting: Sequence[Experiment],
+    jobs: int,
+) -> None:
+    queue = ExperimentQueue(root)
+    if not queue.workers():  # what was running when the machine went down is lost
+        states = queue.states()
+        mine = f"{progress.sweep.name}-"
+        queue.give_up([n for n in states if n.startswith(mine) and states[n] == "Running"])
+    names = _names(queue, progress.sweep, waiting)
+    try:
+        states = queue.states()
+        new = {
+            names[each]: {key: written(value) for key, value in each.values.items()}
+            for each in waiting
+            if states.get(names[each]) not in PENDING
+        }
+        mine = set(names.values())
+        others = [n for n, state in states.items() if state == "Queued" and n not in mine]
+        if others:
+            print(
+                f"note: {len(others)} other experiments wait in DVC's queue and run before these; "
+                "dvc queue remove --queued takes them out",
+                flush=True,
+            )
+        for _ in queue.add(new):
+            pass
+        with shown(progress.sweep.name, len(waiting)) as show:
+            _wait(queue, connection, progress, names, jobs, show)
+    except KeyboardInterrupt:
+        print("\nStopping what is running ...", file=sys.stderr, flush=True)
+        queue.interrupt()  # first, or a worker could take the next one meanwhile
+        states = queue.states()
+        queue.remove([name for name in names.values() if states.get(name) == "Queued"])
+        raise InterruptionError("interrupted; the same command continues") from None
+
+
+def _names(
+    queue: ExperimentQueue, sweep: Sweep, waiting: Iterable[Experiment]
+) -> dict[Experiment, str]:
+    """What DVC calls each: the name of one that is on its way, or one that is free."""
+    states, taken = queue.states(), queue.taken()
+    names = {}
+    for experiment in waiting:
+        name, attempt = sweep.name_of(experiment), 1
+        while name in taken and states.get(name) not in PENDING:
+            attempt += 1
+            name = f"{sweep.name_of(experiment)}-{attempt}"
+        names[experiment] = name
+    return names
+
+
+def _wait(
+    queue: ExperimentQueue,
+    connection: Connection,
+    progress: Progress,
+    names: Mapping[Experiment, str],
+    jobs: int,
+    show: Show,
+) -> None:
+    """Until every experiment is complete or failed."""
+    open_ = dict(names)
+    alone_since = None  # when there was last a worker
+    queue.start(min(jobs, len(open_)))
+    while open_:
+        states = queue.states()
+        done = [each for each, name in open_.items() if states.get(name) in ("Success", "Failed")]
+        for experiment, record in _complete(connection, progress.sweep, done):
+            _tag(connection, record, progress.sweep.name)
+            progress.records[experiment] = record
+        for experiment in done:
+            name = open_.pop(experiment)
+            if experiment not in progress.records:
+                progress.failed[experiment] = name
+            show.settled(experiment, progress.records.get(experiment))
+        running = [name for name in open_.values() if states.get(name) == "Running"]
+        show.running(len(running))
+        if not open_:
+            return
+        if queue.workers():
+            alone_since = None
+        elif alone_since is None:
+            alone_since = time.monotonic()
+        elif time.monotonic() - alone_since > LOST:
+            # Workers end when they find nothing to do for a while, which may be too early; or
+            # somebody ended them. What they were at is lost.
+            queue.give_up(running)
+            queue.start(min(jobs, len(open_)))
+            alone_since = None
+        time.sleep(INTERVAL)
+
+
+def _complete(
+    connection: Connection, sweep: Sweep, experiments: Iterable[Experiment]
+) -> list[tuple[Experiment, Record]]:
+    """Those that MLflow has whole, with their records."""
+    experiments = list(experiments)
+    if not experiments:
+        return []
+    known = records(connection)
+    found = [(each, sweep.record_of(each, known)) for each in experiments]
+    return [(each, record) for each, record in found if record is not None]
+
+
+def _tag(connection: Connection, record: Record, name: str) -> None:
+    """Note on a run that it belongs to a sweep; it may belong to several."""
+    present = [part for part in record.tags.get(TAG, "").split(", ") if part]
+    if name not in present:
+        with reaching(connection.store):
+            connection.client.set_tag(record.run_id, TAG, ", ".join([*present, name]))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        result = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
