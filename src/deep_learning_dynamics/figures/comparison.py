@@ -114,7 +114,7 @@ def _draw_plane(
     detail = find_detail(trajectories, frame, width, height) if cells is None else None
     if detail is not None:
         sizes = style.Sizes.fitting(networks, 0.8 * width)
-        draw_runs(draw_inset(axes, detail), shown, detail.frame, sizes, shared)
+        draw_runs(draw_inset(axes, detail), shown, detail.frame, sizes, shared, inset=True)
 
 
 def _spread(runs: Sequence[RunPaths], cells: HexagonalMap) -> list[RunPaths]:

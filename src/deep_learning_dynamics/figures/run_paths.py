@@ -53,11 +53,17 @@ def colour(run: int, arm: Arm) -> Colour:
 
 
 def draw_runs(
-    axes: Axes, runs: Sequence[RunPaths], frame: Frame, sizes: Sizes, shared: bool
+    axes: Axes,
+    runs: Sequence[RunPaths],
+    frame: Frame,
+    sizes: Sizes,
+    shared: bool,
+    inset: bool = False,
 ) -> None:
     """Draw every trajectory of every run that has a point.
 
     ``shared``: the pre-training that is there is that of all runs, and of no run's colour.
+    ``inset``: this is a part of another drawing, which marks the failures that leave this one.
     """
     drawn = [
         (number, trajectory)
@@ -70,12 +76,18 @@ def draw_runs(
     trained = [(number, t) for number, t in drawn if t.phase == "train"]
     _draw_pretraining(axes, [(n, t) for n, t in drawn if t.phase == "pretrain"], sizes, shared)
     _draw_paths(axes, trained, sizes)
-    _draw_arrows(axes, trained, frame, sizes)
+    # Not on failed paths: a diverged one is so long that it would take all the arrowheads.
+    _draw_arrows(axes, [(n, t) for n, t in trained if not t.failed], frame, sizes)
     for number, trajectory in trained:
         shade = colour(number, trajectory.arm)
         _mark(axes, trajectory.points[0], "o", 0.95 * sizes.marker, "white", shade, _STARTS)
         if trajectory.failed:
-            last = frame.last_seen(trajectory.points)
+            if inset and not frame.inside(trajectory.points).all():
+                continue
+            # At the edge its mark would be cut in half.
+            free = (0.6 * sizes.failure + 1) / frame.scale
+            edges = np.transpose([frame.x, frame.y]) + free * np.array([[1], [-1]])
+            last = np.clip(frame.last_seen(trajectory.points), *edges)
             _mark(axes, last, "X", sizes.failure, palette.INK, "white", _FAILURES)
         else:
             end = ENDS[trajectory.arm]
@@ -144,7 +156,6 @@ def _draw_arrows(
     lengths = [
         float(np.hypot(*np.diff(trajectory.points, axis=0).T).sum()) * frame.scale
         for _, trajectory in drawn
-        if not trajectory.failed
     ]
     spacing = max(9 * sizes.arrow, sum(lengths) / _SPACING)
     triangles, colours = [], []
@@ -171,7 +182,7 @@ def _mark(
     size: float,
     face: str | Colour,
     edge: str | Colour,
-    order: float,
+    order: int,
 ) -> None:
     axes.scatter(
         *at,
