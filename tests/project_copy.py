@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from deep_learning_dynamics import settings
+from deep_learning_dynamics.lab import settings
 
 ROOT = Path(__file__).parents[1]
 SMALL = {

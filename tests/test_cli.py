@@ -19,7 +19,18 @@ from deep_learning_dynamics.cli import app
 from deep_learning_dynamics.tracking.runs import find_run
 from deep_learning_dynamics.tracking.store import connect, store_of
 
-COMMANDS = ("run", "check", "track", "ui")
+COMMANDS = [
+    "run",
+    "check",
+    "track",
+    "ui",
+    "list",
+    "show",
+    "compare",
+    "replicate",
+    "sweep",
+    "import",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,14 @@ from recorded_runs import recorded
 from small_stores import Stores, settings
 from typer.testing import CliRunner
 
-from deep_learning_dynamics import comparing, figures, views
+from deep_learning_dynamics import figures, views
 from deep_learning_dynamics.cli import app
-from deep_learning_dynamics.comparing import common_plane, joined, labels
-from deep_learning_dynamics.differences import differences
 from deep_learning_dynamics.errors import SnapshotsError
 from deep_learning_dynamics.figures.comparison import comparison_figure
 from deep_learning_dynamics.figures.run_paths import MOST, RunPaths, colour
+from deep_learning_dynamics.lab import comparing
+from deep_learning_dynamics.lab.comparing import common_plane, joined, labels
+from deep_learning_dynamics.lab.differences import differences
 
 SNAPSHOTS = len(SCHEDULE.steps)
 

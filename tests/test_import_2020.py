@@ -7,9 +7,9 @@ from conftest import ROOT
 from typer.testing import CliRunner
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import records_2020
 from deep_learning_dynamics.cli import app
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.lab import records_2020
 
 PATH = ROOT / "params.yaml"
 FIRST = {  # the example of the old README

@@ -11,8 +11,8 @@ from recorded_runs import recorded
 from typer.testing import CliRunner
 
 from deep_learning_dynamics.cli import app
-from deep_learning_dynamics.defaults import defaults_of
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.lab.defaults import defaults_of
 from deep_learning_dynamics.tracking.records import Record, records, resolve
 
 

@@ -78,7 +78,9 @@ def test_every_method_leaves_coordinates_quality_and_pictures(first, project):
         quality = json.loads((folder / "quality.json").read_text())
         assert 0.5 < quality["trustworthiness"] <= 1
         for suffix in ("png", "svg"):
-            assert (project.folder / "figures" / method / f"{method}.{suffix}").stat().st_size > 5000
+            assert (
+                project.folder / "figures" / method / f"{method}.{suffix}"
+            ).stat().st_size > 5000
     # 1 + 6 + 4 snapshots of 4 networks, 1 + 4 of the 2 that were pre-trained.
     assert {len(rows) for rows in table.values()} == {4 * 11 + 2 * 5}
     assert np.isfinite(table["pca"][["x", "y"]]).all(axis=None)
@@ -129,7 +131,10 @@ def test_a_second_setting_is_a_second_run_that_can_be_compared(first, project):
     _, runs = runs_of(project)
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
     assert [run.data.params["project.som.updates"] for run in runs] == ["600", "500"]
-    assert runs[0].data.metrics["scratch.test_accuracy"] == runs[1].data.metrics["scratch.test_accuracy"]
+    assert (
+        runs[0].data.metrics["scratch.test_accuracy"]
+        == runs[1].data.metrics["scratch.test_accuracy"]
+    )
 
 
 def test_an_earlier_setting_comes_back_from_the_cache_and_its_run_stays_complete(first, project):
@@ -144,15 +149,32 @@ def test_an_earlier_setting_comes_back_from_the_cache_and_its_run_stays_complete
 def test_an_added_method_runs_alone(first, project):
     project.change({"project.methods": ["pca", "som"]})
     assert project.repro().stages == ["check", "sheet", "track"]
-    project.change({"project.methods": ["pca", "som", "autoencoder"], "project.autoencoder.epochs": 70})
-    assert project.repro().stages == ["check", "project@autoencoder", "plot@autoencoder", "sheet", "track"]
+    project.change(
+        {"project.methods": ["pca", "som", "autoencoder"], "project.autoencoder.epochs": 70}
+    )
+    assert project.repro().stages == [
+        "check",
+        "project@autoencoder",
+        "plot@autoencoder",
+        "sheet",
+        "track",
+    ]
 
 
 def test_a_change_of_training_leaves_fetching_and_pretraining_alone(first, project):
     project.change({"train.learning_rate": 0.05, "project.methods": ["pca"]})
     stages = project.repro().stages
     measured = ("measure", "plot_measures")
-    assert stages == ["check", "train", "project@pca", "plot@pca", "curves", "sheet", *measured, "track"]
+    assert stages == [
+        "check",
+        "train",
+        "project@pca",
+        "plot@pca",
+        "curves",
+        "sheet",
+        *measured,
+        "track",
+    ]
 
 
 def test_a_mistake_in_params_yaml_is_told_before_anything_is_computed(first, project):

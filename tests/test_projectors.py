@@ -173,7 +173,15 @@ def test_the_picture_is_better_than_a_shuffled_one(rows, projections, method):
 def test_each_method_has_the_measures_that_are_defined_for_it(projections):
     extra = {
         method: set(projections(method).quality.as_json())
-        - {"method", "rows", "fitted_rows", "weights", "neighbours", "trustworthiness", "continuity"}
+        - {
+            "method",
+            "rows",
+            "fitted_rows",
+            "weights",
+            "neighbours",
+            "trustworthiness",
+            "continuity",
+        }
         - {"distance_correlation"}
         for method in METHODS
     }

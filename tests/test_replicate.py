@@ -20,8 +20,8 @@ from project_copy import SMALL, ProjectCopy
 from project_folder import finished_project
 from ruamel.yaml import YAML
 
-from deep_learning_dynamics.likeness import SAME, compare
-from deep_learning_dynamics.locks import causes, read_lock
+from deep_learning_dynamics.lab.likeness import SAME, compare
+from deep_learning_dynamics.lab.locks import causes, read_lock
 
 PIPELINE = """
 stages:

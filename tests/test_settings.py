@@ -11,10 +11,10 @@ from conftest import ROOT
 from typer.testing import CliRunner
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import settings
 from deep_learning_dynamics.cli import app
 from deep_learning_dynamics.errors import DynamicsError, ParamsError
-from deep_learning_dynamics.names_2020 import Options, translated
+from deep_learning_dynamics.lab import settings
+from deep_learning_dynamics.lab.names_2020 import Options, translated
 
 PATH = ROOT / "params.yaml"
 
@@ -222,7 +222,7 @@ class TestForAWhile:
 
     def test_after_a_killed_process_the_next_command_puts_it_back(self, project, capsys):
         program = (
-            "import time; from pathlib import Path; from deep_learning_dynamics import settings\n"
+            "import time; from pathlib import Path; from deep_learning_dynamics.lab import settings\n"
             "with settings.in_place(Path.cwd(), {'train.epochs': 20}): print('in', flush=True); time.sleep(60)"
         )
         process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)

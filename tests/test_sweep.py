@@ -12,11 +12,15 @@ from conftest import ROOT
 from project_copy import SMALL, ProjectCopy
 from typer.testing import CliRunner
 
-from deep_learning_dynamics import experiment_queue, sweep_plan, sweeping
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.cli import app
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.experiment_queue import ExperimentQueue, QueueError, worker_environment
+from deep_learning_dynamics.lab import experiment_queue, sweep_plan, sweeping
+from deep_learning_dynamics.lab.experiment_queue import (
+    ExperimentQueue,
+    QueueError,
+    worker_environment,
+)
 from deep_learning_dynamics.tracking.records import Record, records
 from deep_learning_dynamics.tracking.store import connect, store_of
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics import settings, tracking
+from deep_learning_dynamics import tracking
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
+from deep_learning_dynamics.lab import settings
 from deep_learning_dynamics.tracking import NOTE, Tracked
 
 SHEET = Path("figures/sheet/sheet.png")

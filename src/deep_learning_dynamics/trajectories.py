@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 CHUNK_BYTES = 4 * 2**20  # large enough to stream from disk, small enough to hold many at once
-# Readers go through the weights of all snapshots some columns at a time: narrow chunks, so that they
+# Readers go through the weights of all snapshots some columns at a time: in narrow chunks they
 # need not read the others with them.
 CHUNK_WEIGHTS = 2**16
 BUFFER_BYTES = 256 * 2**20  # for snapshots that are not on disk yet

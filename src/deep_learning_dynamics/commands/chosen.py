@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import settings
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.names_2020 import Options, translated
+from deep_learning_dynamics.lab import settings
+from deep_learning_dynamics.lab.names_2020 import Options, translated
 
 
 def values(root: Path, texts: Sequence[str], given: Options) -> dict[str, Any]:

@@ -27,9 +27,9 @@ def compare(
     """
     from rich.console import Console
 
-    from deep_learning_dynamics import beside, comparing
     from deep_learning_dynamics.commands.opening import opened
-    from deep_learning_dynamics.differences import differences
+    from deep_learning_dynamics.lab import beside, comparing
+    from deep_learning_dynamics.lab.differences import differences
 
     comparing.check_method(method)
     _, connection, known = opened()

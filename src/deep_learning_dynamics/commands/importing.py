@@ -23,8 +23,9 @@ def import_records(
     """
     import sys
 
-    from deep_learning_dynamics import experiments, records_2020, settings
+    from deep_learning_dynamics import experiments
     from deep_learning_dynamics.errors import ParamsError
+    from deep_learning_dynamics.lab import records_2020, settings
 
     root = experiments.project_root(Path.cwd())
     path = root / "params.yaml"

@@ -15,8 +15,8 @@ def list_runs(
 
     Accuracies are those on MNIST's test set, the median over each arm's networks.
     """
-    from deep_learning_dynamics import defaults, listing
     from deep_learning_dynamics.commands.opening import opened
+    from deep_learning_dynamics.lab import defaults, listing
 
     root, _, known = opened(needed=False)
     usual = defaults.defaults_of(root, known)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from deep_learning_dynamics.replicating import Replication
+    from deep_learning_dynamics.lab.replicating import Replication
     from deep_learning_dynamics.tracking.records import Record
 
 
@@ -26,8 +26,9 @@ def replicate(
     what of them differs is said. Ends with 0 only if the outputs are the same, or numbers that
     differ by no more than rounding. Seconds are not compared.
     """
-    from deep_learning_dynamics import conditions, experiments, params, replicating, settings
+    from deep_learning_dynamics import experiments, params
     from deep_learning_dynamics.commands.opening import opened
+    from deep_learning_dynamics.lab import conditions, replicating, settings
     from deep_learning_dynamics.tracking.files import fetch
     from deep_learning_dynamics.tracking.records import resolve
 
@@ -63,7 +64,7 @@ def replicate(
 
 
 def _say_conditions(record: "Record", root: Path) -> None:
-    from deep_learning_dynamics import conditions
+    from deep_learning_dynamics.lab import conditions
 
     print(f"Run {record}, {record.started:%Y-%m-%d %H:%M} UTC")
     surroundings = conditions.surroundings(record)

@@ -59,8 +59,9 @@ def run(
     """
     from pathlib import Path
 
-    from deep_learning_dynamics import experiments, names_2020
+    from deep_learning_dynamics import experiments
     from deep_learning_dynamics.commands import chosen
+    from deep_learning_dynamics.lab import names_2020
 
     root = experiments.project_root(Path.cwd())
     _refuse({"--timestamp": timestamp, "--dataset": dataset, "--dont-save": dont_save or None})

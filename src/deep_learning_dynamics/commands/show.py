@@ -20,8 +20,8 @@ def show(
 
     RUN is an id, the beginning of one, a name or latest. Prints the path where there is no screen.
     """
-    from deep_learning_dynamics import showing
     from deep_learning_dynamics.commands.opening import opened
+    from deep_learning_dynamics.lab import showing
     from deep_learning_dynamics.tracking.records import resolve
 
     _, connection, known = opened()

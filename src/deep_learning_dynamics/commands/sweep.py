@@ -27,7 +27,8 @@ def sweep(
     """
     from pathlib import Path
 
-    from deep_learning_dynamics import experiments, sweeping
-    from deep_learning_dynamics.settings import choices
+    from deep_learning_dynamics import experiments
+    from deep_learning_dynamics.lab import sweeping
+    from deep_learning_dynamics.lab.settings import choices
 
     sweeping.run(experiments.project_root(Path.cwd()), choices(settings), jobs)

@@ -10,11 +10,11 @@ from typing import Any
 
 from deep_learning_dynamics import tracking
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.experiment_queue import PENDING, ExperimentQueue
 from deep_learning_dynamics.experiments import InterruptionError, environment
-from deep_learning_dynamics.settings import written
-from deep_learning_dynamics.sweep_plan import Experiment, Sweep, combinations, plan
-from deep_learning_dynamics.sweep_progress import Show, shown
+from deep_learning_dynamics.lab.experiment_queue import PENDING, ExperimentQueue
+from deep_learning_dynamics.lab.settings import written
+from deep_learning_dynamics.lab.sweep_plan import Experiment, Sweep, combinations, plan
+from deep_learning_dynamics.lab.sweep_progress import Show, shown
 from deep_learning_dynamics.tracking.records import Record, records
 from deep_learning_dynamics.tracking.store import Connection, connect, reaching, store_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.locks import Causes
+from deep_learning_dynamics.lab.locks import Causes
 from deep_learning_dynamics.tracking.fingerprints import DATASETS, provenance
 from deep_learning_dynamics.tracking.identity import PACKAGES, commit_of
 from deep_learning_dynamics.tracking.records import Record

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.defaults import Defaults
+from deep_learning_dynamics.lab.defaults import Defaults
 from deep_learning_dynamics.tracking.records import Record
 
 if TYPE_CHECKING:

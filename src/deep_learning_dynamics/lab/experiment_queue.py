@@ -83,7 +83,7 @@ class ExperimentQueue:
         """
         with tempfile.TemporaryFile("w+") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "deep_learning_dynamics.experiment_queue"],
+                [sys.executable, "-m", "deep_learning_dynamics.lab.experiment_queue"],
                 cwd=self._root,
                 env=environment(),
                 stdin=subprocess.PIPE,

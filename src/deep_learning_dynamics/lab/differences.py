@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deep_learning_dynamics.locks import causes, read_lock
+from deep_learning_dynamics.lab.locks import causes, read_lock
 from deep_learning_dynamics.tracking.files import fetch, has
 from deep_learning_dynamics.tracking.fingerprints import DATASETS
 from deep_learning_dynamics.tracking.records import Record

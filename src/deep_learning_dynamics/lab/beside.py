@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.differences import Differences
+from deep_learning_dynamics.lab.differences import Differences
 from deep_learning_dynamics.tracking.files import fetch, has
 from deep_learning_dynamics.tracking.records import Record
 from deep_learning_dynamics.tracking.store import Connection

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics import names_2020, settings
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.lab import names_2020, settings
 from deep_learning_dynamics.params import Params
 
 NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from deep_learning_dynamics.sweep_plan import Experiment
+from deep_learning_dynamics.lab.sweep_plan import Experiment
 from deep_learning_dynamics.tracking.records import Record
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import settings
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.experiments import InterruptionError, StageError, environment
-from deep_learning_dynamics.likeness import SAME, Likeness, compare, is_picture
-from deep_learning_dynamics.locks import Causes, Lock, causes, read_lock
+from deep_learning_dynamics.lab import settings
+from deep_learning_dynamics.lab.likeness import SAME, Likeness, compare, is_picture
+from deep_learning_dynamics.lab.locks import Causes, Lock, causes, read_lock
 from deep_learning_dynamics.tracking.files import fetch, has
 from deep_learning_dynamics.tracking.records import Record
 from deep_learning_dynamics.tracking.store import Connection

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import settings
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.lab import settings
 from deep_learning_dynamics.tracking.fingerprints import of_code, of_parameters
 from deep_learning_dynamics.tracking.names import run_name
 from deep_learning_dynamics.tracking.records import Record

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics.differences import Differences
 from deep_learning_dynamics.errors import ParamsError, SnapshotsError
+from deep_learning_dynamics.lab.differences import Differences
 from deep_learning_dynamics.params import Method, Params
 from deep_learning_dynamics.tracking.files import fetch, local_files
 from deep_learning_dynamics.tracking.fingerprints import DATASETS
