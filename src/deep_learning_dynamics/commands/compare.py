@@ -22,8 +22,8 @@ def compare(
 ) -> None:
     """Say how runs differ and how each did; draw their paths in one common plane.
 
-    RUN is an id, the beginning of one, a name or latest. The figure is added to each run in
-    MLflow, under comparisons/. Tracked weights and projector are set as in the first run.
+    RUN is an id, its beginning, a name or latest. MLflow gets the figure too. Tracked
+    weights and projector are set as in the first run.
     """
     from rich.console import Console
 

@@ -22,9 +22,9 @@ def replicate(
 ) -> None:
     """Compute a run again with its parameters, and compare every output with what it was.
 
-    RUN is an id, the beginning of one, a name or latest. Code, data and environment are today's;
-    what of them differs is said. Ends with 0 only if the outputs are the same, or numbers that
-    differ by no more than rounding. Seconds are not compared.
+    RUN is an id, its beginning, a name or latest. Code, data and environment are
+    today's; what of them differs is said. The exit status is 0 only if all outputs are
+    the same, or within rounding.
     """
     from deep_learning_dynamics import experiments, params
     from deep_learning_dynamics.commands.opening import opened
