@@ -1,6 +1,7 @@
 """What tests share: the project's own parameters and a way to change some of them."""
 
 import copy
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.params import Params
 
 ROOT = Path(__file__).parents[1]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and everything that they
+# start inherits that; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
