@@ -187,6 +187,7 @@ class TestRun:
             in summary
         )
         assert "best projection      som (trustworthiness 0.950)" in summary
+        assert "data                 MNIST · OMNIGLOT\n" in summary
         assert "figures              figures/sheet/sheet.png" in summary
         assert "make ui, or dynamics ui" in summary
         assert first.stdout.count("best projection") == 1

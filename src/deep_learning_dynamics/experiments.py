@@ -56,7 +56,12 @@ class Summary:
             lines.append(f"  {'best projection':<20} {best} (trustworthiness {value:.3f})")
         store = self.tracked.store
         way = "make ui, or dynamics ui" if store.embedded else f"{store} (dynamics ui)"
-        lines += ["", f"  {'figures':<20} {_shown(self.figures)}", f"  {'in MLflow':<20} {way}"]
+        lines += [
+            f"  {'data':<20} {' · '.join(self.tracked.data)}",
+            "",
+            f"  {'figures':<20} {_shown(self.figures)}",
+            f"  {'in MLflow':<20} {way}",
+        ]
         return "\n".join(lines)
 
 

@@ -44,6 +44,7 @@ class Tracked:
     experiment_id: str
     store: Store
     findings: Findings
+    data: tuple[str, ...]  # what was used, as figures say it: for example a stand-in
 
 
 def complete(root: Path, note: str | None = None) -> Tracked:
@@ -76,7 +77,8 @@ def complete(root: Path, note: str | None = None) -> Tracked:
         set_tags(connection, run, tags)
         for each in (*networks.values(), run):
             set_status(connection, each, "FINISHED")
-    return Tracked(run_id, run.info.run_name, connection.experiment_id, store, found)
+    data = tuple(entry.label for entry in identity.datasets.values())
+    return Tracked(run_id, run.info.run_name, connection.experiment_id, store, found, data)
 
 
 def mark(root: Path, status: str) -> None:

@@ -20,7 +20,7 @@ def describe(run_id: str, identity: Identity, found: Findings, note: str = "") -
     files = f"get-artifact?run_uuid={run_id}&path=preview"
     parts = [
         note.strip(),
-        " · ".join(_accuracies(found)),
+        " · ".join(_accuracies(identity, found)),
         f"![All projections side by side]({files}/sheet.png)",
         _qualities(found),
         f"![Learning curves]({files}/learning_curves.png)",
@@ -29,8 +29,9 @@ def describe(run_id: str, identity: Identity, found: Findings, note: str = "") -
     return "\n\n".join(part for part in parts if part)[:LIMIT]
 
 
-def _accuracies(found: Findings) -> list[str]:
-    names = {arm: f"MNIST, {arm}" for arm in found.arms} | {"omniglot": "OMNIGLOT"}
+def _accuracies(identity: Identity, found: Findings) -> list[str]:
+    mnist, omniglot = (identity.datasets[name].label for name in ("mnist", "omniglot"))
+    names = {arm: f"{mnist}, {arm}" for arm in found.arms} | {"omniglot": omniglot}
     lines = []
     for who, name in names.items():
         accuracy = found.metrics.get(f"{who}.test_accuracy")
