@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import captions, palette, style
+from deep_learning_dynamics.figures.epochs import scale_epochs
 from deep_learning_dynamics.figures.inputs import Provenance
 from deep_learning_dynamics.figures.palette import AccuracyScale
 from deep_learning_dynamics.figures.paths import DASHES
@@ -92,7 +93,7 @@ def _draw(axes: Axes, curves: Sequence[Scores], score: str) -> None:
         middle = median(members, score)
         for colour, linewidth in (("white", _MEDIAN + 1.2), (palette.colour(arm, 0.8), _MEDIAN)):
             axes.plot(members[0].epochs, middle, color=colour, linewidth=linewidth, zorder=3)
-    _scale_epochs(axes, curves)
+    scale_epochs(axes, curves[0].epochs)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -101,19 +102,6 @@ def _draw(axes: Axes, curves: Sequence[Scores], score: str) -> None:
 def _name(axes: Axes, title: str, xlabel: str) -> None:
     axes.set_title(title, size=style.LABEL + 0.5, weight="bold", loc="left")
     axes.set_xlabel(xlabel)
-
-
-def _scale_epochs(axes: Axes, curves: Sequence[Scores]) -> None:
-    """Logarithmic from the first snapshot after the start on, so that the first epoch is seen."""
-    epochs = curves[0].epochs
-    if len(epochs) < 3:
-        return
-    first, last = float(epochs[1]), float(epochs[-1])
-    axes.set_xscale("symlog", linthresh=first, linscale=0.35)
-    ticks = [t for t in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000) if first <= t <= last]
-    axes.set_xticks([0, *ticks], [f"{tick:g}" for tick in (0, *ticks)])
-    axes.set_xticks([], minor=True)
-    axes.set_xlim(-0.15 * first, last * 1.06)
 
 
 def _scale_accuracy(axes: Axes, curves: Sequence[Scores]) -> None:
