@@ -15,6 +15,7 @@ from deep_learning_dynamics.projection.isometry import Isometry
 
 ERROR = 0.05  # mean squared error / variance
 REACH = 20  # times faster
+LEARNING_RATE = 0.003  # of Adam, for theirs
 
 
 def autoencoder(effort: Effort) -> list[Line]:
@@ -24,19 +25,19 @@ def autoencoder(effort: Effort) -> list[Line]:
         f"{len(rows)} snapshots × {rows.shape[1]:,} weights to 2 code units and an error of "
         f"{ERROR:.0%} of the variance"
     )
-    epochs, error = _epochs_needed(rows)
+    iterations, error = _iterations_needed(rows)
     if error > ERROR:
         return [
             Line(row, work, against, problem=f"ours stays at an error of {error:.1%}", failed=True)
         ]
     start = time.perf_counter()
-    _fit(rows, epochs)
+    _fit(rows, iterations)
     # Long enough to see whether the reach is met, even if theirs has to be stopped.
     limit = max(effort.seconds / 4, 1.5 * REACH * (time.perf_counter() - start))
     theirs = _Plain(rows, limit)
     times = interleaved(
         {
-            "ours": Contender(lambda: _fit(rows, epochs), warm_up=lambda: _fit(rows, 3)),
+            "ours": Contender(lambda: _fit(rows, iterations), warm_up=lambda: _fit(rows, 3)),
             "torch": Contender(theirs.train, warm_up=theirs.warm_up),
         },
         effort.seconds,
@@ -56,38 +57,33 @@ def autoencoder(effort: Effort) -> list[Line]:
             times["ours"],
             their_times,
             REACH,
-            note=f"ours in {epochs} epochs to {error:.1%}, isometry included; theirs {reached}",
+            note=f"ours in {iterations} iterations to {error:.1%}, isometry included; theirs {reached}",
         )
     ]
 
 
-def _model(epochs: int) -> Autoencoder:
+def _fit(rows: Float[np.ndarray, "row weight"], iterations: int) -> float:
+    """The reconstruction error of ours."""
     settings = parameters.load().project.autoencoder
     # One start each: ours needs no other, and the comparison is of one network with one.
-    return Autoencoder(
-        2, settings.hidden_units, epochs, settings.learning_rate, restarts=1, random_state=0
-    )
-
-
-def _fit(rows: Float[np.ndarray, "row weight"], epochs: int) -> float:
-    """The reconstruction error of ours."""
-    model = _model(epochs).fit(Isometry().fit_transform(rows))
+    model = Autoencoder(2, settings.hidden_units, iterations, restarts=1, random_state=0)
+    model.fit(Isometry().fit_transform(rows))
     return 1 - model.explained_variance_ratio_
 
 
-def _epochs_needed(rows: Float[np.ndarray, "row weight"]) -> tuple[int, float]:
-    """About the fewest epochs that are enough, and the error then."""
-    most = parameters.load().project.autoencoder.epochs
-    too_few, epochs = 0, 25
-    while (error := _fit(rows, epochs)) > ERROR and epochs < most:
-        too_few, epochs = epochs, min(2 * epochs, most)
-    while error <= ERROR and epochs - too_few > epochs / 8:
-        middle = (too_few + epochs) // 2
+def _iterations_needed(rows: Float[np.ndarray, "row weight"]) -> tuple[int, float]:
+    """About the fewest iterations that are enough, and the error then."""
+    most = parameters.load().project.autoencoder.iterations
+    too_few, iterations = 0, 25
+    while (error := _fit(rows, iterations)) > ERROR and iterations < most:
+        too_few, iterations = iterations, min(2 * iterations, most)
+    while error <= ERROR and iterations - too_few > iterations / 8:
+        middle = (too_few + iterations) // 2
         if (found := _fit(rows, middle)) <= ERROR:
-            epochs, error = middle, found
+            iterations, error = middle, found
         else:
             too_few = middle
-    return epochs, error
+    return iterations, error
 
 
 class _Plain:
@@ -127,7 +123,7 @@ class _Plain:
             ]
         )
         optimiser = torch.optim.Adam(
-            [*encoder.parameters(), *decoder.parameters()], lr=settings.learning_rate
+            [*encoder.parameters(), *decoder.parameters()], lr=LEARNING_RATE
         )
         start, self.epochs = time.perf_counter(), 0
         while True:

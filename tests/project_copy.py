@@ -25,7 +25,7 @@ SMALL = {
     "project.som.columns": 6,
     "project.som.updates": 500,
     "project.som.radius": 3,
-    "project.autoencoder.epochs": 60,
+    "project.autoencoder.iterations": 60,
     "project.autoencoder.restarts": 1,
     "project.autoencoder_som.rows": 6,
     "project.autoencoder_som.columns": 6,

@@ -6,16 +6,15 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from deep_learning_dynamics.measures.nulls import (
+from deep_learning_dynamics.measures.nulls import random_walk, shuffled
+from deep_learning_dynamics.measures.paths import Path
+from deep_learning_dynamics.nulls import (
     chains,
     directions,
-    random_walk,
     random_walks,
-    shuffled,
     shuffled_steps,
     standing,
 )
-from deep_learning_dynamics.measures.paths import Path
 
 SIZE = 500
 

@@ -152,7 +152,7 @@ def test_an_added_method_runs_alone(first, project):
     project.change({"project.methods": ["pca", "som"]})
     assert project.repro().stages == ["check", "sheet", "track"]
     project.change(
-        {"project.methods": ["pca", "som", "autoencoder"], "project.autoencoder.epochs": 70}
+        {"project.methods": ["pca", "som", "autoencoder"], "project.autoencoder.iterations": 70}
     )
     assert project.repro().stages == [
         "check",

@@ -17,7 +17,7 @@ from deep_learning_dynamics.views import view
 METHODS = get_args(Method)
 SMALL = {
     "som": {"rows": 6, "columns": 5, "updates": 500, "learning_rate": 0.5, "radius": 3},
-    "autoencoder": {"hidden_units": 16, "epochs": 150, "learning_rate": 0.01, "restarts": 2},
+    "autoencoder": {"hidden_units": 16, "iterations": 150, "restarts": 2},
     "autoencoder_som": {
         "code_units": 20, "rows": 6, "columns": 5, "updates": 500, "learning_rate": 0.5, "radius": 3,
     },
@@ -64,11 +64,12 @@ def test_every_finite_snapshot_has_a_place_and_no_other(rows, projections, metho
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_columns_are_those_of_the_view_then_fitted_x_and_y(rows, projections, method):
+def test_the_columns_are_those_of_the_view_then_the_place_and_how_faithful_it_is(rows, projections, method):
     coordinates = projections(method).coordinates
-    assert list(coordinates.columns) == [*rows.table.columns, "fitted", "x", "y"]
+    added = ["x", "y", "trustworthiness", "continuity"]
+    assert list(coordinates.columns) == [*rows.table.columns, "fitted", *added]
     assert coordinates["fitted"].dtype == bool
-    assert coordinates[["x", "y"]].dtypes.tolist() == [np.float64] * 2
+    assert coordinates[added].dtypes.tolist() == [np.float64] * 4
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -181,8 +182,9 @@ def test_each_method_has_the_measures_that_are_defined_for_it(projections):
             "neighbours",
             "trustworthiness",
             "continuity",
+            "distance_correlation",
+            "along_paths",
         }
-        - {"distance_correlation"}
         for method in METHODS
     }
     assert extra == {
@@ -259,8 +261,8 @@ def test_a_projection_that_cannot_be_written_leaves_the_old_one(projections, tmp
     projections("pca").save(folder)
     before = (folder / "coordinates.parquet").read_bytes()
     broken = projections("umap")
-    object.__setattr__(broken.quality, "trustworthiness", float("nan"))
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    object.__setattr__(broken.quality, "method", {"not", "a", "name"})
+    with pytest.raises(TypeError, match="not JSON serializable"):
         broken.save(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["pca"]
     assert (folder / "coordinates.parquet").read_bytes() == before

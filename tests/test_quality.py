@@ -7,14 +7,14 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness as reference
 
-from deep_learning_dynamics.projection.quality import (
-    Quality,
+from deep_learning_dynamics.projection.faithfulness import (
     _ranks,
     distance_correlation,
     limited,
     reconstruction_error,
     trustworthiness,
 )
+from deep_learning_dynamics.projection.quality import Quality
 
 
 def apart(points):

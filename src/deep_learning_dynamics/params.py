@@ -100,8 +100,7 @@ class Som(Section):
 
 class Autoencoder(Section):
     hidden_units: _count(1, 4096)
-    epochs: _count(1, 1_000_000)
-    learning_rate: Positive
+    iterations: _count(1, 1_000_000)
     restarts: _count(1, 100)
 
 
@@ -131,6 +130,14 @@ class Project(Section):
     umap: Umap
 
 
+class Trust(Section):
+    """How often each projection is tested; 0 leaves a test out."""
+
+    seeds: _count(0, 1000)
+    folds: _count(0, 1000)
+    nulls: _count(0, 1000)
+
+
 class Plot(Section):
     dpi: _count(50, 600)
 
@@ -145,6 +152,7 @@ class Params(Section):
     train: Train
     track: Track
     project: Project
+    trust: Trust
     plot: Plot
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 # Behind 128 code units there is little left to learn, so one short training is enough.
-CODE = {"epochs": 300, "restarts": 1}
+CODE = {"iterations": 20, "restarts": 1}
 
 
 def make(method: Method, settings: Project, seed: int) -> "Pipeline":

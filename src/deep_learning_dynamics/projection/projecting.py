@@ -1,22 +1,17 @@
 """From a view to its picture in the plane: which rows are fitted, which placed, and how well."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from deep_learning_dynamics.errors import ProjectionError
+from deep_learning_dynamics.nulls import paths_of
 from deep_learning_dynamics.params import Method, Project
-from deep_learning_dynamics.projection.quality import (
-    NEIGHBOURS,
-    Quality,
-    distance_correlation,
-    limited,
-    reconstruction_error,
-    trustworthiness,
-)
+from deep_learning_dynamics.projection.faithfulness import NEIGHBOURS, faithfulness, limited
+from deep_learning_dynamics.projection.placing import check_enough, own_measures, placed
+from deep_learning_dynamics.projection.quality import Quality
 from deep_learning_dynamics.projection.threads import threads_for
 from deep_learning_dynamics.views import View
 
@@ -39,10 +34,13 @@ class Map:
 class Projection:
     """What a method made of a view."""
 
-    coordinates: "pd.DataFrame"  # the view's table with the columns fitted, x and y
+    # The view's table with the columns fitted, x, y, trustworthiness and continuity (of each row);
+    # tested ones also have wobble_xx, wobble_xy and wobble_yy.
+    coordinates: "pd.DataFrame"
     pipeline: "Pipeline"
     quality: Quality
     map: Map | None
+    nulls: dict[str, Float[np.ndarray, "row 2"]] = field(default_factory=dict)  # one of each kind
 
     def save(self, folder: Path) -> None:
         """Write all of it into ``folder``, which appears whole or not at all."""
@@ -60,6 +58,8 @@ class Projection:
             stage.write_json(partial / "quality.json", self.quality.as_json())
             if self.map is not None:
                 persistence.write_arrays(partial / "map.npz", vars(self.map))
+            if self.nulls:
+                persistence.write_arrays(partial / "nulls.npz", self.nulls)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -86,7 +86,7 @@ def _project(method: Method, view: View, settings: Project, seed: int) -> Projec
 
     usable = np.flatnonzero(view.usable)
     stray = np.flatnonzero(view.finite & ~view.usable)  # finite rows of networks that diverged
-    _check_enough(len(usable), 3, "")
+    check_enough(len(usable), 3, "")
     pipeline = make(method, settings, seed)
     isometry, projector = pipeline[0], pipeline[1:]
     vectors = isometry.fit_transform(view.weights.take(usable))
@@ -94,93 +94,60 @@ def _project(method: Method, view: View, settings: Project, seed: int) -> Projec
     if settings.fit_on_first_network_only:
         to_fit = view.of_first_network[usable]
     points = np.full((len(view.table), 2), np.nan)
-    points[usable] = _placed(projector, vectors, to_fit)
+    points[usable] = placed(projector, vectors, to_fit)
     if len(stray):
         points[stray] = projector.transform(isometry.transform(view.weights.take(stray)))
     fitted = np.zeros(len(view.table), bool)
     fitted[usable] = to_fit
-    coordinates = view.table.assign(fitted=fitted, x=points[:, 0], y=points[:, 1])
-    quality = _quality(method, view, pipeline, vectors, points, fitted)
+    quality, of_rows = _quality(method, view, projector, vectors, points, fitted)
+    coordinates = view.table.assign(
+        fitted=fitted,
+        x=points[:, 0],
+        y=points[:, 1],
+        trustworthiness=of_rows[:, 0],
+        continuity=of_rows[:, 1],
+    )
     return Projection(coordinates, pipeline, quality, _map(pipeline))
-
-
-def _placed(
-    projector: "Pipeline",
-    vectors: Float[np.ndarray, "row component"],
-    to_fit: Bool[np.ndarray, " row"],
-) -> Float[np.ndarray, "row 2"]:
-    different, of_row = _different(vectors)
-    # A vector is fitted if any of the rows that it stands for is.
-    fitted = np.zeros(len(different), bool)
-    fitted[of_row[to_fit]] = True
-    _check_enough(int(fitted.sum()), 3, "different ")
-    if vectors.shape[1] < 2:
-        raise ProjectionError(
-            "The weights of all snapshots lie on one line; expected paths that span a plane. "
-            "Keep more snapshots (train.snapshots) or train more networks (train.networks)."
-        )
-    points = np.empty((len(different), 2))
-    points[fitted] = projector.fit_transform(different[fitted])
-    if not fitted.all():
-        points[~fitted] = projector.transform(different[~fitted])
-    return points[of_row]
-
-
-def _different(
-    vectors: Float[np.ndarray, "row component"],
-) -> tuple[Float[np.ndarray, "different component"], Int[np.ndarray, " row"]]:
-    """The different vectors, in the order in which they appear, and which one each row is."""
-    _, first, of_row = np.unique(vectors, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    return vectors[first[order]], np.argsort(order)[of_row.ravel()]
 
 
 def _quality(
     method: Method,
     view: View,
-    pipeline: "Pipeline",
+    projector: "Pipeline",
     vectors: Float[np.ndarray, "row component"],
     points: Float[np.ndarray, "all 2"],
     fitted: Bool[np.ndarray, " all"],
-) -> Quality:
-    """Judged by all rows that have a place, those of networks that diverged included."""
+) -> tuple[Quality, Float[np.ndarray, "all 2"]]:
+    """Judged by all rows that have a place, those of networks that diverged included.
+
+    With it, trustworthiness and continuity of each row.
+    """
     from scipy.spatial.distance import cdist
-    from sklearn.decomposition import PCA
 
-    from deep_learning_dynamics.projection.autoencoder import Autoencoder
     from deep_learning_dynamics.projection.isometry import pairwise_distances
-    from deep_learning_dynamics.projection.som import SelfOrganisingMap
 
-    placed = np.isfinite(points).all(axis=1)
-    if placed.sum() == len(vectors):
+    seen = np.isfinite(points).all(axis=1)
+    if seen.sum() == len(vectors):
         distances = cdist(vectors, vectors)  # the isometry's distances are those of the weights
     else:
-        distances = pairwise_distances(view.weights.take(placed))
-    plane = cdist(points[placed], points[placed])
-    measures: dict[str, float] = {}
-    projector, last = pipeline[1:], pipeline[-1]
-    if isinstance(projector[0], (PCA, Autoencoder)):
-        code = projector[0].transform(vectors)
-        error = reconstruction_error(vectors, projector[0].inverse_transform(code))
-        if len(projector) == 1:
-            measures |= {"explained_variance": 1 - error, "reconstruction_error": error}
-        else:
-            measures["code_explained_variance"] = 1 - error
-    if isinstance(last, SelfOrganisingMap):
-        shown = vectors if len(projector) == 1 else code
-        measures["quantisation_error"] = last.quantisation_error(shown)
-        measures["topographic_error"] = last.topographic_error(shown)
-    return Quality(
+        distances = pairwise_distances(view.weights.take(seen))
+    plane = cdist(points[seen], points[seen])
+    found = faithfulness(distances, plane, paths_of(view.table[seen]))
+    of_rows = np.full((len(points), 2), np.nan)
+    of_rows[seen] = found.of_rows
+    quality = Quality(
         method=method,
-        rows=int(placed.sum()),
+        rows=int(seen.sum()),
         fitted_rows=int(fitted.sum()),
         weights=view.weights.shape[1],
-        neighbours=limited(NEIGHBOURS, int(placed.sum())),
-        trustworthiness=trustworthiness(distances, plane),
-        continuity=trustworthiness(plane, distances),
-        distance_correlation=distance_correlation(distances, plane),
-        **measures,
+        neighbours=limited(NEIGHBOURS, int(seen.sum())),
+        trustworthiness=found.trustworthiness,
+        continuity=found.continuity,
+        distance_correlation=found.distance_correlation,
+        along_paths=found.along_paths,
+        **own_measures(projector, vectors),
     )
+    return quality, of_rows
 
 
 def _map(pipeline: "Pipeline") -> Map | None:
@@ -188,11 +155,3 @@ def _map(pipeline: "Pipeline") -> Map | None:
     if not hasattr(last, "u_matrix_"):
         return None
     return Map(last.centres_, last.u_matrix_, last.rows, last.columns)
-
-
-def _check_enough(found: int, needed: int, kind: str) -> None:
-    if found < needed:
-        raise ProjectionError(
-            f"There are {found} {kind}snapshots to fit; expected at least {needed}. Keep more "
-            "(train.snapshots), train more networks (train.networks), or look whether they failed."
-        )
