@@ -57,7 +57,7 @@ def autoencoder(effort: Effort) -> list[Line]:
             times["ours"],
             their_times,
             REACH,
-            note=f"ours in {iterations} iterations to {error:.1%}, isometry included; theirs {reached}",
+            note=f"ours in {iterations} steps to {error:.1%}, isometry included; theirs {reached}",
         )
     ]
 

@@ -67,6 +67,10 @@ class Quality:
         for key, value in self.as_json().items():
             if isinstance(value, float):
                 shown.append(f"{key.replace('_', ' ')} {value:.3g}")
+        for test in ("seeds", "folds"):
+            found = self.stability and getattr(self.stability, test)
+            if found:
+                shown.append(f"disparity of {test} {found.disparity:.2f}")
         return ", ".join(shown)
 
     def as_json(self) -> dict[str, Any]:

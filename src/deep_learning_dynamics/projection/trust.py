@@ -43,6 +43,9 @@ def put_to_test(
     refits = [Refit(every, seeds.integer(seed, "refit", n)) for n in range(trust.seeds)]
     refits += [Refit(kept, seed) for kept in folds(table, rows.to_fit, trust.folds)]
     of_nothing = [Null(kind, n, seed) for kind in KINDS for n in range(trust.nulls)]
+    if refits or of_nothing:
+        count = len(refits) + len(of_nothing)
+        print(f"{projection.quality.method}: {count} more fits to test it (trust)", flush=True)
     work = partial(_fitted, projection.quality.method, settings, rows)
     results = list(in_order(work, [*refits, *of_nothing]))
 
