@@ -1,6 +1,7 @@
 """params.yaml: what is allowed gets in, everything else gets one clear message."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,6 @@ def test_flattening_gives_dotted_keys():
 
 
 def test_params_yaml_fits_on_one_screen_and_explains_every_key(raw_params):
-    lines = (params.Path(__file__).parents[1] / "params.yaml").read_text().splitlines()
+    lines = (Path(__file__).parents[1] / "params.yaml").read_text().splitlines()
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 120
