@@ -33,6 +33,9 @@ SMALL = {
     "project.autoencoder_som.radius": 3,
     "project.autoencoder_tsne.perplexity": 10,
     "project.autoencoder_tsne.iterations": 250,
+    "trust.seeds": 1,
+    "trust.folds": 2,
+    "trust.nulls": 2,
     "plot.dpi": 60,
 }
 
