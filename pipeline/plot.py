@@ -1,4 +1,4 @@
-"""Stage plot: the figure of one method's trajectories, as PNG and SVG."""
+"""Stage plot: the pictures of one method: trajectories, nulls beside them, and how they grow."""
 
 import argparse
 from pathlib import Path
@@ -13,8 +13,13 @@ def main(params: Params) -> None:
     mnist, omniglot = (
         figures.read_provenance(Path("data", f"{name}.json")) for name in ("mnist", "omniglot")
     )
-    figure = figures.trajectory_figure(projection, mnist, omniglot)
-    figures.save(figure, Path("figures", method), params.plot.dpi)
+    drawings = {
+        method: figures.trajectory_figure(projection, mnist, omniglot),
+        "learning": figures.learning_animation(projection, mnist, omniglot),
+    }
+    if projection.nulls:
+        drawings["nulls"] = figures.nulls_figure(projection, mnist, omniglot)
+    figures.save(drawings, Path("figures", method), params.plot.dpi)
 
 
 if __name__ == "__main__":

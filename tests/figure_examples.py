@@ -32,10 +32,11 @@ def write_projection(
     failures=None,
     layers=(0,),
     snapshots=38,
+    tested=False,
 ):
     """``projections/METHOD`` as ``project@METHOD`` writes it.
 
-    ``failures`` maps (arm, pair) to "dead" or "diverged".
+    ``failures`` maps (arm, pair) to "dead" or "diverged"; ``tested`` adds what the tests found.
     """
     failures = failures or {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,6 @@ def write_projection(
         columns["x"][finite], columns["y"][finite] = centres[cells].T
         u_matrix = 0.5 + rng.random(len(centres)) * np.hypot(*(centres - centres.mean(axis=0)).T)
         np.savez(folder / "map.npz", centres=centres, u_matrix=u_matrix, **rows_columns)
-    parquet.write_table(pa.table(columns), folder / "coordinates.parquet")
     quality = {
         "method": method,
         "rows": len(columns["x"]),
@@ -68,8 +68,76 @@ def write_projection(
     quality |= (
         {"quantisation_error": 1.234, "topographic_error": 0.0312} if centres is not None else {}
     )
+    if tested:
+        columns |= _tested(rng, columns)
+        quality |= _found(quality)
+        _write_nulls(folder, rng, columns, centres)
+    parquet.write_table(pa.table(columns), folder / "coordinates.parquet")
     (folder / "quality.json").write_text(json.dumps(quality))
     return folder
+
+
+def _tested(rng, columns):
+    """Faithfulness from chance to perfect, and refits that lie about a tenth of the plane off."""
+    placed = np.isfinite(columns["x"])
+    near = np.abs(columns["x"]) < FAR
+    size = 0.1 * np.ptp(columns["x"][placed & near])
+    spread = size * rng.uniform(0.3, 1.5, (2, len(placed)))
+    found = {
+        "trustworthiness": rng.uniform(0.5, 1, len(placed)),
+        "continuity": rng.uniform(0.9, 1, len(placed)),
+        "wobble_xx": spread[0] ** 2,
+        "wobble_xy": 0.5 * spread[0] * spread[1],
+        "wobble_yy": spread[1] ** 2,
+    }
+    return {name: np.where(placed, values, np.nan) for name, values in found.items()}
+
+
+def _found(quality):
+    """Stability, and each number beside those of nulls: lower, alike and higher by turns."""
+    measures = [
+        "trustworthiness",
+        "continuity",
+        "distance_correlation",
+        *(n for n in quality if n.endswith(("variance", "_error"))),
+    ]
+    values = {name: quality[name] for name in measures} | {"path_distance_correlation": 0.91}
+    nulls = {}
+    for number, kind in enumerate(("random_walk", "shuffled_steps")):
+        nulls[kind] = {}
+        for turn, (name, value) in enumerate(values.items()):
+            middle = value * (1 + 0.1 * ((turn + number) % 3 - 1))
+            nulls[kind][name] = {
+                "value": value,
+                "low": 0.95 * middle,
+                "median": middle,
+                "high": 1.02 * middle,
+                "p_value": 0.0952,
+                "nulls": 20,
+            }
+    return {
+        "stability": {
+            "seeds": {"refits": 4, "disparity": 0.213, "maximum": 0.481},
+            "folds": {"refits": 10, "disparity": 0.0, "maximum": 0.0},
+            "wobble": 0.2,
+        },
+        "nulls": nulls,
+    }
+
+
+def _write_nulls(folder, rng, columns, centres):
+    points = {}
+    for kind in ("random_walk", "shuffled_steps"):
+        of = rng.normal(size=(len(columns["x"]), 2))
+        for who in {*zip(columns["arm"], columns["pair"], columns["layer"], strict=True)}:
+            rows = (columns["arm"] == who[0]) & (columns["pair"] == who[1])
+            rows &= columns["layer"] == who[2]
+            of[rows] = 3 * rng.normal(size=2) + 0.3 * of[rows].cumsum(axis=0)
+        if centres is not None:
+            of = centres[rng.integers(len(centres), size=len(of))]
+        diverged = columns["failed"] == "diverged"
+        points[kind] = np.where(diverged[:, None], np.nan, of)
+    np.savez(folder / "nulls.npz", **points)
 
 
 def _pair(rng, method, pair, arms, failures, layer, snapshots):

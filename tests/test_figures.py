@@ -282,10 +282,10 @@ def test_a_missing_column_is_said_clearly(tmp_path):
         read_projection(folder, "pca")
 
 
-def project(folder):
+def project(folder, tested=False):
     """A project's folder with what the plot stage reads."""
     write_provenance(folder / "data", original=False)
-    write_projection(folder / "projections" / "som", "som", failures=FAILURES)
+    write_projection(folder / "projections" / "som", "som", failures=FAILURES, tested=tested)
     (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     return folder
 
@@ -308,16 +308,27 @@ def hashes(folder):
 def test_the_stage_draws_the_same_bytes_in_every_process(tmp_path):
     found = []
     for seed in ("1", "2"):
-        folder = project(tmp_path / seed)
+        folder = project(tmp_path / seed, tested=True)
         result = plot(folder, "som", seed)
         assert result.returncode == 0, result.stderr
         found.append(hashes(folder / "figures" / "som"))
-    assert found[0].keys() == {"som.png", "som.svg"}
+    pictures = {"som.png", "som.svg", "nulls.png", "nulls.svg", "learning.gif"}
+    assert found[0].keys() == pictures
     assert found[0] == found[1]
     svg = (folder / "figures" / "som" / "som.svg").read_text()
     assert "<dc:date>" not in svg
     assert "Matplotlib v" not in svg
     assert len(svg) < 1e6
+
+
+def test_without_nulls_the_stage_draws_none(tmp_path):
+    result = plot(project(tmp_path), "som", "0")
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (tmp_path / "figures" / "som").iterdir()} == {
+        "som.png",
+        "som.svg",
+        "learning.gif",
+    }
 
 
 def test_the_stage_ends_with_one_message_where_there_is_nothing_to_draw(tmp_path):

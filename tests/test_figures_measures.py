@@ -17,7 +17,7 @@ from deep_learning_dynamics.figures.measured import (
 )
 from deep_learning_dynamics.figures.over_time import PANELS, over_time_figure, quartiles
 from deep_learning_dynamics.figures.panels import page_of_panels
-from deep_learning_dynamics.measures import contrast, measure, write
+from deep_learning_dynamics.measures import against_nulls, contrast, measure, write
 from deep_learning_dynamics.measures.tables import CURVES, LEARNING_MEASURES, PATH_MEASURES
 
 FIGURES = [forest_figure, over_time_figure, by_layer_figure]
@@ -205,7 +205,8 @@ def test_the_figures_show_what_the_stage_measured(tmp_path):
 
     stores = Stores(tmp_path, pairs=3, diverged=1, hidden=(20, 6, 5))
     found = measure(stores.pretrain, stores.train)
-    write(found, contrast(found, 0), tmp_path / "measures", tmp_path / "measures.json")
+    nulls = against_nulls(found, 0)
+    write(found, contrast(found, 0), nulls, tmp_path / "measures", tmp_path / "measures.json")
     measured = read_measured(tmp_path / "measures", tmp_path / "measures.json")
     assert (measured.pairs, measured.arms) == (3, ("scratch", "pretrained"))
     assert (measured.can_conclude, measured.pairs_needed) == (False, 9)

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea
 
 from deep_learning_dynamics.figures import palette, style
-from deep_learning_dynamics.figures.inputs import Projection, Provenance
+from deep_learning_dynamics.figures.evidence import Kind
+from deep_learning_dynamics.figures.inputs import Projection, Provenance, Quality
 from deep_learning_dynamics.params import Arm, Method
 
 TITLES: dict[Method, str] = {
@@ -19,6 +20,19 @@ TITLES: dict[Method, str] = {
     "umap": "UMAP",
 }
 FOOTER = 0.55  # inches
+# What a picture is compared by with those of nothing.
+_COMPARED = {
+    "trustworthiness": "trustworthiness",
+    "continuity": "continuity",
+    "distance_correlation": "distances",
+    "path_distance_correlation": "distances along paths",
+    "explained_variance": "variance",
+    "code_explained_variance": "variance",
+    "quantisation_error": "quantisation",
+    "topographic_error": "topography",
+}
+_LONGEST = 118  # characters in a line below a figure's title
+NULLS: dict[Kind, str] = {"random_walk": "random walks", "shuffled_steps": "shuffled steps"}
 ARMS: dict[Arm, str] = {"scratch": "from scratch", "pretrained": "pre-trained"}
 
 
@@ -41,19 +55,24 @@ def quality_lines(projection: Projection) -> list[str]:
     """How far to believe the picture: what every method is asked, then what only this one has."""
     quality = projection.quality
     general = [
-        ("trustworthiness", quality.trustworthiness, _index),
-        ("continuity", quality.continuity, _index),
-        ("rank correlation of distances", quality.distance_correlation, _index),
+        ("trustworthiness", quality.trustworthiness, index),
+        ("continuity", quality.continuity, index),
+        ("rank correlation of distances", quality.distance_correlation, index),
     ]
     own = [
-        ("variance explained", quality.explained_variance, _percent),
+        ("variance explained", quality.explained_variance, percent),
         ("reconstruction error", quality.reconstruction_error, _share),
-        ("variance kept by the code", quality.code_explained_variance, _percent),
-        ("quantisation error", quality.quantisation_error, _number),
-        ("topographic error", quality.topographic_error, _percent),
+        ("variance kept by the code", quality.code_explained_variance, percent),
+        ("quantisation error", quality.quantisation_error, number),
+        ("topographic error", quality.topographic_error, percent),
     ]
     lines = [_listed(general), _listed(own)]
     return [line for line in lines if line]
+
+
+def trust_lines(projection: Projection) -> list[str]:
+    """How the picture stood its tests, in a line or two each; none where it was not tested."""
+    return [*_stability_lines(projection.quality), *_null_lines(projection.quality)]
 
 
 def short_quality(projection: Projection) -> str:
@@ -61,12 +80,21 @@ def short_quality(projection: Projection) -> str:
     quality = projection.quality
     line = _listed(
         [
-            ("trustworthiness", quality.trustworthiness, _index),
-            ("distances ρ", quality.distance_correlation, _index),
-            ("variance", quality.explained_variance, _percent),
+            ("trustworthiness", quality.trustworthiness, index),
+            ("distances ρ", quality.distance_correlation, index),
+            ("variance", quality.explained_variance, percent),
         ]
     )
     return line
+
+
+def badge(projection: Projection) -> str:
+    """How far refits differ, in the fewest words; empty where there were none."""
+    stability = projection.quality.stability
+    if stability is None:
+        return ""
+    found = [refits.disparity for refits in (stability.seeds, stability.folds) if refits]
+    return f"refits {max(found):.2f}"
 
 
 def size_of(projection: Projection) -> str:
@@ -131,6 +159,44 @@ def draw_footer(
     )
 
 
+def _stability_lines(quality: Quality) -> list[str]:
+    if quality.stability is None:
+        return []
+    found = [
+        ("with other seeds", quality.stability.seeds),
+        ("without some networks", quality.stability.folds),
+    ]
+    parts = []
+    for name, refits in found:
+        if refits is None:
+            continue
+        middle, most = f"{refits.disparity:.2f}", f"{refits.maximum:.2f}"
+        parts.append(f"{name} {middle}" + (f", at most {most}" if most != middle else ""))
+    return [f"refits differ (0: not at all, 1: in everything) {' · '.join(parts)}"]
+
+
+def _null_lines(quality: Quality) -> list[str]:
+    if not quality.nulls:
+        return []
+    outside = {
+        kind: [
+            name
+            for measure, name in _COMPARED.items()
+            if measure in standings and standings[measure].is_outside
+        ]
+        for kind, standings in quality.nulls.items()
+    }
+    if not any(outside.values()):
+        names = " and ".join(NULLS[kind] for kind in outside)
+        return [f"{names} give pictures as good as this one"]
+    parts = [
+        f"unlike {NULLS[kind]} in {', '.join(found) or 'nothing'}"
+        for kind, found in outside.items()
+    ]
+    line = " · ".join(parts)
+    return [line] if len(line) <= _LONGEST else parts
+
+
 def _listed(measures: Sequence[tuple[str, float | None, object]]) -> str:
     return " · ".join(
         f"{name} {written(value)}"
@@ -139,12 +205,13 @@ def _listed(measures: Sequence[tuple[str, float | None, object]]) -> str:
     )
 
 
-def _index(value: float) -> str:
-    """Three digits, of which the last is cut: what is not perfect is not shown as 1."""
-    return f"{np.trunc(value * 1000) / 1000:.3f}".replace("-", "−")
+def index(value: float, digits: int = 3) -> str:
+    """Digits of which the last is cut: what is not perfect is not shown as 1."""
+    tens = 10**digits
+    return f"{np.trunc(value * tens) / tens:.{digits}f}".replace("-", "−")
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     percent = np.trunc(value * 1000) / 10
     return f"{percent:.1f} %".replace("-", "−")
 
@@ -153,5 +220,5 @@ def _share(value: float) -> str:
     return f"{value:.3f} of the variance"
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}"
+def number(value: float) -> str:
+    return f"{value:#.3g}"

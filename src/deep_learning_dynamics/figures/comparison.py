@@ -1,20 +1,21 @@
 """The trajectories of several runs in one common plane, with a legend of what sets runs apart."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import captions, hexagons, palette, style
-from deep_learning_dynamics.figures.detail import draw_inset, find_detail
-from deep_learning_dynamics.figures.frame import Frame, frame_of
+from deep_learning_dynamics.figures.detail import draw_inset
 from deep_learning_dynamics.figures.inputs import HexagonalMap, Projection, Provenance, Trajectory
-from deep_learning_dynamics.figures.keys import draw_distance_bar
-from deep_learning_dynamics.figures.paths import DASHES, DOTS
+from deep_learning_dynamics.figures.keys import (
+    draw_distance_bar,
+    failure_entry,
+    pretraining_entry,
+)
+from deep_learning_dynamics.figures.planes import Box, Panel, panels_of_layers, plane_of
 from deep_learning_dynamics.figures.run_paths import (
     ENDS,
     RunPaths,
@@ -22,13 +23,13 @@ from deep_learning_dynamics.figures.run_paths import (
     draw_runs,
     shared_pretraining,
 )
+from deep_learning_dynamics.figures.trajectories import draw_heading
 
 # In inches, from the lower left corner.
 WIDTH, HEIGHT = 9.6, 6.85
-_LEFT, _BOTTOM, _RIGHT, _TOP = 0.75, 1.1, 6.25, 5.88  # of the plane
+_BOX = Box(left=0.75, bottom=1.1, right=6.25, top=5.88)  # of the plane
 _KEYS = 6.5  # where the legend begins
 _EDGE = 0.18
-_MARGIN = 0.22
 
 
 @style.applied()
@@ -40,35 +41,16 @@ def comparison_figure(
     With layers tracked separately there is a panel for each layer.
     """
     figure = Figure(figsize=(WIDTH, HEIGHT))
-    _draw_heading(figure, common, len(runs))
+    title = f"{captions.TITLES[common.method]}: {len(runs)} runs in one plane"
+    draw_heading(figure, title, captions.quality_lines(common))
     shared = shared_pretraining(runs)
     apart = _apart([runs[0], *map(_without_pretraining, runs[1:])] if shared else runs)
-    layers = common.layers
-    columns = math.ceil(math.sqrt(len(layers)))
-    rows = math.ceil(len(layers) / columns)
-    gap = 0.0 if len(layers) == 1 else 0.28  # room for a panel's name
-    width = (_RIGHT - _LEFT - (columns - 1) * 0.1) / columns
-    height = (_TOP - _BOTTOM - (rows if gap else 0) * gap) / rows
-    along, up = captions.axis_labels(common.method)
-    for number, layer in enumerate(layers):
-        row, column = divmod(number, columns)
-        left, bottom = _LEFT + column * (width + 0.1), _TOP - (row + 1) * (height + gap)
-        axes = figure.add_axes(
-            (left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT),
-            # Ticks only where they have a unit.
-            **({} if common.method == "pca" else {"xticks": [], "yticks": []}),
-        )
+    for panel in panels_of_layers(figure, common, _BOX):
         shown = [
-            replace(run, trajectories=tuple(t for t in run.trajectories if t.layer == layer))
+            replace(run, trajectories=tuple(t for t in run.trajectories if t.layer == panel.layer))
             for run in apart
         ]
-        _draw_plane(axes, shown, apart, common.map, width, height, shared)
-        if gap:
-            axes.set_title(f"layer {layer}", size=style.LABEL, pad=3)
-            axes.locator_params(nbins=5)
-        lowest, first = number + columns >= len(layers), column == 0
-        axes.tick_params(labelbottom=lowest, bottom=lowest, labelleft=first, left=first)
-        axes.set(xlabel=along if lowest else "", ylabel=up if first else "")
+        _draw_plane(panel, shown, apart, common.map, shared)
     _draw_keys(figure, runs, common, captions.name_of_omniglot(omniglot))
     captions.draw_footer(figure, _size(runs), common.arms, mnist, omniglot, _EDGE)
     return figure
@@ -91,59 +73,30 @@ def _apart(runs: Sequence[RunPaths]) -> list[RunPaths]:
 
 
 def _draw_plane(
-    axes: Axes,
+    panel: Panel,
     shown: Sequence[RunPaths],
     runs: Sequence[RunPaths],
     cells: HexagonalMap | None,
-    width: float,
-    height: float,
     shared: bool,
 ) -> None:
-    """Draw ``shown`` in the frame of all ``runs`` on axes of ``width`` × ``height`` inches."""
-    everything = _all(runs)
-    if cells is None:
-        frame = frame_of(everything, width, height, _MARGIN)
-    else:
-        corners = hexagons.corners(cells).reshape(-1, 2)
-        frame = Frame.around(corners, width, height, margin=0.06)
-        hexagons.draw_map(axes, cells)
-        shown = _spread(shown, cells)
-    trajectories = _all(shown)
-    networks = len({(t.arm, t.pair) for t in trajectories if t.phase == "train"})
-    draw_runs(axes, shown, frame, style.Sizes.fitting(networks, width), shared)
-    detail = find_detail(trajectories, frame, width, height) if cells is None else None
-    if detail is not None:
-        sizes = style.Sizes.fitting(networks, 0.8 * width)
-        draw_runs(draw_inset(axes, detail), shown, detail.frame, sizes, shared, inset=True)
-
-
-def _spread(runs: Sequence[RunPaths], cells: HexagonalMap) -> list[RunPaths]:
-    """All runs at once, because they share the cells."""
-    kept = [[t for t in run.trajectories if len(t.points)] for run in runs]
-    moved = iter(hexagons.spread([t for trajectories in kept for t in trajectories], cells))
-    return [
-        replace(run, trajectories=tuple(next(moved) for _ in trajectories))
-        for run, trajectories in zip(runs, kept, strict=True)
+    """Draw ``shown`` in the frame of all ``runs``."""
+    # All runs at once, because they share the cells of a map.
+    plane = plane_of(_all(runs), _all(shown), cells, panel.width, panel.height)
+    placed = iter(plane.trajectories)
+    shown = [
+        replace(run, trajectories=tuple(next(placed) for t in run.trajectories if len(t.points)))
+        for run in shown
     ]
+    if cells is not None:
+        hexagons.draw_map(panel.axes, cells)
+    draw_runs(panel.axes, shown, plane.frame, plane.sizes, shared)
+    if plane.detail is not None:
+        inset = draw_inset(panel.axes, plane.detail)
+        draw_runs(inset, shown, plane.detail.frame, plane.detail_sizes, shared, inset=True)
 
 
 def _all(runs: Sequence[RunPaths]) -> list[Trajectory]:
     return [t for run in runs for t in run.trajectories if len(t.points)]
-
-
-def _draw_heading(figure: Figure, common: Projection, runs: int) -> None:
-    left, top = _EDGE / WIDTH, 1 - _EDGE / HEIGHT
-    title = f"{captions.TITLES[common.method]}: {runs} runs in one plane"
-    figure.text(left, top, title, va="top", size=style.TITLE, weight="bold")
-    figure.text(
-        left,
-        top - 0.32 / HEIGHT,
-        "\n".join(captions.quality_lines(common)),
-        va="top",
-        size=style.SUBTITLE,
-        color=palette.QUIET,
-        linespacing=1.35,
-    )
 
 
 def _draw_keys(figure: Figure, runs: Sequence[RunPaths], common: Projection, omniglot: str) -> None:
@@ -153,7 +106,7 @@ def _draw_keys(figure: Figure, runs: Sequence[RunPaths], common: Projection, omn
         [*(run.label for run in runs), *(sign.get_label() for sign in signs)],
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
         loc="upper left",
-        bbox_to_anchor=(_KEYS / WIDTH, _TOP / HEIGHT),
+        bbox_to_anchor=(_KEYS / WIDTH, _BOX.top / HEIGHT),
         borderaxespad=0,
         borderpad=0,
         frameon=False,
@@ -164,7 +117,7 @@ def _draw_keys(figure: Figure, runs: Sequence[RunPaths], common: Projection, omn
     if common.map is not None:
         width = WIDTH - 0.35 - _KEYS
         axes = figure.add_axes(
-            ((_KEYS + 0.05) / WIDTH, _BOTTOM / HEIGHT, width / WIDTH, 0.17 / HEIGHT)
+            ((_KEYS + 0.05) / WIDTH, _BOX.bottom / HEIGHT, width / WIDTH, 0.17 / HEIGHT)
         )
         draw_distance_bar(axes, common.map)
 
@@ -198,36 +151,14 @@ def _sign_entries(runs: Sequence[RunPaths], common: Projection, omniglot: str) -
         )
     if any(t.phase == "pretrain" for t in drawn):
         same = shared_pretraining(runs)
-        entries.append(
-            Line2D(
-                [],
-                [],
-                label=f"pre-training on {omniglot}" + (",\nthe same in all runs" if same else ""),
-                color=palette.GREY,
-                linewidth=1.3,
-                linestyle=(0, DOTS),
-                dash_capstyle="round",
-            )
-        )
+        note = ",\nthe same in all runs" if same else ""
+        entries.append(pretraining_entry(f"pre-training on {omniglot}{note}"))
     start = mark | {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.2}
     entries.append(Line2D([], [], label="start on MNIST", **start))
     if any(len(t.points) > 1 for t in trained):
         entries.append(Line2D([], [], label="direction of learning", **mark, marker=(3, 0, -90)))
     if failed := sum(bool(t.failed) for t in trained):
-        entries.append(
-            Line2D(
-                [],
-                [],
-                label=f"failed: {failed}",
-                color=palette.QUIET,
-                linewidth=1.3,
-                linestyle=(0, DASHES),
-                marker="X",
-                markersize=8,
-                markerfacecolor=palette.INK,
-                markeredgecolor="white",
-            )
-        )
+        entries.append(failure_entry(f"failed: {failed}"))
     return entries
 
 

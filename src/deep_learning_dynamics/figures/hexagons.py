@@ -12,6 +12,7 @@ from matplotlib.collections import PolyCollection
 from deep_learning_dynamics.figures import palette
 from deep_learning_dynamics.figures.inputs import HexagonalMap, Trajectory
 
+_PLAIN = 0.92  # lightness of a cell of which nothing is known
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
@@ -25,11 +26,16 @@ def corners(cells: HexagonalMap) -> Float[np.ndarray, "unit 6 2"]:
 
 
 def draw_map(axes: Axes, cells: HexagonalMap) -> None:
-    """Draw the cells, darker where a unit is far from its neighbours (Ultsch's U-matrix)."""
-    low, high = u_matrix_range(cells)
-    # Logarithms, because one far-off network would otherwise leave all the rest white.
-    logarithms = np.log(np.clip(np.nan_to_num(cells.u_matrix, nan=low), low, high) / low)
-    shades = palette.shades_of_grey(logarithms / max(np.log(high / low), 1e-12))
+    """Draw the cells, darker where a unit is far from its neighbours (Ultsch's U-matrix).
+
+    Where no distance is known, all cells are light.
+    """
+    shades = np.full((len(cells.centres), 3), _PLAIN)
+    if np.isfinite(cells.u_matrix).any():
+        low, high = u_matrix_range(cells)
+        # Logarithms, because one far-off network would otherwise leave all the rest white.
+        logarithms = np.log(np.clip(np.nan_to_num(cells.u_matrix, nan=low), low, high) / low)
+        shades = palette.shades_of_grey(logarithms / max(np.log(high / low), 1e-12))
     # Edges in the cells' own colour close the seams that anti-aliasing leaves between polygons.
     for face, edge, width, order in ((shades, shades, 0.3, 0.0), ("none", "white", 0.35, 0.1)):
         cells_drawn = PolyCollection(

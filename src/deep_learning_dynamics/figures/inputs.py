@@ -5,7 +5,8 @@ than a figure.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,20 @@ import numpy as np
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import DataError, ProjectionError
+from deep_learning_dynamics.figures.evidence import (
+    KINDS,
+    Kind,
+    Stability,
+    Standings,
+    stability_of,
+    standings_of,
+)
 from deep_learning_dynamics.params import Arm, Method
 
 _COLUMNS = ("phase", "arm", "pair", "layer", "step", "epoch", "test_accuracy", "failed", "x", "y")
+# Of each row; absent or NaN where a projection was not tested.
+_FAITHFULNESS = ("trustworthiness", "continuity")
+_WOBBLE = ("wobble_xx", "wobble_xy", "wobble_yy")
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,10 @@ class Trajectory:
     epochs: Float[np.ndarray, " snapshot"]
     accuracy: Float[np.ndarray, " snapshot"]  # on the test set, 0 to 1
     points: Float[np.ndarray, "snapshot 2"]
+    # The lower of trustworthiness and continuity of each row; NaN where not known.
+    faithfulness: Float[np.ndarray, " snapshot"] | None = None
+    # Mean (dx², dx dy, dy²) from a point to where refits put it, in squared units of the plane.
+    wobble: Float[np.ndarray, "snapshot 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,8 @@ class Quality:
     code_explained_variance: float | None  # of the code that t-SNE or the map was given
     quantisation_error: float | None
     topographic_error: float | None  # share of rows
+    stability: Stability | None = None
+    nulls: Standings = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,8 @@ class Projection:
     trajectories: tuple[Trajectory, ...]
     quality: Quality
     map: HexagonalMap | None
+    # One null of each kind in the plane that the method makes of it; only its shape compares.
+    nulls: dict[Kind, tuple[Trajectory, ...]] = field(default_factory=dict)
 
     def phase(self, phase: str) -> list[Trajectory]:
         """The trajectories of one phase that have a point at all."""
@@ -109,9 +129,15 @@ def read_projection(folder: Path, method: Method) -> Projection:
             f"{folder / 'coordinates.parquet'} has no column {missing[0]}; expected "
             f"{', '.join(_COLUMNS)}. Make it again with: dvc repro --force project@{method}"
         )
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in _COLUMNS}
-    measures = {name: quality.get(name) for name in Quality.__dataclass_fields__}
-    return Projection(method, _trajectories(columns), Quality(**measures), _map(folder))
+    names = [name for name in (*_COLUMNS, *_FAITHFULNESS, *_WOBBLE) if name in table.column_names]
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in names}
+    return Projection(
+        method,
+        _trajectories(columns),
+        _quality(quality),
+        _map(folder),
+        _nulls(folder, columns),
+    )
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -130,18 +156,27 @@ def read_provenance(path: Path) -> Provenance:
     return Provenance(content["label"], content["original"], content["classes"])
 
 
-def _trajectories(columns: dict[str, Any]) -> tuple[Trajectory, ...]:
+def _quality(content: Mapping[str, Any]) -> Quality:
+    measures = {name: content.get(name) for name in Quality.__dataclass_fields__}
+    return Quality(
+        **measures | {"stability": stability_of(content), "nulls": standings_of(content)}
+    )
+
+
+def _trajectories(columns: Mapping[str, Any]) -> tuple[Trajectory, ...]:
     keys = list(
         zip(*(columns[name].tolist() for name in ("phase", "arm", "pair", "layer")), strict=True)
     )
     rows: dict[tuple[Any, ...], list[int]] = {}
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)
+    points = np.column_stack([columns["x"], columns["y"]]).astype(np.float64)
+    seen = np.isfinite(points).all(axis=1)
+    faithfulness, wobble = _numbers(columns, _FAITHFULNESS), _numbers(columns, _WOBBLE)
     found = []
     for (phase, arm, pair, layer), members in rows.items():
         ordered = np.array(members)[np.argsort(columns["step"][members], kind="stable")]
-        points = np.column_stack([columns["x"][ordered], columns["y"][ordered]]).astype(np.float64)
-        seen = np.isfinite(points).all(axis=1)
+        kept = ordered[seen[ordered]]
         found.append(
             Trajectory(
                 phase,
@@ -149,12 +184,36 @@ def _trajectories(columns: dict[str, Any]) -> tuple[Trajectory, ...]:
                 pair,
                 layer,
                 columns["failed"][ordered[0]],
-                columns["epoch"][ordered][seen].astype(np.float64),
-                columns["test_accuracy"][ordered][seen].astype(np.float64),
-                points[seen],
+                columns["epoch"][kept].astype(np.float64),
+                columns["test_accuracy"][kept].astype(np.float64),
+                points[kept],
+                None if faithfulness is None else faithfulness[kept].min(axis=1),
+                None if wobble is None else wobble[kept],
             )
         )
     return tuple(found)
+
+
+def _numbers(columns: Mapping[str, Any], names: Sequence[str]) -> Float[np.ndarray, "row _"] | None:
+    """These columns side by side; None where there is one missing."""
+    if not all(name in columns for name in names):
+        return None
+    return np.column_stack([columns[name].astype(np.float64) for name in names])
+
+
+def _nulls(folder: Path, columns: Mapping[str, Any]) -> dict[Kind, tuple[Trajectory, ...]]:
+    """The nulls' trajectories; no network of nothing failed, and none was tested."""
+    try:
+        with np.load(folder / "nulls.npz", allow_pickle=False) as arrays:
+            points = {kind: arrays[kind].astype(np.float64) for kind in KINDS if kind in arrays}
+    except FileNotFoundError:
+        return {}
+    given = {name: columns[name] for name in _COLUMNS}
+    unfailed = np.full(len(columns["failed"]), "", dtype=object)
+    return {
+        kind: _trajectories(given | {"x": of[:, 0], "y": of[:, 1], "failed": unfailed})
+        for kind, of in points.items()
+    }
 
 
 def _map(folder: Path) -> HexagonalMap | None:

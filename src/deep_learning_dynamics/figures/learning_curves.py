@@ -12,6 +12,7 @@ from deep_learning_dynamics.figures import captions, palette, style
 from deep_learning_dynamics.figures.epochs import scale_epochs
 from deep_learning_dynamics.figures.inputs import Provenance
 from deep_learning_dynamics.figures.palette import AccuracyScale
+from deep_learning_dynamics.figures.panels import draw_row_of_signs, finish_panel
 from deep_learning_dynamics.figures.paths import DASHES
 from deep_learning_dynamics.figures.scores import Scores
 
@@ -50,10 +51,10 @@ def learning_curves_figure(
     ]
     _draw(axes[0], training, "test_accuracy")
     _scale_accuracy(axes[0], training)
-    _name(axes[0], "Test accuracy on MNIST (%)", "epochs on MNIST")
+    finish_panel(axes[0], "Test accuracy on MNIST (%)", "epochs on MNIST")
     _draw(axes[1], training, "test_loss")
     _scale_loss(axes[1], training)
-    _name(axes[1], "Test loss on MNIST (nats)", "epochs on MNIST")
+    finish_panel(axes[1], "Test loss on MNIST (nats)", "epochs on MNIST")
     if pretraining:
         _draw_pretraining(axes[2], pretraining, omniglot)
     _draw_heading(figure, training)
@@ -94,14 +95,6 @@ def _draw(axes: Axes, curves: Sequence[Scores], score: str) -> None:
         for colour, linewidth in (("white", _MEDIAN + 1.2), (palette.colour(arm, 0.8), _MEDIAN)):
             axes.plot(members[0].epochs, middle, color=colour, linewidth=linewidth, zorder=3)
     scale_epochs(axes, curves[0].epochs)
-    axes.grid(color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _name(axes: Axes, title: str, xlabel: str) -> None:
-    axes.set_title(title, size=style.LABEL + 0.5, weight="bold", loc="left")
-    axes.set_xlabel(xlabel)
 
 
 def _scale_accuracy(axes: Axes, curves: Sequence[Scores]) -> None:
@@ -144,7 +137,7 @@ def _draw_pretraining(axes: Axes, curves: Sequence[Scores], omniglot: Provenance
     chance = 1 / omniglot.classes
     axes.axhline(chance, color=palette.QUIET, linewidth=1.0, linestyle=(0, (1, 2)))
     highest = max((float(np.nanmax(c.test_accuracy, initial=chance)) for c in curves), default=1.0)
-    _name(axes, f"Pre-training: test accuracy on {name} (%)", f"epochs on {name}")
+    finish_panel(axes, f"Pre-training: test accuracy on {name} (%)", f"epochs on {name}")
     axes.set_ylim(0, highest * 1.08)
     axes.annotate(
         f"chance: {100 * chance:.1f} % of {omniglot.classes} classes",
@@ -190,7 +183,6 @@ def _draw_heading(figure: Figure, training: Sequence[Scores]) -> None:
 
 
 def _draw_legend(figure: Figure, training: Sequence[Scores], pretraining: Sequence[Scores]) -> None:
-    width, height = figure.get_size_inches()
     entries = [
         Line2D([], [], color=palette.colour(arm, 0.8), linewidth=_MEDIAN, label=captions.ARMS[arm])
         for arm in dict.fromkeys(curve.arm for curve in training)
@@ -211,14 +203,4 @@ def _draw_legend(figure: Figure, training: Sequence[Scores], pretraining: Sequen
                 label="one that failed",
             )
         )
-    figure.legend(
-        handles=entries,
-        loc="lower left",
-        bbox_to_anchor=(_LEFT / width, 0.72 / height),
-        ncols=len(entries),
-        frameon=False,
-        borderaxespad=0,
-        borderpad=0,
-        fontsize=style.LABEL,
-        columnspacing=1.8,
-    )
+    draw_row_of_signs(figure, entries, _LEFT, 0.72)

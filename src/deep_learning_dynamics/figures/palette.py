@@ -19,6 +19,7 @@ WARNING_TEXT, WARNING_FACE = "#7a1f00", "#ffe3c2"  # a dataset that is not the o
 # CIE lightness of the lowest and of the highest accuracy: seen on white, and not yet black.
 LIGHTEST, DARKEST = 76.0, 30.0
 LEVELS = 64
+TYPICAL = 0.62  # the place on the ramp of the one colour that stands for an arm
 # Chroma and hue (degrees, at the lightest and at the darkest) in CIELAB. Each chroma is the largest
 # that a screen can show along the whole ramp; the hues bend as the eye sees one hue darken.
 _CHROMA: dict[Arm, float] = {"scratch": 42.0, "pretrained": 60.0}
@@ -29,10 +30,10 @@ def ramp(arm: Arm) -> Float[np.ndarray, "level 3"]:
     """The arm's colours from the lowest to the highest accuracy: sRGB, 0 to 1."""
     lightness = np.linspace(LIGHTEST, DARKEST, LEVELS)
     hue = np.radians(np.linspace(*_HUES[arm], LEVELS))
-    return _srgb(lightness, _CHROMA[arm] * np.cos(hue), _CHROMA[arm] * np.sin(hue))
+    return srgb(lightness, _CHROMA[arm] * np.cos(hue), _CHROMA[arm] * np.sin(hue))
 
 
-def colour(arm: Arm, position: float = 0.62) -> tuple[float, float, float]:
+def colour(arm: Arm, position: float = TYPICAL) -> tuple[float, float, float]:
     """One colour of an arm's ramp, by default the one that stands for the arm."""
     red, green, blue = ramp(arm)[round(position * (LEVELS - 1))]
     return float(red), float(green), float(blue)
@@ -91,7 +92,7 @@ def _halvings(accuracy: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
     return -np.log2(1 - np.clip(accuracy, 0, 0.999))
 
 
-def _srgb(
+def srgb(
     lightness: Float[np.ndarray, " level"],
     a: Float[np.ndarray, " level"],
     b: Float[np.ndarray, " level"],

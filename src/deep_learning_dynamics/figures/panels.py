@@ -56,11 +56,20 @@ def finish_page(
     omniglot: Provenance,
 ) -> None:
     """The legend, and below it how much was measured of which data."""
+    draw_row_of_signs(figure, entries, _LEFT, 0.7)
+    size = captions.count_of_networks(measured.pairs, len(measured.arms))
+    captions.draw_footer(figure, size, measured.arms, mnist, omniglot, _EDGE)
+
+
+def draw_row_of_signs(
+    figure: Figure, entries: Sequence[Artist], left: float, bottom: float
+) -> None:
+    """A legend in one row, whose lower left corner is there, in inches."""
     width, height = figure.get_size_inches()
     figure.legend(
         handles=list(entries),
         loc="lower left",
-        bbox_to_anchor=(_LEFT / width, 0.7 / height),
+        bbox_to_anchor=(left / width, bottom / height),
         ncols=len(entries),
         frameon=False,
         borderaxespad=0,
@@ -68,5 +77,3 @@ def finish_page(
         fontsize=style.LABEL,
         columnspacing=1.8,
     )
-    size = captions.count_of_networks(measured.pairs, len(measured.arms))
-    captions.draw_footer(figure, size, measured.arms, mnist, omniglot, _EDGE)

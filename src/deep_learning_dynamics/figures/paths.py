@@ -1,9 +1,10 @@
 """Draws trajectories on axes: paths with their direction and accuracy, starts, ends, failures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
@@ -11,6 +12,7 @@ from deep_learning_dynamics.figures import palette
 from deep_learning_dynamics.figures.frame import Frame
 from deep_learning_dynamics.figures.inputs import Trajectory
 from deep_learning_dynamics.figures.palette import AccuracyScale
+from deep_learning_dynamics.figures.strokes import colours_of_points, faded, strokes
 from deep_learning_dynamics.figures.style import Sizes
 
 Points = Float[np.ndarray, "row 2"]
@@ -27,7 +29,7 @@ def draw_trajectories(
     axes: Axes,
     trajectories: Sequence[Trajectory],
     frame: Frame,
-    accuracies: AccuracyScale,
+    accuracies: AccuracyScale | None,
     sizes: Sizes,
     numbered: bool = False,
     magnified: bool = False,
@@ -35,6 +37,7 @@ def draw_trajectories(
     """Draw every trajectory that has a point.
 
     Args:
+        accuracies: None gives each arm one colour.
         numbered: mark a start with the number of its layer.
         magnified: this is a magnified part of another drawing, which marks what leaves this one.
     """
@@ -42,24 +45,27 @@ def draw_trajectories(
     # Pair after pair, so that neither arm as a whole lies over the other.
     trained = sorted((t for t in drawn if t.phase == "train"), key=lambda t: (t.pair, t.arm))
     sound = [trajectory for trajectory in trained if not trajectory.failed]
-    _draw_pretraining(axes, [t for t in drawn if t.phase == "pretrain"], sizes)
+    draw_pretraining(axes, [t for t in drawn if t.phase == "pretrain"], sizes)
     _draw_sound_paths(axes, sound, accuracies, sizes)
     for trajectory in trained:
         if trajectory.failed:
             _draw_failed_path(axes, trajectory, sizes)
             if not magnified or frame.inside(trajectory.points).all():
-                _mark_failure(axes, trajectory, frame, sizes)
-    _draw_arrows(axes, trained, frame, sizes)
-    _draw_starts(axes, trained, sizes, numbered)
-    _draw_ends(axes, sound, sizes)
+                mark_failure(axes, trajectory, frame, sizes)
+    draw_arrows(axes, trained, frame, sizes, lambda number, at: _faded_like(trained[number], at))
+    draw_starts(axes, trained, sizes, numbered)
+    draw_ends(axes, sound, sizes)
     frame.apply(axes)
 
 
-def _draw_pretraining(axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes) -> None:
+def draw_pretraining(
+    axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes, colours: Any = palette.GREY
+) -> None:
+    """Dotted paths, of one colour or with one for each."""
     axes.add_collection(
         LineCollection(
             [trajectory.points for trajectory in trajectories],
-            colors=palette.GREY,
+            colors=colours,
             linewidths=max(0.75 * sizes.line, 0.7),
             linestyles=[(0, DOTS)],
             capstyle="round",
@@ -70,18 +76,20 @@ def _draw_pretraining(axes: Axes, trajectories: Sequence[Trajectory], sizes: Siz
 
 
 def _draw_sound_paths(
-    axes: Axes, trajectories: Sequence[Trajectory], accuracies: AccuracyScale, sizes: Sizes
+    axes: Axes,
+    trajectories: Sequence[Trajectory],
+    accuracies: AccuracyScale | None,
+    sizes: Sizes,
 ) -> None:
     lines, colours, widths = [], [], []
     for trajectory in trajectories:
-        ramp = palette.ramp(trajectory.arm)
         # A white edge lifts each path off the ones that it crosses.
         lines.append(trajectory.points)
         colours.append(np.ones(3))
         widths.append(2.0 * sizes.line)
-        for line, level in _runs(trajectory.points, _levels(trajectory, accuracies)):
+        for line, colour in strokes(trajectory, accuracies):
             lines.append(line)
-            colours.append(ramp[level])
+            colours.append(colour)
             widths.append(sizes.line)
     axes.add_collection(
         LineCollection(
@@ -98,26 +106,29 @@ def _draw_sound_paths(
         axes.scatter(
             *trajectory.points.T,
             s=sizes.snapshot**2,
-            c=palette.ramp(trajectory.arm)[_levels(trajectory, accuracies)],
+            c=colours_of_points(trajectory, accuracies),
             linewidths=0,
             zorder=_SNAPSHOTS,
         )
 
 
 def _draw_failed_path(axes: Axes, trajectory: Trajectory, sizes: Sizes) -> None:
-    colour = palette.colour(trajectory.arm)
-    axes.plot(
-        *trajectory.points.T,
-        color=colour,
-        linewidth=0.8 * sizes.line,
-        linestyle=(0, DASHES),
-        zorder=_PATHS,
-        scalex=False,
-        scaley=False,
+    pieces = list(strokes(trajectory, None))
+    axes.add_collection(
+        LineCollection(
+            [line for line, _ in pieces],
+            colors=[colour for _, colour in pieces],
+            linewidths=0.8 * sizes.line,
+            linestyles=[(0, DASHES)],
+            joinstyle="round",
+            zorder=_PATHS,
+        ),
+        autolim=False,
     )
 
 
-def _mark_failure(axes: Axes, trajectory: Trajectory, frame: Frame, sizes: Sizes) -> None:
+def mark_failure(axes: Axes, trajectory: Trajectory, frame: Frame, sizes: Sizes) -> None:
+    """A cross where a path ends or is last seen in the frame."""
     # Where a path leaves the frame, its mark would be cut in half or lie out of sight.
     at = frame.last_seen(trajectory.points)
     inset = (0.6 * sizes.failure + 1) / frame.scale
@@ -137,9 +148,11 @@ def _mark_failure(axes: Axes, trajectory: Trajectory, frame: Frame, sizes: Sizes
     )
 
 
-def _draw_starts(
-    axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes, numbered: bool
+def draw_starts(
+    axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes, numbered: bool = False
 ) -> None:
+    """A ring where each path begins, ``numbered`` with the number of its layer."""
+    # One by one: only a mark that is drawn alone is aligned with the pixels.
     for trajectory in trajectories:
         colour = palette.colour(trajectory.arm, 0.75)
         axes.scatter(
@@ -162,7 +175,8 @@ def _draw_starts(
             )
 
 
-def _draw_ends(axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes) -> None:
+def draw_ends(axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes) -> None:
+    """A square where each path ends."""
     for trajectory in trajectories:
         axes.scatter(
             *trajectory.points[-1],
@@ -175,17 +189,22 @@ def _draw_ends(axes: Axes, trajectories: Sequence[Trajectory], sizes: Sizes) -> 
         )
 
 
-def _draw_arrows(
-    axes: Axes, trajectories: Sequence[Trajectory], frame: Frame, sizes: Sizes
+def draw_arrows(
+    axes: Axes,
+    trajectories: Sequence[Trajectory],
+    frame: Frame,
+    sizes: Sizes,
+    colour_of: Callable[[int, Float[np.ndarray, " 2"]], Any],
 ) -> None:
+    """Arrowheads along paths; ``colour_of`` a path's number and an arrowhead's middle."""
     lengths = [_arc_lengths(frame, trajectory.points)[-1] for trajectory in trajectories]
     # As many as the eye can follow, at least one on each path that is long enough to hold it.
     spacing = max(9 * sizes.arrow, sum(lengths) / 150)
     triangles, colours = [], []
-    for trajectory in trajectories:
+    for number, trajectory in enumerate(trajectories):
         for triangle in arrowheads(frame, trajectory.points, sizes, spacing):
             triangles.append(triangle)
-            colours.append(palette.colour(trajectory.arm, 0.85))
+            colours.append(colour_of(number, triangle.mean(axis=0)))
     axes.add_collection(
         PolyCollection(
             triangles,
@@ -232,22 +251,10 @@ def _arc_lengths(frame: Frame, points: Points) -> Float[np.ndarray, " row"]:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def _levels(trajectory: Trajectory, accuracies: AccuracyScale) -> Int[np.ndarray, " snapshot"]:
-    position = np.nan_to_num(accuracies.position(trajectory.accuracy))
-    return np.rint(position * (palette.LEVELS - 1)).astype(np.int64)
-
-
-def _runs(points: Points, levels: Int[np.ndarray, " row"]) -> Iterator[tuple[Points, int]]:
-    """The path cut where its colour changes; between two points it changes evenly."""
-    if len(points) < 2:
-        return
-    line, current = [points[0]], int(levels[0])
-    pairs = zip(points[:-1], points[1:], levels[:-1], levels[1:], strict=True)
-    for start, end, before, after in pairs:
-        changes = abs(int(after) - int(before))
-        for change in range(changes):
-            cut = start + (end - start) * (change + 0.5) / changes
-            yield np.array([*line, cut]), current
-            line, current = [cut], current + (1 if after > before else -1)
-        line.append(end)
-    yield np.array(line), current
+def _faded_like(trajectory: Trajectory, place: Float[np.ndarray, " 2"]) -> Float[np.ndarray, " 3"]:
+    """The colour of an arrowhead that lies here, as pale as the snapshot that is nearest."""
+    colour = np.array(palette.colour(trajectory.arm, 0.85))
+    if trajectory.faithfulness is None:
+        return colour
+    nearest = np.argmin(((trajectory.points - place) ** 2).sum(axis=1))
+    return faded(colour, float(trajectory.faithfulness[nearest]))

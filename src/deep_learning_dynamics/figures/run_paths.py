@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection
 
 from deep_learning_dynamics.figures import palette
 from deep_learning_dynamics.figures.frame import Frame
 from deep_learning_dynamics.figures.inputs import Trajectory
-from deep_learning_dynamics.figures.paths import DASHES, DOTS, arrowheads
+from deep_learning_dynamics.figures.paths import DASHES, draw_arrows, draw_pretraining, mark_failure
 from deep_learning_dynamics.figures.style import Sizes
 from deep_learning_dynamics.params import Arm
 
@@ -25,8 +25,7 @@ ENDS: dict[Arm, str] = {"scratch": "s", "pretrained": "D"}
 _HUES = (270.0, 60.0, 165.0, 335.0, 95.0, 215.0, 25.0, 130.0)
 _LIGHTNESS: dict[Arm, float] = {"scratch": 70.0, "pretrained": 38.0}
 _CHROMA: dict[Arm, float] = {"scratch": 44.0, "pretrained": 50.0}
-_PRETRAINING, _PATHS, _ARROWS, _STARTS, _ENDS, _FAILURES = 1, 2, 3, 4, 5, 6
-_SPACING = 150  # about so many arrowheads are what the eye can follow
+_PATHS, _STARTS, _ENDS = 2, 4, 5  # as in paths.py
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def colour(run: int, arm: Arm) -> Colour:
     """The colour of an arm of the run with this number, from 0."""
     hue = np.radians(_HUES[run])
     chroma = _CHROMA[arm]
-    rgb = palette._srgb(
+    rgb = palette.srgb(
         np.array([_LIGHTNESS[arm]]),
         np.array([chroma * np.cos(hue)]),
         np.array([chroma * np.sin(hue)]),
@@ -74,21 +73,20 @@ def draw_runs(
     # Pair after pair, so that no run and no arm as a whole lies over the others.
     drawn.sort(key=lambda each: (each[1].pair, each[1].arm, each[0]))
     trained = [(number, t) for number, t in drawn if t.phase == "train"]
-    _draw_pretraining(axes, [(n, t) for n, t in drawn if t.phase == "pretrain"], sizes, shared)
+    before = [(number, t) for number, t in drawn if t.phase == "pretrain"]
+    shades = palette.GREY if shared else [colour(number, t.arm) for number, t in before]
+    draw_pretraining(axes, [t for _, t in before], sizes, shades)
     _draw_paths(axes, trained, sizes)
     # Not on failed paths: a diverged one is so long that it would take all the arrowheads.
-    _draw_arrows(axes, [(n, t) for n, t in trained if not t.failed], frame, sizes)
+    sound = [(number, t) for number, t in trained if not t.failed]
+    colours = [colour(number, t.arm) for number, t in sound]
+    draw_arrows(axes, [t for _, t in sound], frame, sizes, lambda number, _: colours[number])
     for number, trajectory in trained:
         shade = colour(number, trajectory.arm)
         _mark(axes, trajectory.points[0], "o", 0.95 * sizes.marker, "white", shade, _STARTS)
         if trajectory.failed:
-            if inset and not frame.inside(trajectory.points).all():
-                continue
-            # At the edge its mark would be cut in half.
-            free = (0.6 * sizes.failure + 1) / frame.scale
-            edges = np.transpose([frame.x, frame.y]) + free * np.array([[1], [-1]])
-            last = np.clip(frame.last_seen(trajectory.points), *edges)
-            _mark(axes, last, "X", sizes.failure, palette.INK, "white", _FAILURES)
+            if not inset or frame.inside(trajectory.points).all():
+                mark_failure(axes, trajectory, frame, sizes)
         else:
             end = ENDS[trajectory.arm]
             _mark(axes, trajectory.points[-1], end, 0.9 * sizes.marker, shade, "white", _ENDS)
@@ -105,25 +103,6 @@ def shared_pretraining(runs: Sequence[RunPaths]) -> bool:
         found[0].keys() == other.keys()
         and all(np.array_equal(points, other[key]) for key, points in found[0].items())
         for other in found[1:]
-    )
-
-
-def _draw_pretraining(
-    axes: Axes, drawn: list[tuple[int, Trajectory]], sizes: Sizes, shared: bool
-) -> None:
-    axes.add_collection(
-        LineCollection(
-            [trajectory.points for _, trajectory in drawn],
-            colors=[
-                palette.GREY if shared else colour(number, trajectory.arm)
-                for number, trajectory in drawn
-            ],
-            linewidths=max(0.75 * sizes.line, 0.7),
-            linestyles=[(0, DOTS)],
-            capstyle="round",
-            zorder=_PRETRAINING,
-        ),
-        autolim=False,
     )
 
 
@@ -145,31 +124,6 @@ def _draw_paths(axes: Axes, drawn: list[tuple[int, Trajectory]], sizes: Sizes) -
             linestyles=dashes,
             joinstyle="round",
             zorder=_PATHS,
-        ),
-        autolim=False,
-    )
-
-
-def _draw_arrows(
-    axes: Axes, drawn: list[tuple[int, Trajectory]], frame: Frame, sizes: Sizes
-) -> None:
-    lengths = [
-        float(np.hypot(*np.diff(trajectory.points, axis=0).T).sum()) * frame.scale
-        for _, trajectory in drawn
-    ]
-    spacing = max(9 * sizes.arrow, sum(lengths) / _SPACING)
-    triangles, colours = [], []
-    for number, trajectory in drawn:
-        for triangle in arrowheads(frame, trajectory.points, sizes, spacing):
-            triangles.append(triangle)
-            colours.append(colour(number, trajectory.arm))
-    axes.add_collection(
-        PolyCollection(
-            triangles,
-            facecolors=colours,
-            edgecolors="white",
-            linewidths=0.07 * sizes.arrow,
-            zorder=_ARROWS,
         ),
         autolim=False,
     )

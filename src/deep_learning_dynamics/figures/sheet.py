@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import captions, keys, palette, style
 from deep_learning_dynamics.figures.inputs import Projection, Provenance
+from deep_learning_dynamics.figures.strokes import is_faded
 from deep_learning_dynamics.figures.trajectories import accuracy_scale, draw_plane
 
 # In inches. A panel is as large as its type stays legible with the sheet 1,200 pixels wide.
@@ -13,7 +14,7 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 4.1, 3.55
 _PANEL_HEADING = 0.6
 _GAP = 0.22
 _EDGE = 0.2
-_HEADING = 0.9
+_HEADING, _LINE = 0.9, 0.19
 _BAR = 0.17
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 _MANY = 40  # paths in a panel: more of them are drawn as an image, also in the SVG
@@ -26,7 +27,9 @@ def sheet_figure(
     """All methods in the order given, up to three in a row; layers tracked separately together."""
     columns = {1: 1, 2: 2, 4: 2}.get(len(projections), 3)
     rows = -(-len(projections) // columns)
-    trajectories = projections[0].trajectories
+    # All methods have the same trajectories, but not all distort them.
+    by_paleness = sorted(projections, key=lambda each: -sum(map(is_faded, each.trajectories)))
+    trajectories = by_paleness[0].trajectories
     numbered = len(projections[0].layers) > 1
     name = captions.name_of_omniglot(omniglot)
     entries = keys.legend_entries(trajectories, name, numbered)
@@ -37,16 +40,18 @@ def sheet_figure(
     legend_columns = 3 if is_wide else 2
     legend_height = 0.235 * -(-len(entries) // legend_columns)
     strip = max(legend_height, 0.75) if is_wide else legend_height + 0.95
-    height = _HEADING + rows * (_PANEL_HEADING + _PANEL_HEIGHT) + _GAP + strip + captions.FOOTER
+    tested = any(captions.badge(projection) for projection in projections)
+    heading = _HEADING + (_LINE if tested else 0.0)
+    height = heading + rows * (_PANEL_HEADING + _PANEL_HEIGHT) + _GAP + strip + captions.FOOTER
     figure = Figure(figsize=(width, height))
-    _draw_heading(figure, projections, name)
+    _draw_heading(figure, projections, name, tested)
 
     accuracies = accuracy_scale(projections[0])
     panel_width = (width - 2 * _EDGE - (columns - 1) * _GAP) / columns
     for number, projection in enumerate(projections):
         row, column = divmod(number, columns)
         left = _EDGE + column * (panel_width + _GAP)
-        bottom = height - _HEADING - (row + 1) * (_PANEL_HEADING + _PANEL_HEIGHT)
+        bottom = height - heading - (row + 1) * (_PANEL_HEADING + _PANEL_HEIGHT)
         axes = figure.add_axes(
             (left / width, bottom / height, panel_width / width, _PANEL_HEIGHT / height)
         )
@@ -56,7 +61,7 @@ def sheet_figure(
         if len(shown) > _MANY:
             axes.set_rasterization_zorder(10)
         axes.spines[:].set(color="#bbbbbb")
-        _draw_panel_heading(figure, projection, left, bottom + _PANEL_HEIGHT)
+        _draw_panel_heading(figure, projection, left, bottom + _PANEL_HEIGHT, panel_width)
 
     top = captions.FOOTER + strip
     figure.legend(
@@ -85,18 +90,27 @@ def sheet_figure(
     return figure
 
 
-def _draw_heading(figure: Figure, projections: Sequence[Projection], omniglot: str) -> None:
+def _draw_heading(
+    figure: Figure, projections: Sequence[Projection], omniglot: str, tested: bool
+) -> None:
     width, height = figure.get_size_inches()
     left, top = _EDGE / width, 1 - _EDGE / height
     starts = {"scratch": "from scratch", "pretrained": f"after {omniglot}"}
     learning = " or ".join(starts[arm] for arm in projections[0].arms)
     ways = f", seen in {_NUMBERS[len(projections)]} ways" if len(projections) > 1 else ""
+    lines = [
+        f"Networks learn MNIST {learning}{ways}.",
+        "Distances ρ: rank correlation of distances in the plane with those between the weights.",
+    ]
+    if tested:
+        lines.append(
+            "Refits, with other seeds or without some networks: how far they differ, from 0 to 1."
+        )
     figure.text(left, top, "Paths through weight space", va="top", size=16, weight="bold")
     figure.text(
         left,
         top - 0.34 / height,
-        f"Networks learn MNIST {learning}{ways}.\n"
-        "Distances ρ: rank correlation of distances in the plane with those between the weights.",
+        "\n".join(lines),
         va="top",
         linespacing=1.35,
         size=style.SUBTITLE,
@@ -104,21 +118,14 @@ def _draw_heading(figure: Figure, projections: Sequence[Projection], omniglot: s
     )
 
 
-def _draw_panel_heading(figure: Figure, projection: Projection, left: float, top: float) -> None:
+def _draw_panel_heading(
+    figure: Figure, projection: Projection, left: float, top: float, panel_width: float
+) -> None:
     width, height = figure.get_size_inches()
-    figure.text(
-        left / width,
-        (top + 0.25) / height,
-        captions.TITLES[projection.method],
-        va="bottom",
-        size=11,
-        weight="bold",
-    )
-    figure.text(
-        left / width,
-        (top + 0.06) / height,
-        captions.short_quality(projection),
-        va="bottom",
-        size=style.LABEL,
-        color=palette.QUIET,
-    )
+    higher, lower = (top + 0.25) / height, (top + 0.06) / height
+    title = captions.TITLES[projection.method]
+    figure.text(left / width, higher, title, va="bottom", size=11, weight="bold")
+    quiet = {"va": "bottom", "size": style.LABEL, "color": palette.QUIET}
+    figure.text(left / width, lower, captions.short_quality(projection), **quiet)
+    if badge := captions.badge(projection):
+        figure.text((left + panel_width) / width, higher, badge, ha="right", **quiet)

@@ -1,13 +1,10 @@
-"""How every figure looks, whatever a person's own matplotlib settings are, and how it is saved."""
+"""How every figure looks, whatever a person's own matplotlib settings are."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib.style
-from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import palette
 
@@ -63,24 +60,3 @@ class Sizes:
             failure=min(max(7.8 * crowd, 6.0), 9.0),
             arrow=min(max(8.0 * crowd, 4.0), 9.5),
         )
-
-
-@applied()
-def save(figure: Figure, folder: Path, dpi: int) -> None:
-    """Write ``FOLDER/NAME.png`` and ``FOLDER/NAME.svg``, NAME being the folder's.
-
-    The same figure gives the same bytes: no date, no version. The folder is whole or untouched.
-    """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        figure.savefig(partial / f"{folder.name}.png", dpi=dpi, metadata={"Software": None})
-        # At 200 dots per inch the few images in it (colour bars) are sharp at any use.
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(partial / f"{folder.name}.svg", dpi=200, metadata=nothing)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

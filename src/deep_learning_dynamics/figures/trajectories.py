@@ -1,49 +1,41 @@
 """One method's figure: every network's path through weight space, in the plane of that method."""
 
-import math
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import captions, hexagons, keys, palette, paths, style
-from deep_learning_dynamics.figures.detail import draw_inset, find_detail
-from deep_learning_dynamics.figures.frame import Frame, frame_of
-from deep_learning_dynamics.figures.inputs import HexagonalMap, Projection, Provenance, Trajectory
+from deep_learning_dynamics.figures.detail import draw_inset
+from deep_learning_dynamics.figures.inputs import Projection, Provenance, Trajectory
 from deep_learning_dynamics.figures.palette import AccuracyScale
+from deep_learning_dynamics.figures.planes import Box, panels_of_layers, plane_of
+from deep_learning_dynamics.figures.wobble import draw_wobble
 
 # In inches, from the lower left corner.
-WIDTH, HEIGHT = 8.7, 6.85
-_LEFT, _BOTTOM, _RIGHT, _TOP = 0.75, 1.1, 6.25, 5.88  # of the plane
+WIDTH = 8.7
+_BOX = Box(left=0.75, bottom=1.1, right=6.25, top=5.88)  # of the plane
 _KEYS = 6.45  # where legend and colour bars begin
 _EDGE = 0.18  # free around everything
-_MARGIN = 0.22  # free around the paths inside the plane
+_TITLE, _LINE, _GAP = 0.32, 0.181, 0.108  # heights in the heading, and the room below it
 
 
 @style.applied()
 def trajectory_figure(projection: Projection, mnist: Provenance, omniglot: Provenance) -> Figure:
-    """The figure of one method; with layers tracked separately, a panel for each layer."""
-    figure = Figure(figsize=(WIDTH, HEIGHT))
-    _draw_heading(figure, projection)
+    """The figure of one method; with layers tracked separately, a panel for each layer.
+
+    What the plane distorts is pale, and ellipses show where refits put it, if it was tested.
+    """
+    lines = captions.quality_lines(projection) + captions.trust_lines(projection)
+    # At least two lines, so that the figures of all methods have the same plane.
+    heading = _EDGE + _TITLE + _LINE * max(len(lines), 2) + _GAP
+    figure = Figure(figsize=(WIDTH, _BOX.top + heading))
+    draw_heading(figure, captions.TITLES[projection.method], lines)
     accuracies = accuracy_scale(projection)
-    layers = projection.layers
-    columns = math.ceil(math.sqrt(len(layers)))
-    rows = math.ceil(len(layers) / columns)
-    gap = 0.0 if len(layers) == 1 else 0.28  # room for a panel's name
-    width = (_RIGHT - _LEFT - (columns - 1) * 0.1) / columns
-    height = (_TOP - _BOTTOM - (rows if gap else 0) * gap) / rows
-    for number, layer in enumerate(layers):
-        row, column = divmod(number, columns)
-        left = _LEFT + column * (width + 0.1)
-        bottom = _TOP - (row + 1) * (height + gap)
-        axes = figure.add_axes(_fractions(left, bottom, width, height))
-        shown = [t for t in projection.trajectories if t.layer == layer]
-        draw_plane(axes, projection, shown, accuracies, width, height)
-        if gap:
-            axes.set_title(f"layer {layer}", size=style.LABEL, pad=3)
-            axes.locator_params(nbins=5)
-        is_lowest = number + columns >= len(layers)
-        _label_axes(axes, projection, x=is_lowest, y=column == 0)
+    for panel in panels_of_layers(figure, projection, _BOX):
+        shown = [t for t in projection.trajectories if t.layer == panel.layer]
+        draw_plane(
+            panel.axes, projection, shown, accuracies, panel.width, panel.height, wobbling=True
+        )
     _draw_keys(figure, projection, accuracies, captions.name_of_omniglot(omniglot))
     size = captions.size_of(projection)
     captions.draw_footer(figure, size, projection.arms, mnist, omniglot, _EDGE)
@@ -54,32 +46,40 @@ def draw_plane(
     axes: Axes,
     projection: Projection,
     shown: list[Trajectory],
-    accuracies: AccuracyScale,
+    accuracies: AccuracyScale | None,
     width: float,
     height: float,
     numbered: bool = False,
+    wobbling: bool = False,
 ) -> None:
     """Draw some of a projection's trajectories on axes of ``width`` × ``height`` inches.
 
-    All drawings of one projection have the same frame, whichever trajectories they show.
+    Args:
+        accuracies: None gives each arm one colour.
+        numbered: mark a start with the number of its layer.
+        wobbling: with ellipses that show where refits put the snapshots.
     """
-    cells = projection.map
-    if cells is not None:
-        corners = hexagons.corners(cells).reshape(-1, 2)
-        frame = Frame.around(corners, width, height, margin=0.06)
-        hexagons.draw_map(axes, cells)
-        shown = hexagons.spread([t for t in shown if len(t.points)], cells)
-    else:
-        frame = frame_of(projection.trajectories, width, height, _MARGIN)
-    networks = len({(t.arm, t.pair, t.layer) for t in shown if t.phase == "train"})
-    sizes = style.Sizes.fitting(networks, width)
-    paths.draw_trajectories(axes, shown, frame, accuracies, sizes, numbered)
-    detail = find_detail(shown, frame, width, height) if cells is None else None
-    if detail is not None:
-        inset = draw_inset(axes, detail)
-        sizes = style.Sizes.fitting(networks, 0.8 * width)
+    plane = plane_of(projection.trajectories, shown, projection.map, width, height)
+    trained = [t for t in plane.trajectories if t.phase == "train"]
+    if projection.map is not None:
+        hexagons.draw_map(axes, projection.map)
+    if wobbling:
+        draw_wobble(axes, trained, plane.frame)
+    paths.draw_trajectories(
+        axes, plane.trajectories, plane.frame, accuracies, plane.sizes, numbered
+    )
+    if plane.detail is not None:
+        inset = draw_inset(axes, plane.detail)
+        if wobbling:
+            draw_wobble(inset, trained, plane.detail.frame)
         paths.draw_trajectories(
-            inset, shown, detail.frame, accuracies, sizes, numbered, magnified=True
+            inset,
+            plane.trajectories,
+            plane.detail.frame,
+            accuracies,
+            plane.detail_sizes,
+            numbered,
+            magnified=True,
         )
 
 
@@ -89,19 +89,15 @@ def accuracy_scale(projection: Projection) -> AccuracyScale:
     return AccuracyScale.over(np.concatenate([*accuracies, np.empty(0)]))
 
 
-def _draw_heading(figure: Figure, projection: Projection) -> None:
+def draw_heading(figure: Figure, title: str, lines: list[str], edge: float = _EDGE) -> None:
+    """The title of a figure and the lines below it, ``edge`` inches from its corner."""
+    width, height = figure.get_size_inches()
+    left, top = edge / width, 1 - edge / height
+    figure.text(left, top, title, va="top", size=style.TITLE, weight="bold")
     figure.text(
-        _EDGE / WIDTH,
-        1 - _EDGE / HEIGHT,
-        captions.TITLES[projection.method],
-        va="top",
-        size=style.TITLE,
-        weight="bold",
-    )
-    figure.text(
-        _EDGE / WIDTH,
-        1 - (_EDGE + 0.32) / HEIGHT,
-        "\n".join(captions.quality_lines(projection)),
+        left,
+        top - _TITLE / height,
+        "\n".join(lines),
         va="top",
         size=style.SUBTITLE,
         color=palette.QUIET,
@@ -109,54 +105,14 @@ def _draw_heading(figure: Figure, projection: Projection) -> None:
     )
 
 
-def _label_axes(axes: Axes, projection: Projection, x: bool, y: bool) -> None:
-    along, up = captions.axis_labels(projection.method)
-    if projection.map is not None:
-        _tick_cells(axes, projection.map)
-    elif projection.method != "pca":
-        axes.set(xticks=[], yticks=[])
-    axes.tick_params(labelbottom=x, bottom=x, labelleft=y, left=y)
-    if x:
-        axes.set_xlabel(along)
-    if y:
-        axes.set_ylabel(up)
-
-
-def _tick_cells(axes: Axes, cells: HexagonalMap) -> None:
-    """Number the rows of a map, and the columns by the cells of its first row, from 1."""
-    heights = np.unique(np.round(cells.centres[:, 1], 6))
-    first = np.sort(cells.centres[np.isclose(cells.centres[:, 1], heights[0]), 0])
-    for axis, places in ((axes.xaxis, first), (axes.yaxis, heights)):
-        every = next(step for step in (1, 2, 5, 10, 20, 50) if len(places) / step <= 8)
-        numbers = sorted({1, *range(every, len(places) + 1, every)})
-        axis.set_ticks([places[number - 1] for number in numbers], [str(n) for n in numbers])
-
-
 def _draw_keys(
     figure: Figure, projection: Projection, accuracies: AccuracyScale, omniglot: str
 ) -> None:
-    figure.legend(
-        handles=keys.legend_entries(projection.trajectories, omniglot),
-        loc="upper left",
-        bbox_to_anchor=(_KEYS / WIDTH, _TOP / HEIGHT),
-        borderaxespad=0,
-        borderpad=0,
-        frameon=False,
-        fontsize=style.LABEL,
-        handlelength=2.2,
-        labelspacing=0.75,
+    width, height = figure.get_size_inches()
+    keys.draw_legend(
+        figure,
+        keys.legend_entries(projection.trajectories, omniglot, wobbling=True),
+        (_KEYS / width, _BOX.top / height),
     )
-    left, right = _KEYS + 0.05, WIDTH - 0.25
-    bars = 0.17 * len(projection.arms)
-    bottom = _BOTTOM + (0.95 if projection.map is not None else 0.0)
-    axes = figure.add_axes(_fractions(left, bottom, right - left, bars))
-    keys.draw_accuracy_bars(axes, projection.arms, accuracies)
-    if projection.map is not None:
-        axes = figure.add_axes(_fractions(left, _BOTTOM, right - left, 0.17))
-        keys.draw_distance_bar(axes, projection.map)
-
-
-def _fractions(
-    left: float, bottom: float, width: float, height: float
-) -> tuple[float, float, float, float]:
-    return left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT
+    box = Box(_KEYS + 0.05, _BOX.bottom, width - 0.25, _BOX.top)
+    keys.draw_bars(figure, projection, accuracies, box)
