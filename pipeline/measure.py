@@ -10,8 +10,9 @@ def main(params: Params) -> None:
     pretrain, train = (Path("snapshots", f"{phase}.zarr") for phase in ("pretrain", "train"))
     measured = measures.measure(pretrain, train)
     contrast = measures.contrast(measured, params.seed)
-    measures.write(measured, contrast, Path("measures"), Path("metrics", "measures.json"))
-    print(measures.conclusion(contrast))
+    nulls = measures.against_nulls(measured, params.seed)
+    measures.write(measured, contrast, nulls, Path("measures"), Path("metrics", "measures.json"))
+    print(" ".join([measures.conclusion(contrast), nulls.sentence()]).strip())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,34 @@ ROOT = Path(__file__).parents[1]
 STEPS_PER_EPOCH = 4
 SCHEDULE = Schedule.regular(STEPS_PER_EPOCH, epochs=2, first_epoch=2, per_epoch=1)
 
+# What a quality.json says of tests, as far as one method can say it.
+TESTED = {
+    "along_paths": {
+        "trustworthiness": {"median": 0.97, "minimum": 0.9, "maximum": 0.99},
+        "distance_correlation": {"median": 0.7, "minimum": 0.5, "maximum": 0.8},
+    },
+    "stability": {
+        "seeds": {"refits": 4, "disparity": 0.0, "maximum": 0.0},
+        "folds": {"refits": 2, "disparity": 0.02, "maximum": 0.04},
+        "wobble": 0.06,
+    },
+    "nulls": {
+        "random_walk": {
+            "trustworthiness": {
+                "value": 0.9,
+                "low": 0.8,
+                "median": 0.85,
+                "high": 0.95,
+                "p_value": 0.4,
+                "nulls": 20,
+            }
+        }
+    },
+}
+# Of a measures.json: how the arms differ in one measure, and in one that no network has.
+COMPARED = {"pairs": 2, "difference": 1.5, "effect_size": 1.0, "p_value": 0.5, "adjusted_p": 1.0}
+UNREACHED = {"pairs": 0, "difference": None, "effect_size": None}
+
 
 @dataclass(frozen=True)
 class Project:
@@ -86,7 +114,13 @@ def finished_project(
             "<svg xmlns='http://www.w3.org/2000/svg'/>\n"
         )
     write_figure(folder / "figures" / "measures" / "forest" / "forest.png", 7)
-    _write_json(folder / "metrics" / "measures.json", {"can_conclude": False})
+    measured = {"can_conclude": False}
+    if len(arms) == 2:
+        measured["comparison"] = {"path_length": COMPARED, "steps_to_90": COMPARED | UNREACHED}
+    _write_json(folder / "metrics" / "measures.json", measured)
+    _write_ranking(project)
+    (folder / "report").mkdir(exist_ok=True)
+    (folder / "report" / "index.html").write_text("<!doctype html><title>a report</title>\n")
     (folder / "measures").mkdir(exist_ok=True)
     (folder / "measures" / "measures.parquet").write_bytes(b"PAR1 in name only")
     stages = ["fetch-mnist", "fetch-omniglot", "pretrain", "train", "curves", "sheet"]
@@ -247,7 +281,28 @@ def _write_projection(project: Project, method: str) -> None:
     }
     if method == "pca":
         quality["explained_variance"] = 0.75
+        quality |= TESTED
     _write_json(folder / "quality.json", quality)
+
+
+def _write_ranking(project: Project) -> None:
+    """PCA is the best, for its score; the most trustworthy is another."""
+    scores = {method: 0.9 if method == "pca" else 0.8 for method in project.params.project.methods}
+    ranked = [
+        {
+            "rank": 1 if method == "pca" or "pca" not in scores else 2,
+            "method": method,
+            "title": method.upper(),
+            "score": score,
+            "neighbourhoods": score,
+            "distances": score,
+            "paths": None,
+            "stability": None,
+            "reason": f"keeps distances ({score:.2f})",
+        }
+        for method, score in sorted(scores.items(), key=lambda item: -item[1])
+    ]
+    _write_json(project.root / "ranking" / "ranking.json", ranked)
 
 
 def _write_json(path: Path, content: object) -> None:

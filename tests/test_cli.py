@@ -31,6 +31,7 @@ COMMANDS = [
     "sweep",
     "import",
 ]
+NEEDED = {"compare": ["a", "b"], "replicate": ["a"], "sweep": ["-S", "seed=1,2"]}
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +96,39 @@ class TestHelp:
 
     def test_an_unknown_command_is_a_usage_error(self):
         assert CliRunner().invoke(app, ["walk"]).exit_code == 2
+
+
+class TestExitStatus:
+    """2 for what was typed, 1 for what went wrong; one clear line each."""
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_an_option_that_does_not_exist_is_a_mistake_of_usage(self, project, command):
+        before = sorted(project.root.rglob("*"))
+        result = CliRunner().invoke(app, [command, "--sideways"])
+        assert result.exit_code == 2
+        assert "No such option: --sideways" in result.stderr
+        assert result.stdout == ""
+        assert sorted(project.root.rglob("*")) == before
+
+    @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "import"])
+    def test_outside_of_a_project_a_command_fails(self, tmp_path, monkeypatch, command):
+        monkeypatch.chdir(tmp_path)
+        result = CliRunner().invoke(app, [command, *NEEDED.get(command, [])])
+        assert result.exit_code == 1
+        assert result.stderr.startswith(
+            f"error: There is no dvc.yaml in {tmp_path} nor in a folder"
+        )
+        assert result.stderr.count("\n") == 1
+        assert result.stdout == ""
+
+    @pytest.mark.parametrize("command", ["show", "compare", "replicate"])
+    def test_a_run_that_does_not_exist_is_a_failure(self, project, command):
+        tracking.complete(project.root)
+        arguments = ["nobody", "nothing"] if command == "compare" else ["nobody"]
+        result = CliRunner().invoke(app, [command, *arguments])
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: There is no run 'nobody'; expected an id")
+        assert result.stderr.count("\n") == 1
 
 
 class TestCheck:
@@ -186,9 +220,10 @@ class TestRun:
             "OMNIGLOT             30.5% median test accuracy (30.0% to 31.0%), chance 3.3%"
             in summary
         )
-        assert "best projection      som (trustworthiness 0.950)" in summary
+        assert "best projection      pca (score 0.90 of 1)" in summary
         assert "data                 MNIST · OMNIGLOT\n" in summary
-        assert "figures              figures/sheet/sheet.png" in summary
+        assert "report               report/index.html (dynamics show opens it)\n" in summary
+        assert "figures              figures/\n" in summary
         assert "make ui, or dynamics ui" in summary
         assert first.stdout.count("best projection") == 1
 
@@ -197,7 +232,7 @@ class TestRun:
         assert "No git here" not in again.stdout
         assert "Running stage" not in again.stdout
         assert again.stdout.count("best projection") == 1
-        assert "figures              sheet/sheet.png" in again.stdout
+        assert "figures              ./\n" in again.stdout
 
         assert "error: The outputs of" not in dynamics("track").stderr
         (archive / "work.py").write_text("raise SystemExit('the work failed')\n")

@@ -177,31 +177,76 @@ def test_in_a_repository_runs_are_compared_with_the_committed_parameters(tmp_pat
 
 
 class TestShow:
-    def test_figures_are_found_named_and_saved(self, runs, tmp_path, monkeypatch):
+    @pytest.fixture
+    def shown(self, runs, monkeypatch):
+        """What ``dynamics show`` does on a machine without a screen."""
         monkeypatch.chdir(runs.projects[0].root)
-        monkeypatch.delenv("DISPLAY", raising=False)
-        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-        monkeypatch.delenv("BROWSER", raising=False)
-        run = runs.records[1]
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+            monkeypatch.delenv(name, raising=False)
+        return lambda *arguments: CliRunner().invoke(app, ["show", *arguments])
 
-        def shown(*arguments: str):
-            return CliRunner().invoke(app, ["show", *arguments])
-
-        original = runs.projects[1].root / "figures"
-        for arguments, name in (
-            ((run.name,), "sheet"),
-            ((run.run_id[:10], "--method", "som"), "som"),
-        ):
-            result = shown(*arguments)
+    def test_the_report_is_found_by_any_name_of_the_run(self, runs, shown):
+        run, original = runs.records[1], runs.projects[1].root / "report" / "index.html"
+        for name in (run.name, run.run_id, run.run_id[:10]):
+            result = shown(name)
             assert result.exit_code == 0, result.output
-            path = Path(result.output.strip())
-            assert path.read_bytes() == (original / name / f"{name}.png").read_bytes()
-        assert shown(run.name, "--save", str(tmp_path / "mine")).exit_code == 0
-        saved = {p.relative_to(tmp_path / "mine") for p in (tmp_path / "mine").rglob("*.*")}
-        assert saved == {p.relative_to(original) for p in original.rglob("*.*")}
+            path = Path(result.stdout.strip())
+            assert path.name == "index.html"
+            assert path.read_bytes() == original.read_bytes()
+        assert runs.records[0].run_id in shown().stdout  # latest
 
-    def test_a_figure_that_it_does_not_have_is_one_clear_line(self, runs, monkeypatch):
-        monkeypatch.chdir(runs.projects[0].root)
-        result = CliRunner().invoke(app, ["show", "latest", "--method", "som"])
+    def test_with_a_browser_it_is_opened(self, runs, shown, tmp_path, monkeypatch):
+        told = tmp_path / "told"
+        browser = tmp_path / "browser"
+        browser.write_text(f'#!/bin/sh\necho "$1" > {told}\n')
+        browser.chmod(0o755)
+        monkeypatch.setenv("BROWSER", str(browser))
+        result = shown(runs.records[1].name)
+        assert result.exit_code == 0, result.output
+        assert told.read_text().strip() == Path(result.stdout.strip()).as_uri()
+
+    def test_a_methods_figure(self, runs, shown):
+        result = shown(runs.records[1].name, "--method", "som")
+        path = Path(result.stdout.strip())
+        original = runs.projects[1].root / "figures" / "som" / "som.png"
+        assert path.read_bytes() == original.read_bytes()
+
+    def test_report_and_figures_are_saved(self, runs, shown, tmp_path):
+        root = runs.projects[1].root
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "note.txt").write_text("stays")
+        result = shown(runs.records[1].name, "--save", str(tmp_path / "mine"))
+        assert result.exit_code == 0, result.output
+        assert str(tmp_path / "mine") in result.stdout
+        saved = {p.relative_to(tmp_path / "mine") for p in (tmp_path / "mine").rglob("*.*")}
+        of_run = {
+            p.relative_to(root)
+            for name in ("report", "figures")
+            for p in (root / name).rglob("*.*")
+        }
+        assert len(of_run) > 8
+        assert saved == of_run | {Path("note.txt")}
+        one = shown(runs.records[1].name, "--method", "pca", "--save", str(tmp_path / "one"))
+        assert one.exit_code == 0
+        saved = {
+            p.relative_to(tmp_path / "one").as_posix() for p in (tmp_path / "one").rglob("*.*")
+        }
+        assert saved == {"figures/pca/pca.png", "figures/pca/pca.svg"}
+
+    def test_a_run_without_a_report_shows_its_sheet_and_says_so(self, runs, shown):
+        run = runs.records[1]
+        folder = Path(run.artifacts.removeprefix("file://")) / "report"
+        folder.rename(folder.with_name("elsewhere"))
+        try:
+            result = shown(run.name)
+        finally:
+            folder.with_name("elsewhere").rename(folder)
+        assert result.exit_code == 0, result.output
+        assert "has no report; this is its sheet" in result.stderr
+        assert result.stdout.strip().endswith("figures/sheet/sheet.png")
+
+    @pytest.mark.parametrize("more", [(), ("--save", "mine")])
+    def test_a_figure_that_it_does_not_have_is_one_clear_line(self, shown, more):
+        result = shown("latest", "--method", "som", *more)
         assert result.exit_code == 1
         assert "has no figure of som; expected one of pca, learning_curves, sheet." in result.output

@@ -14,11 +14,11 @@ from small_stores import Stores, write
 from deep_learning_dynamics import measures
 from deep_learning_dynamics.errors import SnapshotsError
 from deep_learning_dynamics.measures import statistics
-from deep_learning_dynamics.measures.conclusion import WORDS
 from deep_learning_dynamics.measures.contrast import WORST, Contrast
 from deep_learning_dynamics.measures.distances import distances
 from deep_learning_dynamics.measures.statistics import ALPHA, adjusted, compare
 from deep_learning_dynamics.measures.tables import CURVES, LEARNING_MEASURES, PATH_MEASURES
+from deep_learning_dynamics.measures.words import WORDS
 from deep_learning_dynamics.trajectories import Member, open_snapshots
 
 ROOT = Path(__file__).parents[1]
@@ -181,7 +181,8 @@ def test_one_arm_alone_is_measured_and_not_compared(tmp_path):
     contrast = measures.contrast(measured, seed=0)
     assert contrast is None
     assert "nothing to compare" in measures.conclusion(contrast)
-    measures.write(measured, contrast, tmp_path / "measures", tmp_path / "measures.json")
+    nulls = measures.against_nulls(measured, seed=0, nulls=5)
+    measures.write(measured, contrast, nulls, tmp_path / "measures", tmp_path / "measures.json")
     assert pd.read_parquet(tmp_path / "measures" / "comparison.parquet").empty
 
 
@@ -210,7 +211,8 @@ def test_the_tables_and_the_summary_are_the_same_bytes_every_time(tmp_path, stor
         measured = measures.measure(stores.pretrain, stores.train)
         contrast = measures.contrast(measured, seed=0)
         folder = tmp_path / name
-        measures.write(measured, contrast, folder / "measures", folder / "measures.json")
+        nulls = measures.against_nulls(measured, seed=0, nulls=5)
+        measures.write(measured, contrast, nulls, folder / "measures", folder / "measures.json")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         written.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
     assert written[0] == written[1]
@@ -230,6 +232,13 @@ def test_the_tables_and_the_summary_are_the_same_bytes_every_time(tmp_path, stor
         "maximum": pytest.approx(max(lengths)),
         "missing": 0,
     }
+    assert content["conclusion"] == measures.conclusion(contrast)
+    walks = content["nulls"]["straightness"]["random_walk"]
+    assert walks.keys() == {"scratch", "pretrained"}
+    assert walks["scratch"]["value"] == content["arms"]["scratch"]["straightness"]["median"]
+    # What shuffling cannot change is not compared with it.
+    assert content["nulls"]["displacement"].keys() == {"random_walk"}
+    assert content["nulls"]["turning_angle"].keys() == {"random_walk", "shuffled_steps"}
 
 
 def test_the_stage_writes_what_it_measured_and_prints_the_conclusion(tmp_path, stores):

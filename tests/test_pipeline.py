@@ -62,6 +62,8 @@ def test_one_command_runs_every_stage_once(first):
         "sheet",
         "measure",
         "plot_measures",
+        "rank",
+        "report",
         "track",
     ]
 

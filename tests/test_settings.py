@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -399,6 +400,34 @@ class TestRun:
         assert (small / "params.yaml").read_bytes() == PATH.read_bytes()
         assert "Settings for this run: network.hidden_layers=[4, 4, 4, 4, 4]" in output
         assert "params.yaml is as it was" in output
+
+    def test_ctrl_c_leaves_the_workspace_as_it_was(self, small):
+        """All but the outputs of the stage that it was at, which DVC has in its cache."""
+
+        def files():
+            skipped = (".git", ".dvc")
+            found = [p for p in small.rglob("*") if p.relative_to(small).parts[0] not in skipped]
+            return {p.relative_to(small): p.read_bytes() for p in found if p.is_file()}
+
+        process = self.start()
+        assert process.wait(120) == 0, process.stdout.read()
+        process.stdout.close()
+        before = files()
+        assert before[Path("result.txt")] == b"10"
+        process = self.start("-S", "train.epochs=20", "-S", "seed=99", start_new_session=True)
+        while "begun" not in (line := process.stdout.readline()):
+            assert line
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        after = files()
+        changed = {path for path in before | after if before.get(path) != after.get(path)}
+        assert changed <= {Path("result.txt")}
+        process = self.start()
+        output = process.communicate(timeout=120)[0]
+        assert "begun" not in output  # nothing is computed again
+        assert files() == before
 
     def test_ctrl_c_leaves_params_yaml_as_it_was(self, small):
         process = self.start("-S", "train.epochs=20", "-S", "seed=99", start_new_session=True)

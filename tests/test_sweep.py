@@ -380,6 +380,39 @@ class TestSweep:
         assert len(runs) == before + 4
         assert all(is_complete(project.folder, run) for run in runs)
 
+    def test_a_killed_worker_costs_what_it_was_at_and_a_second_call_makes_up_for_it(self, project):
+        before = len(runs_of(project.folder))
+        command = ("dynamics", "sweep", "-S", "seed=7,8", "-S", "train.epochs=1", "-j", "1")
+        process = subprocess.Popen(
+            command,
+            cwd=project.folder,
+            env=project.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        queue = ExperimentQueue(project.folder)
+        end = time.monotonic() + 180
+        while "Running" not in queue.states().values() or not queue.workers():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        time.sleep(3)  # into its stages
+        [worker] = queue.workers()
+        for pid in [*experiment_queue._group(worker), worker]:
+            experiment_queue._send(pid, signal.SIGKILL)
+        output = process.communicate(timeout=600)[0]
+        assert process.returncode == 1, output
+        assert "1 of 2 experiments failed; see what one said with: dvc queue logs" in output
+        assert len([run for run in runs_of(project.folder) if run.complete]) == before + 1
+
+        outcome = project.run(*command, timeout=900)
+        assert outcome.status == 0, outcome.output
+        assert "2 experiments, 1 to run" in outcome.output
+        runs = [run for run in runs_of(project.folder) if run.parameters["seed"] in "78"]
+        assert sorted(run.parameters["seed"] for run in runs) == ["7", "8"]
+        assert all(is_complete(project.folder, run) for run in runs)
+
     def test_a_failed_one_is_named_and_the_others_are_kept(self, project):
         # Uncommitted code: what runs is the code of the copy.
         stage = project.folder / "pipeline" / "curves.py"

@@ -134,10 +134,26 @@ class TestFingerprint:
         assert one.parameters != other.parameters
         assert (one.code, one.data) == (other.code, other.data)
 
+    def test_how_pictures_are_tested_changes_it(self, project):
+        before = tracking.fingerprint(project.root)
+        path = project.root / "params.yaml"
+        nulls = project.params.trust.nulls
+        path.write_text(path.read_text().replace(f"nulls: {nulls}", f"nulls: {nulls + 1}"))
+        after = tracking.fingerprint(project.root)
+        assert after.parameters != before.parameters
+        assert (after.code, after.data) == (before.code, before.data)
+
     @pytest.mark.parametrize(
-        "name", ["src/deep_learning_dynamics/training.py", "pipeline/train.py", "dvc.yaml"]
+        "name",
+        [
+            "src/deep_learning_dynamics/training.py",
+            "src/deep_learning_dynamics/page.js",
+            "pipeline/train.py",
+            "dvc.yaml",
+        ],
     )
     def test_a_line_of_code_changes_it(self, project, name):
+        (project.root / "src/deep_learning_dynamics/page.js").write_text("// code, too")
         before = tracking.fingerprint(project.root)
         with (project.root / name).open("a") as stream:
             stream.write("# another line\n")
@@ -206,6 +222,10 @@ class TestCompleteRun:
         assert metrics["pretrained.failed"] == 0
         assert metrics["pca.explained_variance"] == 0.75
         assert metrics["som.trustworthiness"] == 0.95
+        assert (metrics["pca.rank"], metrics["som.rank"]) == (1, 2)
+        assert (metrics["pca.score"], metrics["som.score"]) == (0.9, 0.8)
+        assert run.data.tags["best_projector"] == tracked.findings.best_projector == "pca"
+        assert run.data.params["trust.nulls"] == str(project.params.trust.nulls)
         assert metrics["seconds.train"] == 3.5
         assert "pca.rows" not in metrics
         tags = run.data.tags
@@ -220,7 +240,8 @@ class TestCompleteRun:
 
     def test_it_has_exactly_the_expected_files(self, project):
         tracking.complete(project.root)
-        outputs = ["data", "metrics", "snapshots", "projections", "measures", "figures"]
+        outputs = ["data", "metrics", "snapshots", "projections", "measures", "figures", "ranking"]
+        outputs += ["report"]
         files = {
             p.relative_to(project.root).as_posix()
             for o in outputs
@@ -301,6 +322,7 @@ class TestCompleteRun:
             "Median test accuracy – MNIST, scratch: **30.5%** · MNIST, pretrained: **32.5%** · OMNIGLOT: **30.5%** (chance 3.3%)"
         )
         assert f"(get-artifact?run_uuid={tracked.run_id}&path=preview/sheet.png)" in text
+        assert "| 1. pca | 0.90 | keeps distances (0.90) |\n| 2. som | 0.80 | keeps" in text
         assert "| pca | 0.900 | 0.950 | 0.800 | 0.750 |" in text
         assert "| som | 0.950 | 0.950 | 0.800 | – |" in text
         assert len(text) < 8000
@@ -370,6 +392,8 @@ class TestCompleteRun:
             "metrics/train.json",
             "snapshots/train.zarr",
             "projections/som/quality.json",
+            "ranking/ranking.json",
+            "report",
         ],
     )
     def test_a_missing_output_is_named_and_the_run_does_not_look_finished(self, project, name):

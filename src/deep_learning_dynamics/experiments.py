@@ -17,7 +17,8 @@ from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.lab import settings
 from deep_learning_dynamics.tracking import NOTE, Tracked
 
-SHEET = Path("figures/sheet/sheet.png")
+REPORT = Path("report/index.html")
+FIGURES = Path("figures")
 TOLD = "DYNAMICS_TOLD"  # environment: a file that `track` creates when it has printed its summary
 
 
@@ -36,6 +37,7 @@ class Summary:
     """What a person wants to know when an experiment is done."""
 
     tracked: Tracked
+    report: Path
     figures: Path
 
     def __str__(self) -> str:
@@ -52,14 +54,15 @@ class Summary:
         ]
         best = found.best_projector
         if best is not None:
-            value = found.metrics[f"{best}.trustworthiness"]
-            lines.append(f"  {'best projection':<20} {best} (trustworthiness {value:.3f})")
+            score = found.metrics[f"{best}.score"]
+            lines.append(f"  {'best projection':<20} {best} (score {score:.2f} of 1)")
         store = self.tracked.store
         way = "make ui, or dynamics ui" if store.embedded else f"{store} (dynamics ui)"
         lines += [
             f"  {'data':<20} {' · '.join(self.tracked.data)}",
             "",
-            f"  {'figures':<20} {_shown(self.figures)}",
+            f"  {'report':<20} {_shown(self.report)} (dynamics show opens it)",
+            f"  {'figures':<20} {_shown(self.figures)}/",
             f"  {'in MLflow':<20} {way}",
         ]
         return "\n".join(lines)
@@ -132,7 +135,7 @@ def track(root: Path, note: str | None = None) -> None:
     if tracking.is_off():
         print("DYNAMICS_TRACKING=off: nothing is logged to MLflow; dynamics track does it later.")
     else:
-        print(Summary(tracking.complete(root, note), root / SHEET), flush=True)
+        print(Summary(tracking.complete(root, note), root / REPORT, root / FIGURES), flush=True)
     if TOLD in os.environ:
         Path(os.environ[TOLD]).touch()
 

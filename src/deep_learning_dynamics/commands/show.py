@@ -1,5 +1,6 @@
-"""``dynamics show``: a run's figures on the screen, or in a folder of one's own."""
+"""``dynamics show``: a run's report in the browser, or its files in a folder of one's own."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +11,17 @@ import typer
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)] = "latest",
     method: Annotated[
-        str | None, typer.Option(help="One method's figure instead of all on a sheet.")
+        str | None, typer.Option(help="One method's figure instead of the report.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copy all figures of the run here instead.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Copy report and figures here instead of opening them."),
     ] = None,
 ) -> None:
-    """Open a run's figures: all projections on one sheet, or those of one method.
+    """Open a run's report in the browser, or one method's figure.
 
-    RUN is an id, the beginning of one, a name or latest. Prints the path where there is no screen.
+    RUN is an id, the beginning of one, a name or latest. Prints the path, which is all where there
+    is no screen.
     """
     from deep_learning_dynamics.commands.opening import opened
     from deep_learning_dynamics.lab import showing
@@ -27,11 +30,18 @@ def show(
     _, connection, known = opened()
     record = resolve(known, run)
     if save is not None:
-        print(f"The figures of {record} are in {showing.save(connection, record, save)}")
+        folder = showing.save(connection, record, method, save)
+        what = "report and figures" if method is None else f"figures of {method}"
+        print(f"The {what} of {record} are in {folder}")
         return
     # It outlives this command: whoever opens the file may do so only after we are gone.
-    scratch = Path(tempfile.gettempdir()) / "dynamics-figures"
+    scratch = Path(tempfile.gettempdir()) / "dynamics-show"
     scratch.mkdir(exist_ok=True)
-    path = showing.figure(connection, record, method, scratch)
+    if method is not None:
+        path = showing.figure(connection, record, method, scratch)
+    else:
+        path = showing.report(connection, record, scratch)
+        if path.suffix != ".html":
+            print(f"The run {record} has no report; this is its sheet:", file=sys.stderr)
     print(path)
     showing.open_file(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float
 
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.errors import ParamsError, SnapshotsError
@@ -35,7 +35,7 @@ class WeightsOfRuns(TrackedWeights):
     ``stores`` are pretrain and train of the first run, then those of the next.
     """
 
-    def read(self, columns: slice) -> Float64[np.ndarray, "row block"]:
+    def read(self, columns: slice, as_stored: bool = False) -> Float[np.ndarray, "row block"]:
         block = np.empty((len(self.chosen), columns.stop - columns.start))
         first = 0  # row of all paths with which the run begins
         for run in range(len(self.stores) // 2):
@@ -49,7 +49,9 @@ class WeightsOfRuns(TrackedWeights):
                 self.chosen[rows] - first,
             )
             if len(rows):
-                block[rows] = alone.read(columns)
+                part = alone.read(columns, as_stored)
+                block = block.astype(part.dtype, copy=False)  # that of all parts
+                block[rows] = part
             first = end
         return block
 
@@ -198,8 +200,9 @@ def labels(compared: Sequence[Record], differing: dict[str, tuple[str | None, ..
 
     ``differing`` are the parameters that differ, with a value for each run.
     """
-    # How paths are projected and drawn does not change them.
-    keys = [key for key in differing if key.split(".")[0] not in ("project", "plot", "track")]
+    # How paths are projected, tested and drawn does not change them.
+    aside = ("project", "plot", "track", "trust")
+    keys = [key for key in differing if key.split(".")[0] not in aside]
     last = [key.rpartition(".")[2] for key in keys]
     short = [name if last.count(name) == 1 else key for name, key in zip(last, keys, strict=True)]
     made = []

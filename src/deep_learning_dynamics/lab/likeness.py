@@ -11,7 +11,7 @@ import numpy as np
 # Of the largest number in its array. Single precision has 1e-7; sums in another order, repeated
 # over a training, lose some digits more.
 ROUNDING = 1e-5
-PICTURES = (".png", ".svg")
+PICTURES = (".png", ".svg", ".gif", ".html")  # the report is one, too
 
 
 @dataclass(frozen=True)

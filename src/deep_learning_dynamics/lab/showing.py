@@ -1,5 +1,6 @@
-"""A run's figures brought from its artifacts: to the screen, or into a folder."""
+"""A run's report and figures brought from its artifacts: to the screen, or into a folder."""
 
+import json
 import os
 import shutil
 import sys
@@ -10,48 +11,59 @@ from deep_learning_dynamics.tracking.files import fetch, has
 from deep_learning_dynamics.tracking.records import Record
 from deep_learning_dynamics.tracking.store import Connection
 
+REPORT = "report/index.html"
 SHEET = "sheet"
 
 
-def figure(connection: Connection, record: Record, method: str | None, scratch: Path) -> Path:
-    """The picture of one method, or of all methods on one sheet.
+def report(connection: Connection, record: Record, scratch: Path) -> Path:
+    """The run's report; of a run that has none, the sheet with all projections.
 
     ``scratch`` is an existing folder for what has to be downloaded.
 
     Raises:
+        TrackingError: the run has neither.
+    """
+    if has(connection, record, REPORT):
+        return fetch(connection, record, REPORT, scratch)
+    return figure(connection, record, SHEET, scratch)
+
+
+def figure(connection: Connection, record: Record, name: str, scratch: Path) -> Path:
+    """The picture of one method, ``learning_curves``, or ``sheet`` for all methods.
+
+    Raises:
         TrackingError: the run has no such figure; the message says which it has.
     """
-    name = SHEET if method is None else method
     path = f"figures/{name}/{name}.png"
     if not has(connection, record, path):
-        there = [each for each in _names(record) if has(connection, record, f"figures/{each}")]
-        if not there:
-            raise TrackingError(
-                f"The run {record} has no figures; it is {record.status}. "
-                "Make them with dynamics run, or log what is there with dynamics track."
-            )
-        raise TrackingError(
-            f"The run {record} has no figure of {name}; expected one of {', '.join(there)}."
-        )
+        _refuse(connection, record, name)
     return fetch(connection, record, path, scratch)
 
 
-def save(connection: Connection, record: Record, folder: Path) -> Path:
-    """Copy all figures of a run into a folder, one folder for each; files of its own stay.
+def save(connection: Connection, record: Record, method: str | None, folder: Path) -> Path:
+    """Copy a run's report and all its figures into a folder, or one method's figures.
+
+    They come to ``report/`` and ``figures/`` in it; other files there stay.
 
     Raises:
-        TrackingError: the run has no figures.
+        TrackingError: the run has no figures, or none of this method.
     """
     import tempfile
 
+    if method is not None and not has(connection, record, f"figures/{method}"):
+        _refuse(connection, record, method)
+    wanted = ["figures" if method is None else f"figures/{method}"]
+    if method is None and has(connection, record, REPORT):
+        wanted.append("report")
     with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
-        found = fetch(connection, record, "figures", Path(scratch))
-        shutil.copytree(found, folder, dirs_exist_ok=True)
+        for name in wanted:
+            found = fetch(connection, record, name, Path(scratch))
+            shutil.copytree(found, folder / name, dirs_exist_ok=True)
     return folder
 
 
 def open_file(path: Path) -> bool:
-    """Show a file with the program that people look at pictures with; whether there was one."""
+    """Show a file in the browser; whether there was one."""
     import webbrowser
 
     has_screen = sys.platform in ("darwin", "win32") or any(
@@ -61,9 +73,19 @@ def open_file(path: Path) -> bool:
     return has_screen and webbrowser.open(path.resolve().as_uri())
 
 
+def _refuse(connection: Connection, record: Record, name: str) -> None:
+    there = [each for each in _names(record) if has(connection, record, f"figures/{each}")]
+    if not there:
+        raise TrackingError(
+            f"The run {record} has no figures; it is {record.status}. "
+            "Make them with dynamics run, or log what is there with dynamics track."
+        )
+    raise TrackingError(
+        f"The run {record} has no figure of {name}; expected one of {', '.join(there)}."
+    )
+
+
 def _names(record: Record) -> list[str]:
     """Figures that a run may have, by the methods that it was asked for."""
-    import json
-
     methods = json.loads(record.parameters.get("project.methods", "[]"))
     return [*methods, "learning_curves", SHEET]

@@ -1,26 +1,12 @@
 """Three sentences that answer the question from the numbers, with their uncertainty."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from deep_learning_dynamics.measures.contrast import Contrast
 from deep_learning_dynamics.measures.statistics import ALPHA, FEWEST_PAIRS, Comparison
 from deep_learning_dynamics.measures.tables import LEARNING_MEASURES
+from deep_learning_dynamics.measures.words import WORDS, listed, number, p_shown
 
-WORDS = {
-    "path_length": "path length",
-    "displacement": "displacement",
-    "straightness": "straightness",
-    "turning_angle": "mean turning angle",
-    "effective_dimension": "effective dimension",
-    "steps_to_50": "steps to 50 % test accuracy",
-    "steps_to_80": "steps to 80 % test accuracy",
-    "steps_to_90": "steps to 90 % test accuracy",
-    "area_under_curve": "mean test accuracy while learning",
-    "final_accuracy": "final test accuracy",
-    "failed": "failures",
-}
 SHARES = ("area_under_curve", "final_accuracy")  # told in percent, differences in points
 
 
@@ -65,8 +51,8 @@ def _of_certainty(contrast: Contrast) -> str:
     if pairs < FEWEST_PAIRS:
         return f"With {counted} nothing can be concluded: {need}."
     if not contrast.can_conclude:
-        least = _p(min(found.smallest_p for found in family.values()))
-        corrected = _p(contrast.smallest_adjusted_p)
+        least = p_shown(min(found.smallest_p for found in family.values()))
+        corrected = p_shown(contrast.smallest_adjusted_p)
         return (
             f"With {counted} nothing can be concluded, whatever the intervals "
             f"suggest: no test can give less than p = {least}, or {corrected} "
@@ -78,11 +64,13 @@ def _of_certainty(contrast: Contrast) -> str:
             f"Over {counted} none of {len(family)} measures differs at "
             f"{ALPHA:g} after Holm's correction, which does not show that the arms are alike."
         )
-    told = _listed([f"{WORDS[name]} (p = {_p(family[name].adjusted_p)})" for name in significant])
+    told = listed(
+        [f"{WORDS[name]} (p = {p_shown(family[name].adjusted_p)})" for name in significant]
+    )
     others = [WORDS[name] for name in family if name not in significant]
     rest = "none is undecided"
     if others:
-        rest = f"{_listed(others)} {'is' if len(others) == 1 else 'are'} undecided"
+        rest = f"{listed(others)} {'is' if len(others) == 1 else 'are'} undecided"
     return (
         f"Over {counted} {len(significant)} of {len(family)} measures "
         f"{'differs' if len(significant) == 1 else 'differ'} at {ALPHA:g} after Holm's "
@@ -97,7 +85,7 @@ def _told(name: str, test: Comparison) -> str:
     percent = 100.0 if name in SHARES else 1.0
     unit = " %" if name in SHARES else ""
     values = [percent * value for value in (test.second, test.first)]
-    shown = " against ".join(f"{_number(value)}{unit}" for value in values)
+    shown = " against ".join(f"{number(value)}{unit}" for value in values)
     if not np.isfinite(test.low):
         bounds = "no interval"
     else:
@@ -121,7 +109,7 @@ def _unreached(test: Comparison) -> str:
         )
         if count
     ]
-    return f", and of the other pairs it was reached in {_listed(parts)}" if parts else ""
+    return f", and of the other pairs it was reached in {listed(parts)}" if parts else ""
 
 
 def _failures(contrast: Contrast) -> str:
@@ -136,20 +124,6 @@ def _counted(pairs: int) -> str:
     return "1 pair" if pairs == 1 else f"{pairs} pairs"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}".replace("-", "−")
-
-
 def _signed(value: float) -> str:
     sign = "−" if value < 0 else "+"
-    return f"{sign}{_number(abs(value))}"
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.0001 else f"{value:.0e}"
+    return f"{sign}{number(abs(value))}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_learning_dynamics import stage
+from deep_learning_dynamics.measures.against_nulls import AgainstNulls
+from deep_learning_dynamics.measures.conclusion import conclusion
 from deep_learning_dynamics.measures.contrast import Contrast
 from deep_learning_dynamics.measures.statistics import Comparison
 from deep_learning_dynamics.measures.tables import WHOLE_NETWORK, Measures
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
 DIGITS = 10
 
 
-def write(measures: Measures, contrast: Contrast | None, folder: Path, metrics: Path) -> None:
+def write(
+    measures: Measures,
+    contrast: Contrast | None,
+    nulls: AgainstNulls,
+    folder: Path,
+    metrics: Path,
+) -> None:
     """Write tables into ``folder`` and a summary to the file ``metrics``.
 
     ``measures.parquet`` and ``over_time.parquet`` are the tables of :class:`Measures`;
@@ -37,7 +45,7 @@ def write(measures: Measures, contrast: Contrast | None, folder: Path, metrics: 
         }
         for name, table in tables.items():
             table.to_parquet(partial / f"{name}.parquet", index=False)
-        stage.write_json(metrics, summary(measures, contrast))
+        stage.write_json(metrics, summary(measures, contrast, nulls))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -54,8 +62,9 @@ def comparison_table(contrast: Contrast | None) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=columns)
 
 
-def summary(measures: Measures, contrast: Contrast | None) -> dict[str, Any]:
-    """Medians and ranges of each arm, and how the arms differ, over whole networks; for JSON.
+def summary(measures: Measures, contrast: Contrast | None, nulls: AgainstNulls) -> dict[str, Any]:
+    """Over whole networks, for JSON: medians and ranges of each arm, how the arms differ, in
+    sentences too, and how their paths differ from those of nothing.
 
     What is not defined is null.
     """
@@ -75,6 +84,12 @@ def summary(measures: Measures, contrast: Contrast | None) -> dict[str, Any]:
             name: {key: _plain(value) for key, value in asdict(found).items()}
             for name, found in contrast.networks.items()
         }
+    content["conclusion"] = conclusion(contrast)
+    content["nulls"] = {}
+    for (measure, kind, arm), found in nulls.standings.items():
+        kinds = content["nulls"].setdefault(measure, {})
+        values = {key: _plain(value) for key, value in asdict(found).items()}
+        kinds.setdefault(kind, {})[arm] = values
     return content
 
 

@@ -14,7 +14,7 @@ from deep_learning_dynamics.measures.learning import (
     steps_to,
 )
 from deep_learning_dynamics.measures.paths import Path
-from deep_learning_dynamics.trajectories import members_of, open_snapshots
+from deep_learning_dynamics.trajectories import architecture_of, members_of, open_snapshots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,16 @@ CURVES = (
 
 
 @dataclass(frozen=True)
+class TrainedPath:
+    """A network's path in training, over all its weights."""
+
+    arm: str
+    pair: int
+    weights: int  # how many, biases included
+    path: Path
+
+
+@dataclass(frozen=True)
 class Measures:
     """What was measured; NaN where something is not defined.
 
@@ -54,11 +64,13 @@ class Measures:
     ``CURVES``. Distances are Euclidean, over weights and biases; angles are in degrees.
 
     A network that diverged has no measures of its path, because the length of a path to infinity
-    says nothing, and no final accuracy; a dead one is measured like any other.
+    says nothing, and no final accuracy; a dead one is measured like any other. ``paths`` has
+    those of training that have measures.
     """
 
     networks: "pd.DataFrame"
     over_time: "pd.DataFrame"
+    paths: tuple[TrainedPath, ...]
 
 
 def measure(pretrain: File, train: File) -> Measures:
@@ -72,12 +84,14 @@ def measure(pretrain: File, train: File) -> Measures:
 
     networks: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []
+    paths: list[TrainedPath] = []
     # One thread: sums do not depend on the machine, and small products gain nothing from more.
     with threadpool_limits(1, user_api="blas"):
         for phase, store in (("pretrain", pretrain), ("train", train)):
             snapshots = open_snapshots(store)
-            _add(phase, snapshots, distances(snapshots), networks, curves)
-    return Measures(pd.DataFrame(networks), pd.concat(curves, ignore_index=True))
+            found = _add(phase, snapshots, distances(snapshots), networks, curves)
+            paths += found if phase == "train" else []
+    return Measures(pd.DataFrame(networks), pd.concat(curves, ignore_index=True), tuple(paths))
 
 
 def _add(
@@ -86,9 +100,12 @@ def _add(
     measured: Distances,
     networks: list[dict[str, Any]],
     curves: list["pd.DataFrame"],
-) -> None:
+) -> list[TrainedPath]:
+    """Add a store's rows to the tables; the paths of its networks that did not diverge."""
     import pandas as pd
 
+    paths = []
+    size = architecture_of(snapshots).size
     steps = snapshots["step"].values.astype(np.int64)
     accuracy = snapshots["test_accuracy"].values.astype(np.float64)
     failed = [str(value) for value in snapshots["failed"].values]
@@ -98,6 +115,8 @@ def _add(
         whole = layers[0]
         for layer in layers[1:]:
             whole = whole + layer
+        if failed[row] != "diverged":
+            paths.append(TrainedPath(member.arm, member.pair, size, whole))
         apart = (measured.to_partner[:, row], measured.within_arm[:, row])
         for number, path in enumerate([whole, *layers]):
             values = _path_measures(path, failed[row])
@@ -112,6 +131,7 @@ def _add(
             of_time += tuple(distance[number] for distance in apart)
             columns |= dict(zip(CURVES, of_time, strict=True))
             curves.append(pd.DataFrame(columns))
+    return paths
 
 
 def _path_measures(path: Path, failed: str) -> dict[str, float]:

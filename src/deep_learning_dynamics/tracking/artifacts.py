@@ -42,10 +42,12 @@ def artifact_paths(params: Params) -> tuple[str, ...]:
         "snapshots/train.zarr",
         *(f"projections/{method}" for method in params.project.methods),
         *(f"figures/{method}" for method in params.project.methods),
+        "ranking",
         "measures",
         "figures/learning_curves",
         "figures/measures",
         "figures/sheet",
+        "report",
     )
 
 

@@ -13,6 +13,7 @@ from deep_learning_dynamics.tracking.description import describe
 from deep_learning_dynamics.tracking.findings import Findings, findings
 from deep_learning_dynamics.tracking.fingerprints import fingerprint
 from deep_learning_dynamics.tracking.identity import identity_of
+from deep_learning_dynamics.tracking.records import BEST
 from deep_learning_dynamics.tracking.runs import (
     Point,
     find_run,
@@ -74,6 +75,8 @@ def complete(root: Path, note: str | None = None) -> Tracked:
             note = identity.tags.get("note", run.data.tags.get("note", ""))
         description = describe(run_id, identity, found, note)
         tags = {"mlflow.note.content": description} | ({"note": note} if note else {})
+        if found.best_projector is not None:
+            tags[BEST] = found.best_projector
         set_tags(connection, run, tags)
         for each in (*networks.values(), run):
             set_status(connection, each, "FINISHED")

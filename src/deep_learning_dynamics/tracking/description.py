@@ -22,6 +22,7 @@ def describe(run_id: str, identity: Identity, found: Findings, note: str = "") -
         note.strip(),
         " · ".join(_accuracies(identity, found)),
         f"![All projections side by side]({files}/sheet.png)",
+        _ranking(found),
         _qualities(found),
         f"![Learning curves]({files}/learning_curves.png)",
         _data(identity),
@@ -44,6 +45,15 @@ def _accuracies(identity: Identity, found: Findings) -> list[str]:
     return [f"Median test accuracy – {lines[0]}", *lines[1:]] if lines else []
 
 
+def _ranking(found: Findings) -> str:
+    rows = [["projection&emsp;", "score&emsp;", "why"], ["---", "---:", "---"]]
+    for entry in found.ranking:
+        score = "–" if entry.score is None else f"{entry.score:.2f}"
+        rows.append([f"{entry.rank}. {entry.method}", score, entry.reason])
+    # Markdown joins tables that nothing parts.
+    return f"How far each picture may be believed, the best first:\n\n{_table(rows)}"
+
+
 def _qualities(found: Findings) -> str:
     columns = [
         (key, words)
@@ -58,6 +68,10 @@ def _qualities(found: Findings) -> str:
     for method in found.methods:
         values = [found.metrics.get(f"{method}.{key}") for key, _ in columns]
         rows.append([method, *("–" if value is None else f"{value:.3f}" for value in values)])
+    return f"What of weight space each plane keeps:\n\n{_table(rows)}"
+
+
+def _table(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

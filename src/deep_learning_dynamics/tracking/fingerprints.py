@@ -12,7 +12,13 @@ from deep_learning_dynamics.errors import TrackingError
 from deep_learning_dynamics.params import Params
 
 DATASETS = ("mnist", "omniglot")
-CODE = ("src/deep_learning_dynamics/**/*.py", "pipeline/*.py", "dvc.yaml")
+CODE = (
+    "src/deep_learning_dynamics/**/*.py",
+    # Of the report's page.
+    *(f"src/deep_learning_dynamics/**/*.{kind}" for kind in ("html", "css", "js")),
+    "pipeline/*.py",
+    "dvc.yaml",
+)
 
 
 @dataclass(frozen=True)

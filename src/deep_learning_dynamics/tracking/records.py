@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 LATEST = "latest"
+BEST = "best_projector"  # a tag
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Record:
 
     @property
     def best_projector(self) -> str | None:
-        """The method of the highest trustworthiness."""
+        """The method of the highest score; of runs without a ranking, the most trustworthy."""
+        if BEST in self.tags:
+            return self.tags[BEST]
         known = {
             name.removesuffix(".trustworthiness"): value
             for name, value in self.metrics.items()
