@@ -43,19 +43,19 @@ def _measure(chosen: list[rows.Row], quick: bool, folder: Path) -> int:
     from rich.console import Console
 
     start = time.perf_counter()
-    lines: list[Line] = []
-    for row in chosen:
-        before = time.perf_counter()
-        print(f"{row.name} ...", end=" ", flush=True, file=sys.stderr)
-        lines += _lines(row, quick)
-        print(f"{time.perf_counter() - before:.0f} s", file=sys.stderr)
-    seconds, results = time.perf_counter() - start, folder / "results.json"
-    here = machine.describe()
+    results, here, lines = folder / "results.json", machine.describe(), []
     if results.exists():
         old, measured_on = table.read(results)
         if measured_on == here:  # figures of two machines would be no table
-            lines = table.merged(old, lines, rows.titles())
-    table.write(results, lines, here, {"quick": quick, "seconds": round(seconds)})
+            lines = old
+    for row in chosen:
+        before = time.perf_counter()
+        print(f"{row.name} ...", end=" ", flush=True, file=sys.stderr)
+        lines = table.merged(lines, _lines(row, quick), rows.titles())
+        seconds = time.perf_counter() - start
+        # After each row: whatever stops the next one, what was measured is there.
+        table.write(results, lines, here, {"quick": quick, "seconds": round(seconds)})
+        print(f"{time.perf_counter() - before:.0f} s", file=sys.stderr)
     (folder / "results.md").write_text(table.markdown(lines, here), encoding="utf-8")
     chart.save(folder / "chart.png", lines, here)
     console = Console(width=None if sys.stdout.isatty() else 200)
@@ -77,7 +77,9 @@ def _lines(row: rows.Row, quick: bool) -> list[Line]:
         return [Line(title, "", "", problem=problem) for title in row.titles]
     except Exception as error:  # the other rows are still worth having
         traceback.print_exc()
-        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        # Of another process's error the last line says what happened, the first "Traceback".
+        said = str(error).strip().splitlines() or [""]
+        problem = f"{type(error).__name__}: {said[-1]}"
         return [Line(title, "", "", problem=problem, failed=True) for title in row.titles]
 
 

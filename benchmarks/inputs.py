@@ -1,5 +1,6 @@
 """What rows work on: MNIST's digits, and weights of networks that learnt them."""
 
+import itertools
 import os
 from functools import cache
 from pathlib import Path
@@ -7,13 +8,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from deep_learning_dynamics import arms, training
+from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.datasets import embedded, local
 from deep_learning_dynamics.datasets.examples import Examples
 from deep_learning_dynamics.datasets.sources import UnavailableError
+from deep_learning_dynamics.images import Images
 from deep_learning_dynamics.networks import Architecture
+from deep_learning_dynamics.params import BatchOrder, Pretrain
 from deep_learning_dynamics.training import Task
+from deep_learning_dynamics.trajectories import Member
 
-SEED = 0
+SEED, BATCH = 0, 200
 DIGITS = 60_000
 NETWORK = Architecture((784, 8, 8, 8, 8, 8, 10), "relu")  # 6,608 weights and 50 biases
 
@@ -47,16 +53,15 @@ def task() -> Task:
 
     examples, _ = digits()
     train = examples.train
-    images = torch.from_numpy(train.images.reshape(len(train), -1)).float().div_(255)
-    labels = torch.from_numpy(train.labels)
-    few = slice(0, 10)
+    brightness = torch.from_numpy(train.images.reshape(len(train), -1))
+    labels, few = torch.from_numpy(train.labels), slice(0, 10)
     return Task(
         "mnist",
-        images,
+        Images(brightness),
         labels,
-        images[few],
+        Images(brightness[few]),
         labels[few],
-        images[few],
+        Images(brightness[few]),
         labels[few],
         probes=1,
         classes=len(examples.class_names),
@@ -71,19 +76,32 @@ def trained_weights(
 
     Rows are in float64, as minisom computes.
     """
-    import torch
-
-    from benchmarks.training import batches, starting
-    from deep_learning_dynamics.ensemble import Optimiser
-
-    ensemble = starting(networks)
-    optimiser = Optimiser(ensemble, "sgd", 0.1, 1e-4)
     taken = []
-    stream = batches(networks, "shared", epochs=1 + snapshots * steps_between // 300)
     columns = np.concatenate([np.arange(NETWORK.size)[part.weights] for part in NETWORK.layers])
-    with torch.inference_mode():
+    chosen = settings(epochs=1 + snapshots * steps_between // 300)
+    steps = itertools.chain.from_iterable(
+        training.mini_batches(task(), members(networks), chosen, SEED)
+    )
+    with training.shared_out(task(), NETWORK, starts(networks), chosen) as ensemble:
         for _ in range(snapshots):
             taken.append(ensemble.weights()[:, columns])
-            for _ in range(steps_between):
-                ensemble.step(optimiser, *next(stream))
+            ensemble.take(list(itertools.islice(steps, steps_between)))
     return np.stack(taken, axis=1).reshape(networks * snapshots, -1).astype(np.float64)
+
+
+def settings(order: BatchOrder = "shared", epochs: int = 1) -> Pretrain:
+    """How the stage ``train`` trains by default, for so many epochs."""
+    return parameters.load().train.model_copy(
+        update={"epochs": epochs, "batch_order": order, "batch_size": BATCH}
+    )
+
+
+def members(networks: int) -> list[Member]:
+    return [Member("scratch", pair) for pair in range(networks)]
+
+
+def starts(
+    networks: int, architecture: Architecture = NETWORK
+) -> Float[np.ndarray, "network weight"]:
+    """Networks at their initialisations."""
+    return arms.starts(members(networks), architecture, SEED, "mnist")

@@ -14,7 +14,7 @@ from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.networks import Architecture
 
 TITLE = "scaling"
-BATCH = 200
+BATCH = inputs.BATCH
 # How the method's own work grows at the far end; what a benchmark shows may be a little above.
 TOLERANCE = 0.15
 
@@ -98,21 +98,20 @@ def _step_seconds(architecture: Architecture, networks: int) -> float:
     """The median time of a training step."""
     import torch
 
-    from benchmarks.training import starting
-    from deep_learning_dynamics.ensemble import Optimiser
+    from deep_learning_dynamics import training
 
-    with torch.inference_mode():
-        torch.set_flush_denormal(True)
-        task = inputs.task()
-        ensemble = starting(networks, architecture)
-        optimiser = Optimiser(ensemble, "sgd", 0.01, 1e-4)
-        images, labels = task.images[:BATCH], task.labels[:BATCH]
-        ensemble.step(optimiser, images, labels)
+    task, at_once = inputs.task(), 5
+    settings = inputs.settings().model_copy(update={"learning_rate": 0.01})
+    chosen = torch.arange(at_once * BATCH).view(at_once, BATCH)
+    steps = list(zip(task.images.shared(chosen), task.labels[chosen], strict=True))
+    starts = inputs.starts(networks, architecture)
+    with training.shared_out(task, architecture, starts, settings) as ensemble:
+        ensemble.take(steps[:1])
         times, end = [], time.perf_counter() + 0.5
         while len(times) < 3 or (time.perf_counter() < end and len(times) < 200):
             start = time.perf_counter()
-            ensemble.step(optimiser, images, labels)
-            times.append(time.perf_counter() - start)
+            ensemble.take(steps)
+            times.append((time.perf_counter() - start) / at_once)
     return float(np.median(times))
 
 

@@ -1,24 +1,21 @@
 """Rows: one epoch of MNIST for several networks, without evaluation."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks import inputs, machine
 from benchmarks.result import Line, Reach
 from benchmarks.rows import Effort
 from benchmarks.timing import Contender, Spread, Times, interleaved
-from deep_learning_dynamics import params as parameters
-from deep_learning_dynamics import training
-from deep_learning_dynamics.ensemble import Ensemble, Optimiser
-from deep_learning_dynamics.networks import Architecture, initial_weights
+from deep_learning_dynamics import batches, training
+from deep_learning_dynamics.networks import Architecture
 from deep_learning_dynamics.params import BatchOrder
-from deep_learning_dynamics.trajectories import Member
 
-BATCH = 200
-RATE, DECAY = 0.1, 1e-4
+BATCH = inputs.BATCH
+RATE, DECAY = 0.1, 1e-4  # as in params.yaml
 WORK = "{networks} networks (784-8-8-8-8-8-10), sgd, batches of 200, 1 epoch of 60,000 digits"
 
 
@@ -114,40 +111,27 @@ def useful_operations(architecture: Architecture) -> int:
     return 4 * sum(matrices) + 2 * sum(matrices[1:])
 
 
-def starting(networks: int, architecture: Architecture = inputs.NETWORK) -> Ensemble:
-    """Networks at their initialisations."""
-    weights = [initial_weights(architecture, inputs.SEED, i, "mnist") for i in range(networks)]
-    return Ensemble(architecture, np.stack(weights))
-
-
-def batches(networks: int, order: BatchOrder, epochs: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-    """The mini-batches that the stage ``train`` would show these networks."""
-    settings = parameters.load().train.model_copy(
-        update={"epochs": epochs, "batch_order": order, "batch_size": BATCH}
-    )
-    members = [Member("scratch", pair) for pair in range(networks)]
-    return training._batches(inputs.task(), members, settings, inputs.SEED)
-
-
 def _ours(networks: int, order: BatchOrder) -> Contender:
-    @torch.inference_mode()
-    def epoch(steps: int | None = None) -> None:
-        torch.set_flush_denormal(True)  # as training.train
-        ensemble = starting(networks)
-        optimiser = Optimiser(ensemble, "sgd", RATE, DECAY)
-        for step, (images, labels) in enumerate(batches(networks, order)):
-            if step == steps:
-                break
-            ensemble.step(optimiser, images, labels)
+    task, settings, starts = inputs.task(), inputs.settings(order), inputs.starts(networks)
 
-    return Contender(epoch, warm_up=lambda: epoch(20))
+    def epoch(pieces: int | None = None) -> None:
+        steps = batches.ahead(
+            training.mini_batches(task, inputs.members(networks), settings, inputs.SEED)
+        )
+        with training.shared_out(task, inputs.NETWORK, starts, settings) as ensemble:
+            for some in itertools.islice(steps, pieces):
+                ensemble.take(some)
+
+    return Contender(epoch, warm_up=lambda: epoch(2))
 
 
 def _scikit_learn(networks: int, timed: int) -> Contender:
+    """On one thread: its products are so small that a second one slows it down."""
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
 
     task = inputs.task()
-    images, labels = task.images.numpy(), task.labels.numpy()
+    images, labels = task.images.numbers(slice(None)).numpy(), task.labels.numpy()
 
     def epoch(count: int, examples: int = inputs.DIGITS) -> None:
         for seed in range(count):
@@ -160,16 +144,20 @@ def _scikit_learn(networks: int, timed: int) -> Contender:
                 learning_rate_init=RATE,
                 random_state=seed,
             )
-            model.partial_fit(images[:examples], labels[:examples], classes=np.arange(10))
+            with threadpool_limits(1, user_api="blas"):
+                model.partial_fit(images[:examples], labels[:examples], classes=np.arange(10))
 
     return _part(epoch, timed, networks, warm_up=lambda: epoch(1, 2000))
 
 
 def _torch_loop(networks: int, timed: int) -> Contender:
+    """On one thread, where it is as fast as on two that spin, and twice as fast as on two that do
+    not (which is what importing our package makes of them)."""
     task = inputs.task()
+    numbers = task.images.numbers(slice(None))
 
     def epoch(count: int, steps: int | None = None) -> None:
-        data = torch.utils.data.TensorDataset(task.images, task.labels)
+        data = torch.utils.data.TensorDataset(numbers, task.labels)
         for seed in range(count):
             torch.manual_seed(seed)
             parts: list[torch.nn.Module] = []
@@ -187,7 +175,15 @@ def _torch_loop(networks: int, timed: int) -> Contender:
                 torch.nn.functional.cross_entropy(model(images), labels).backward()
                 optimiser.step()
 
-    return _part(epoch, timed, networks, warm_up=lambda: epoch(1, 10))
+    def on_one_thread(count: int, steps: int | None = None) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            epoch(count, steps)
+        finally:
+            torch.set_num_threads(before)
+
+    return _part(on_one_thread, timed, networks, warm_up=lambda: on_one_thread(1, 10))
 
 
 def _part(

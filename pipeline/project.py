@@ -12,9 +12,7 @@ def main(params: Params) -> None:
     pretrain, train = (Path("snapshots", f"{phase}.zarr") for phase in ("pretrain", "train"))
     view = views.view(pretrain, train, params.track)
     projected = projection.project(method, view, params.project, params.seed)
-    projected = projection.put_to_test(
-        projected, view, params.project, params.trust, params.seed
-    )
+    projected = projection.put_to_test(projected, view, params.project, params.trust, params.seed)
     projected.save(Path("projections", method))
     print(projected.quality.summary())
 

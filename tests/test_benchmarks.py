@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of the installed package
 
 from benchmarks import machine, rows, table  # noqa: E402
-from benchmarks.__main__ import _lines  # noqa: E402
+from benchmarks.__main__ import _lines, _measure  # noqa: E402
 from benchmarks.result import Curve, Line, Reach, seconds  # noqa: E402
 from benchmarks.timing import Contender, Spread, Times, interleaved, ratio  # noqa: E402
 
@@ -254,6 +254,30 @@ def test_a_missing_alternative_leaves_its_row_out_and_an_error_fails_it(monkeypa
     lines = _lines(rows.ROWS[9], True)
     assert [line.verdict for line in lines] == ["FAILED"] * 3
     assert "no luck" in lines[0].problem
+
+
+def test_of_an_error_in_another_process_the_table_shows_what_happened(monkeypatch, capsys):
+    def broken(self, quick):
+        raise RuntimeError(
+            "Traceback (most recent call last):\n  File ...\nOSError: no space left\n"
+        )
+
+    monkeypatch.setattr(rows.Row, "measure", broken)
+    (line,) = _lines(rows.ROWS[0], True)
+    assert line.problem == "RuntimeError: OSError: no space left"
+
+
+def test_what_was_measured_is_kept_when_a_later_row_is_interrupted(tmp_path, monkeypatch, capsys):
+    def measure(self, quick):
+        if self.name == "train-many":
+            raise KeyboardInterrupt
+        return [Line(self.titles[0], "work", "them", found=Spread(9, 8, 10), unit="×")]
+
+    monkeypatch.setattr(rows.Row, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        _measure(rows.ROWS[:2], True, tmp_path)
+    lines, _ = table.read(tmp_path / "results.json")
+    assert [(line.row, line.found) for line in lines] == [("train, few", Spread(9, 8, 10))]
 
 
 def test_useful_operations_count_the_products_forward_and_backward():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from deep_learning_dynamics.ensemble import Ensemble, Optimiser
+from deep_learning_dynamics.images import Dense, Images, Sparse
 from deep_learning_dynamics.networks import Architecture, initial_weights
 
 STEPS, BATCH, NETWORKS = 200, 50, 3
@@ -80,7 +81,7 @@ def test_a_stacked_network_ends_where_it_would_alone(activation, algorithm, orde
         for step in range(STEPS):
             chosen = torch.stack([o[step] for o in orders])
             chosen = chosen[0] if order == "shared" else chosen
-            ensemble.step(optimiser, images[chosen], labels[chosen])
+            ensemble.step(optimiser, Dense(images[chosen]), labels[chosen])
     stacked = ensemble.weights()
     for network, start in enumerate(starts(activation)):
         own = orders[network]
@@ -101,7 +102,7 @@ def test_weight_vectors_come_back_in_the_order_of_torch_parameters():
 def test_logits_are_those_of_torch_linear_layers(batches):
     weights = starts("tanh")
     images = batches[0][0]
-    logits = Ensemble(architecture("tanh"), weights).logits(images)
+    logits = Ensemble(architecture("tanh"), weights).logits(Dense(images))
     assert logits.shape == (NETWORKS, 5, BATCH)
     hidden, vector = images.numpy(), weights[1]
     for layer in architecture("tanh").layers:
@@ -123,7 +124,7 @@ def test_a_diverged_network_leaves_the_others_alone(batches):
         optimiser = Optimiser(ensemble, "sgd", 0.05, 0.0)
         with torch.inference_mode():
             for step in range(20):
-                ensemble.step(optimiser, images[step], labels[step])
+                ensemble.step(optimiser, Dense(images[step]), labels[step])
         ends.append(ensemble.weights())
     assert np.isnan(ends[1][1]).all()
     np.testing.assert_array_equal(ends[0][[0, 2]], ends[1][[0, 2]])
@@ -138,10 +139,33 @@ def test_the_penalty_leaves_biases_alone():
     optimiser = Optimiser(ensemble, "sgd", 0.1, 5.0)
     images, labels = torch.zeros(5, WIDTHS[0]), torch.arange(5)
     with torch.inference_mode():
-        ensemble.step(optimiser, images, labels)
+        ensemble.step(optimiser, Dense(images), labels)
     end = ensemble.weights()
     for layer in architecture("identity").layers:
         np.testing.assert_allclose(end[:, layer.biases], 0, atol=1e-6)
         # Nesterov's first step is (1 + 0.9) × the gradient, here weight_decay / examples × weights.
         shrunk = start[:, layer.weights] * (1 - 0.1 * 1.9 * 5.0 / 5)
         np.testing.assert_allclose(end[:, layer.weights], shrunk, rtol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["sgd", "adam"])
+def test_leaving_out_dark_pixels_leads_to_the_same_weights(algorithm):
+    """The fast path against its slow twin: all pixels as numbers, weights stored unit by unit."""
+    rng = np.random.default_rng(3)
+    brightness = rng.integers(1, 256, (STEPS * BATCH, 30)) * (rng.random((STEPS * BATCH, 30)) < 0.2)
+    images = Images(torch.from_numpy(brightness.astype(np.uint8)))
+    labels = torch.from_numpy(brightness.reshape(-1, 5, 6).sum(2).argmax(1)).view(STEPS, BATCH)
+    chosen = torch.arange(STEPS * BATCH).view(STEPS, BATCH)
+    ends = []
+    for by_pixel in (False, True):
+        ensemble = Ensemble(architecture("tanh"), starts("tanh"), by_pixel=by_pixel)
+        np.testing.assert_array_equal(ensemble.weights(), starts("tanh"))
+        optimiser = Optimiser(ensemble, algorithm, {"sgd": 0.05, "adam": 0.003}[algorithm], 0.5)
+        steps = images.shared(chosen) if by_pixel else map(Dense, images.numbers(chosen))
+        with torch.inference_mode():
+            for batch, target in zip(steps, labels, strict=True):
+                assert isinstance(batch, Sparse if by_pixel else Dense)
+                ensemble.step(optimiser, batch, target)
+        ends.append(ensemble.weights())
+    assert np.linalg.norm(ends[0] - starts("tanh")) > 0.5
+    assert np.linalg.norm(ends[1] - ends[0]) / np.linalg.norm(ends[0]) < 1e-5

@@ -64,7 +64,9 @@ def test_every_finite_snapshot_has_a_place_and_no_other(rows, projections, metho
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_columns_are_those_of_the_view_then_the_place_and_how_faithful_it_is(rows, projections, method):
+def test_the_columns_are_those_of_the_view_then_the_place_and_how_faithful_it_is(
+    rows, projections, method
+):
     coordinates = projections(method).coordinates
     added = ["x", "y", "trustworthiness", "continuity"]
     assert list(coordinates.columns) == [*rows.table.columns, "fitted", *added]

@@ -74,6 +74,34 @@ def test_more_networks_do_not_change_the_first_ones(run, order):
     np.testing.assert_allclose(many["weights"].values[:2], few, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("order", ["shared", "per_network"])
+def test_networks_shared_out_over_threads_go_the_same_way(run, order, monkeypatch):
+    members = both_arms(3)
+    together, _ = run(members, batch_order=order)
+    monkeypatch.setattr(training, "WORTH_THREADS", 0)
+    monkeypatch.setattr(training, "UNITS_AT_ONCE", 12)
+    monkeypatch.setattr(training.torch, "get_num_threads", lambda: 2)
+    sizes = []
+    take = training.Parts.take
+    monkeypatch.setattr(
+        training.Parts, "take", lambda self, steps: (sizes.append(self.sizes), take(self, steps))
+    )
+    apart, _ = run(members, batch_order=order)
+    assert set(sizes) == {(2, 2, 2)}
+    for name in ("weights", "test_loss", "test_accuracy", "probabilities"):
+        np.testing.assert_allclose(apart[name], together[name], rtol=1e-4, atol=1e-6)
+
+
+def test_digits_with_dark_pixels_left_out_lead_to_the_same_weights(run, task, monkeypatch):
+    whole, _ = run(both_arms(2))
+    inked = training.Images(task.images.brightness)
+    assert not inked.is_sparse
+    inked.__dict__["is_sparse"] = True
+    monkeypatch.setitem(task.__dict__, "images", inked)
+    left_out, _ = run(both_arms(2))
+    np.testing.assert_allclose(left_out["weights"], whole["weights"], rtol=1e-4, atol=1e-6)
+
+
 def test_an_epoch_ends_with_a_smaller_batch_and_the_penalty_follows(run, task):
     """130 examples in batches of 50, 50 and 30, as scikit-learn; against torch.nn, alone."""
     decay = 3.0
@@ -91,7 +119,7 @@ def test_an_epoch_ends_with_a_smaller_batch_and_the_penalty_follows(run, task):
         order = training.seeds.generator(0, "batch order", task.name, epoch).permutation(130)
         for batch in (order[:50], order[50:100], order[100:]):
             loss = torch.nn.functional.cross_entropy(
-                network(task.images[batch]), task.labels[batch]
+                network(task.images.numbers(torch.from_numpy(batch))), task.labels[batch]
             )
             penalty = sum((p**2).sum() for p in network.parameters() if p.dim() == 2)
             optimiser.zero_grad()
@@ -104,7 +132,7 @@ def test_an_epoch_ends_with_a_smaller_batch_and_the_penalty_follows(run, task):
 def test_scores_are_cross_entropy_and_share_of_hits(run, task):
     stored, outcome = run(both_arms(2), epochs=30)
     vector = stored["weights"].values[1, -1]
-    hidden = task.test_images.numpy()
+    hidden = task.test_images.numbers(slice(None)).numpy()
     for layer in ARCHITECTURE.layers:
         if layer.number > 1:
             hidden = np.maximum(hidden, 0)

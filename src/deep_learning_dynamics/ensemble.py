@@ -1,8 +1,8 @@
 """Many networks of one architecture, stacked and trained together.
 
 All networks take a step in a dozen matrix products instead of a dozen each. Activations are kept
-as [network, unit, example], so that every reshape below is a view; where all networks see the same
-mini-batch, the first layer of all of them is one product [network·unit, pixel] × [pixel, example].
+as [network, unit, example], so that every reshape below is a view. The first layer, where nearly
+all the work lies, is multiplied as its images like it (``images.py``).
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from deep_learning_dynamics.images import Batch
 from deep_learning_dynamics.networks import Architecture, Layer
 from deep_learning_dynamics.optimisers import SGD, Adam
 from deep_learning_dynamics.params import Algorithm
@@ -32,28 +33,47 @@ _ACTIVATION_GRADIENTS = {
 
 
 class _StackedLayers:
-    """A vector of numbers for every parameter of the ensemble, and its parts as matrices.
+    """A number for every parameter of the ensemble, and its parts as matrices.
 
-    All matrices come first, layer by layer, then all biases: so each layer of the stack is
-    contiguous, and an optimiser sees two vectors (only the first of which decays).
+    The first layer's matrices are one tensor, those of the other layers a vector, layer by layer,
+    and all biases another: so each layer of the stack is contiguous, and an optimiser sees three
+    tensors (the last of which does not decay).
     """
 
-    def __init__(self, architecture: Architecture, networks: int, device: torch.device) -> None:
-        layers = architecture.layers
-        matrices = sum(layer.inputs * layer.outputs for layer in layers) * networks
-        values = torch.zeros(architecture.size * networks, device=device)
-        self.all_weights, self.all_biases = values[:matrices], values[matrices:]
-        self.weights: list[Float[Tensor, "network output input"]] = []
-        self.biases: list[Float[Tensor, "network output 1"]] = []
-        start = start_of_biases = 0
-        for layer in layers:
-            end = start + networks * layer.inputs * layer.outputs
-            end_of_biases = start_of_biases + networks * layer.outputs
-            weights = self.all_weights[start:end]
-            biases = self.all_biases[start_of_biases:end_of_biases]
-            self.weights.append(weights.view(networks, layer.outputs, layer.inputs))
-            self.biases.append(biases.view(networks, layer.outputs, 1))
-            start, start_of_biases = end, end_of_biases
+    def __init__(
+        self, architecture: Architecture, networks: int, device: torch.device, by_pixel: bool
+    ) -> None:
+        first, *others = architecture.layers
+        self._by_pixel = by_pixel
+        self.of_pixels = torch.zeros(
+            (first.inputs, networks, first.outputs)
+            if by_pixel
+            else (networks, first.outputs, first.inputs),
+            device=device,
+        )
+        matrices = [networks * layer.outputs * layer.inputs for layer in others]
+        biases = [networks * layer.outputs for layer in architecture.layers]
+        self.other_weights = torch.zeros(sum(matrices), device=device)
+        self.all_biases = torch.zeros(sum(biases), device=device)
+        self.other_matrices: list[Float[Tensor, "network output input"]] = [
+            values.view(networks, layer.outputs, layer.inputs)
+            for values, layer in zip(self.other_weights.split(matrices), others, strict=True)
+        ]
+        self.biases: list[Float[Tensor, "network output 1"]] = [
+            values.view(networks, layer.outputs, 1)
+            for values, layer in zip(
+                self.all_biases.split(biases), architecture.layers, strict=True
+            )
+        ]
+
+    @property
+    def weights(self) -> list[Float[Tensor, "network output input"]]:
+        first = self.of_pixels.permute(1, 2, 0) if self._by_pixel else self.of_pixels
+        return [first, *self.other_matrices]
+
+    def put_first(self, matrix: Float[Tensor, "network output input"]) -> None:
+        """Take over values for the first layer; where they lie as here, without a copy."""
+        self.of_pixels = (matrix.permute(2, 0, 1) if self._by_pixel else matrix).contiguous()
 
 
 class Ensemble:
@@ -68,14 +88,20 @@ class Ensemble:
         architecture: Architecture,
         weights: Float[np.ndarray, "network weight"],
         device: torch.device | str = "cpu",
+        by_pixel: bool = False,
     ) -> None:
+        """``by_pixel``: keep the first layer as [pixel, network, unit], as sparse batches like it.
+
+        It changes what is fast, and nothing else.
+        """
         self.architecture = architecture
         self.networks = len(weights)
         self.device = torch.device(device)
         self._activate = _ACTIVATIONS[architecture.activation]
         self._activation_gradient = _ACTIVATION_GRADIENTS[architecture.activation]
-        self._parameters = _StackedLayers(architecture, self.networks, self.device)
-        self._gradients = _StackedLayers(architecture, self.networks, self.device)
+        self._classes = torch.eye(architecture.classes, device=self.device)
+        self._parameters = _StackedLayers(architecture, self.networks, self.device, by_pixel)
+        self._gradients = _StackedLayers(architecture, self.networks, self.device, by_pixel)
         values = torch.from_numpy(np.ascontiguousarray(weights, np.float32)).to(self.device)
         for layer, matrix, biases in self._layers():
             matrix.copy_(values[:, layer.weights].view_as(matrix))
@@ -89,59 +115,49 @@ class Ensemble:
             values[:, layer.biases] = biases.flatten(1)
         return values.cpu().numpy()
 
-    def logits(
-        self, images: Float[Tensor, "*network example pixel"]
-    ) -> Float[Tensor, "network class example"]:
+    def logits(self, images: Batch) -> Float[Tensor, "network class example"]:
         """Each network's scores before the softmax, for the same images or for its own."""
         return self._forward(images)[-1]
 
     def step(
-        self,
-        optimiser: "Optimiser",
-        images: Float[Tensor, "*network example pixel"],
-        labels: Int[Tensor, "*network example"],
+        self, optimiser: "Optimiser", images: Batch, labels: Int[Tensor, "*network example"]
     ) -> None:
         """One optimiser step on a mini-batch: the same for all networks, or one for each."""
         self._backward(self._forward(images), images, labels)
-        optimiser.step(examples=images.shape[-2])
+        optimiser.step(examples=images.examples)
 
     def _layers(self) -> Iterator[tuple[Layer, Tensor, Tensor]]:
         parameters = self._parameters
         return zip(self.architecture.layers, parameters.weights, parameters.biases, strict=True)
 
-    def _forward(self, images: Tensor) -> list[Tensor]:
+    def _forward(self, images: Batch) -> list[Tensor]:
         """The output of every layer, [network, unit, example]; the last is without softmax."""
         outputs: list[Tensor] = []
         for layer, weights, biases in self._layers():
             if outputs:
                 output = torch.baddbmm(biases, weights, outputs[-1])
-            elif images.dim() == 2:
-                output = torch.mm(weights.flatten(0, 1), images.T)
-                output = output.view(self.networks, layer.outputs, len(images)).add_(biases)
             else:
-                output = torch.baddbmm(biases, weights, images.mT)
+                output = images.product(weights).add_(biases)
             is_last = layer.number == len(self.architecture.layers)
             outputs.append(output if is_last else self._activate(output))
         return outputs
 
-    def _backward(self, outputs: list[Tensor], images: Tensor, labels: Tensor) -> None:
+    def _backward(self, outputs: list[Tensor], images: Batch, labels: Tensor) -> None:
         """The gradient of each network's mean cross-entropy, by hand.
 
         For a plain perceptron this costs a third of what building and walking torch's graph does;
         the tests hold it against ``torch.nn`` with autograd.
         """
         weights, gradients = self._parameters.weights, self._gradients
-        targets = torch.nn.functional.one_hot(labels, self.architecture.classes).mT
-        error = torch.softmax(outputs[-1], dim=1).sub_(targets).div_(images.shape[-2])
+        targets = torch.index_select(self._classes, 1, labels.flatten())
+        targets = targets.view(-1, *labels.shape).movedim(0, -2)  # [*network, class, example]
+        error = torch.softmax(outputs[-1], dim=1).sub_(targets).div_(images.examples)
         for index in range(len(weights) - 1, 0, -1):
-            torch.bmm(error, outputs[index - 1].mT, out=gradients.weights[index])
+            torch.bmm(error, outputs[index - 1].mT, out=gradients.other_matrices[index - 1])
             torch.sum(error, dim=2, keepdim=True, out=gradients.biases[index])
             error = torch.bmm(weights[index].mT, error)
             error = self._activation_gradient(error, outputs[index - 1])
-        if images.dim() == 2:
-            torch.mm(error.flatten(0, 1), images, out=gradients.weights[0].flatten(0, 1))
-        else:
-            torch.bmm(error, images, out=gradients.weights[0])
+        gradients.put_first(images.gradient(error))
         torch.sum(error, dim=2, keepdim=True, out=gradients.biases[0])
 
 
@@ -157,12 +173,15 @@ class Optimiser:
     ) -> None:
         self._learning_rate, self._weight_decay = learning_rate, weight_decay
         self._gradients = ensemble._gradients
+        parameters = ensemble._parameters
         kind = {"sgd": SGD, "adam": Adam}[algorithm]
-        self._weights = kind([ensemble._parameters.all_weights])
-        self._biases = kind([ensemble._parameters.all_biases])
+        self._weights = kind([parameters.of_pixels, parameters.other_weights])
+        self._biases = kind([parameters.all_biases])
 
     def step(self, examples: int) -> None:
         """Move by the gradients of a mini-batch of so many examples."""
-        decay = self._weight_decay / examples
-        self._weights.step([self._gradients.all_weights], self._learning_rate, decay)
-        self._biases.step([self._gradients.all_biases], self._learning_rate)
+        gradients, decay = self._gradients, self._weight_decay / examples
+        self._weights.step(
+            [gradients.of_pixels, gradients.other_weights], self._learning_rate, decay
+        )
+        self._biases.step([gradients.all_biases], self._learning_rate)

@@ -12,12 +12,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from deep_learning_dynamics import seeds
+from deep_learning_dynamics import batches, seeds
 from deep_learning_dynamics.datasets import Examples
-from deep_learning_dynamics.ensemble import Ensemble, Optimiser
+from deep_learning_dynamics.ensemble import Ensemble
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.images import Images
 from deep_learning_dynamics.networks import Architecture
 from deep_learning_dynamics.params import Pretrain
+from deep_learning_dynamics.parts import Parts
 from deep_learning_dynamics.trajectories import (
     Member,
     Observer,
@@ -26,10 +28,10 @@ from deep_learning_dynamics.trajectories import (
     SnapshotWriter,
 )
 
-# Multiply-adds of a step's first layer, below which one thread takes the steps: a second one would
-# gain a third at best, and where another process wants its processor, each of the dozen products of
-# a step waits for it. Seen: 90 s instead of 4.
-WORTH_THREADS = 50_000_000
+# Multiply-adds of a step's first layer, were it dense, from which on networks are shared out over
+# threads. Below, one thread takes all steps, while another makes the next mini-batches.
+WORTH_THREADS = 25_000_000
+UNITS_AT_ONCE = 200  # of the first layer in a part: its weights stay in the processor's cache
 EXAMPLES_AT_ONCE = 2000  # when scoring: activations of that many stay in the processor's cache
 
 
@@ -38,11 +40,11 @@ class Task:
     """What networks learn, and what they are scored on."""
 
     name: str  # "mnist" or "omniglot"
-    images: Float[Tensor, "example pixel"]  # 0 to 1
+    images: Images
     labels: Int[Tensor, " example"]
-    scored_images: Float[Tensor, "scored pixel"]  # a fixed part of the training set
+    scored_images: Images  # a fixed part of the training set
     scored_labels: Int[Tensor, " scored"]
-    test_images: Float[Tensor, "test pixel"]
+    test_images: Images
     test_labels: Int[Tensor, " test"]
     probes: int  # the first so many test examples, whose probabilities are kept
     classes: int
@@ -65,9 +67,9 @@ def make_task(
     than asked for, all are taken.
     """
 
-    def images(selected: Int[np.ndarray, " example"]) -> Tensor:
+    def images(selected: Int[np.ndarray, " example"]) -> Images:
         flat = torch.from_numpy(examples.images[selected].reshape(len(selected), -1))
-        return flat.to(device).float().div_(255)
+        return Images(flat.to(device))
 
     def labels(selected: Int[np.ndarray, " example"]) -> Tensor:
         return torch.from_numpy(examples.labels[selected]).to(device)
@@ -94,7 +96,6 @@ def pick_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@torch.inference_mode()
 def train(
     path: Path,
     members: Sequence[Member],
@@ -117,36 +118,59 @@ def train(
             f"batch_size is {settings.batch_size:,}, but {task.name} has {len(task.labels):,} "
             "training examples; expected at most that many. Set it in params.yaml."
         )
-    # Weights that shrink towards zero would otherwise end as denormal numbers, many times slower.
-    torch.set_flush_denormal(True)
-    ensemble = Ensemble(architecture, weights, task.images.device)
-    optimiser = Optimiser(
-        ensemble, settings.algorithm, settings.learning_rate, settings.weight_decay
-    )
     schedule = _schedule(settings, len(task.labels))
-    work = settings.batch_size * architecture.widths[0] * architecture.widths[1] * len(members)
+    coming = batches.ahead(mini_batches(task, members, settings, seed))
     with (
-        _threads(1 if work < WORTH_THREADS else torch.get_num_threads()),
+        shared_out(task, architecture, weights, settings) as networks,
         SnapshotWriter(
             path, members, architecture, schedule, task.probes, {"dataset": task.name}
         ) as writer,
     ):
-        diverged = np.zeros(len(members), bool)
-        due = set(schedule.steps.tolist())
-        batches = _batches(task, members, settings, seed)
-        for step in range(schedule.steps[-1] + 1):
-            if step > 0:
-                ensemble.step(optimiser, *next(batches))
-            if step in due:
-                scores = score(ensemble, task)
-                snapshot = ensemble.weights()
-                diverged |= ~np.isfinite(snapshot).all(axis=1) | ~np.isfinite(scores.train_loss)
-                writer.add(snapshot, scores)
-                for observe in observers:
-                    observe(step, step / schedule.steps_per_epoch, scores)
+        diverged, steps = np.zeros(len(members), bool), schedule.steps.tolist()
+        ready: list[batches.Step] = []
+        for step, missing in zip(steps, np.diff(steps, prepend=0), strict=True):
+            while missing > 0:
+                ready = ready or next(coming)
+                networks.take(ready[:missing])
+                missing, ready = missing - len(ready), ready[missing:]
+            scores = networks.scores(lambda ensemble: score(ensemble, task))
+            snapshot = networks.weights()
+            diverged |= ~np.isfinite(snapshot).all(axis=1) | ~np.isfinite(scores.train_loss)
+            writer.add(snapshot, scores)
+            for observe in observers:
+                observe(step, step / schedule.steps_per_epoch, scores)
         failed = failures(scores, diverged, task)
         writer.mark_failed(failed)
     return Outcome(scores, failed)
+
+
+@contextmanager
+def shared_out(
+    task: Task,
+    architecture: Architecture,
+    weights: Float[np.ndarray, "network weight"],
+    settings: Pretrain,
+) -> Iterator[Parts]:
+    """The networks, in as many parts and on as many threads as their work is worth."""
+    inputs, units = architecture.widths[:2]
+    work, device = settings.batch_size * inputs * units * len(weights), task.images.device
+    threads, parts = torch.get_num_threads() if work >= WORTH_THREADS else 1, 1
+    if 1 < threads <= len(weights) and device.type == "cpu":
+        parts = min(len(weights), max(threads, -(-units * len(weights) // UNITS_AT_ONCE)))
+    by_pixel = settings.batch_order == "shared" and task.images.is_sparse
+    with (
+        _torch_threads(1 if parts > 1 else threads),
+        Parts(architecture, weights, settings, device, by_pixel, parts, threads) as networks,
+    ):
+        yield networks
+
+
+def mini_batches(
+    task: Task, members: Sequence[Member], settings: Pretrain, seed: int
+) -> Iterator[list[batches.Step]]:
+    """What these networks see, step by step."""
+    pairs = [member.pair for member in members]
+    return batches.batches(task.name, task.images, task.labels, pairs, settings, seed)
 
 
 @torch.inference_mode()
@@ -156,7 +180,7 @@ def score(ensemble: Ensemble, task: Task) -> Scores:
         ensemble, task.scored_images, task.scored_labels
     )
     test_loss, test_accuracy = _loss_and_accuracy(ensemble, task.test_images, task.test_labels)
-    logits = ensemble.logits(task.test_images[: task.probes])
+    logits = ensemble.logits(task.test_images.span(slice(0, task.probes)))
     probabilities = torch.softmax(logits, dim=1).mT.cpu().numpy()
     return Scores(train_loss, train_accuracy, test_loss, test_accuracy, probabilities)
 
@@ -202,7 +226,7 @@ def headline(what: str, metrics: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _torch_threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -220,38 +244,15 @@ def _schedule(settings: Pretrain, examples: int) -> Schedule:
     )
 
 
-def _batches(
-    task: Task, members: Sequence[Member], settings: Pretrain, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Mini-batches of images and labels, epoch after epoch, each in a new random order."""
-    examples = len(task.labels)
-    for epoch in range(settings.epochs):
-
-        def order(*name: str | int, epoch: int = epoch) -> Tensor:
-            rng = seeds.generator(seed, "batch order", task.name, epoch, *name)
-            return torch.from_numpy(rng.permutation(examples)).to(task.images.device)
-
-        if settings.batch_order == "shared" or not members:
-            orders = order()
-        else:
-            by_pair = {member.pair: order("pair", member.pair) for member in members}
-            orders = torch.stack([by_pair[member.pair] for member in members])
-        for start in range(0, examples, settings.batch_size):
-            chosen = orders[..., start : start + settings.batch_size]
-            # index_select copies whole rows: twice as fast as indexing, which goes by elements.
-            images = torch.index_select(task.images, 0, chosen.flatten())
-            yield images.view(*chosen.shape, -1), task.labels[chosen]
-
-
 def _loss_and_accuracy(
-    ensemble: Ensemble, images: Float[Tensor, "example pixel"], labels: Int[Tensor, " example"]
+    ensemble: Ensemble, images: Images, labels: Int[Tensor, " example"]
 ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
     """Mean cross-entropy in nats and the share of correct predictions."""
     loss = torch.zeros(ensemble.networks, device=ensemble.device)
     correct = torch.zeros(ensemble.networks, device=ensemble.device)
     for start in range(0, len(labels), EXAMPLES_AT_ONCE):
         span = slice(start, start + EXAMPLES_AT_ONCE)
-        logits = ensemble.logits(images[span])
+        logits = ensemble.logits(images.span(span))
         index = labels[span].expand(ensemble.networks, 1, -1)
         loss += (torch.logsumexp(logits, dim=1) - logits.gather(1, index)[:, 0]).sum(1)
         correct += (logits.argmax(1) == labels[span]).sum(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.errors import SnapshotsError
 from deep_learning_dynamics.networks import Architecture, Layer
@@ -97,10 +97,15 @@ class TrackedWeights:
     def _starts(self) -> Int[np.ndarray, " boundary"]:
         return np.cumsum([0, *(path.snapshots for path in self.trajectories)])
 
-    def read(self, columns: slice) -> Float64[np.ndarray, "row block"]:
-        """The columns from ``columns.start`` to before ``columns.stop`` of all rows."""
+    def read(self, columns: slice, as_stored: bool = False) -> Float[np.ndarray, "row block"]:
+        """The columns from ``columns.start`` to before ``columns.stop`` of all rows.
+
+        In float64; ``as_stored``: in float32 where that loses nothing, at half of the memory.
+        """
         start, stop = columns.start, columns.stop
-        block = np.empty((len(self.chosen), stop - start))
+        averaged = any(len(s.sources) > 1 for parts in self.segments.values() for s in parts)
+        number = np.float32 if as_stored and not averaged else np.float64
+        block = np.empty((len(self.chosen), stop - start), number)
         owner = np.searchsorted(self._starts, self.chosen, side="right") - 1
         snapshot = self.chosen - self._starts[owner]
         for layer, segments in self.segments.items():
@@ -121,7 +126,7 @@ class TrackedWeights:
 
     def _fill(
         self,
-        values: Float64[np.ndarray, "row block"],
+        values: Float[np.ndarray, "row block"],
         segment: Segment,
         within: slice,
         owner: Int[np.ndarray, " row"],
@@ -301,6 +306,14 @@ def shape_of(rows: Any) -> tuple[int, int]:
 def take(rows: Any, chosen: np.ndarray) -> Any:
     """Some rows of an array or of :class:`TrackedWeights`, by number or mask."""
     return rows.take(chosen) if isinstance(rows, TrackedWeights) else np.asarray(rows)[chosen]
+
+
+def read_as_stored(rows: Any, columns: slice) -> Float[np.ndarray, "row block"]:
+    """As :func:`read`, but in float32 where the numbers are stored so."""
+    if isinstance(rows, TrackedWeights):
+        return rows.read(columns, as_stored=True)
+    block = np.asarray(rows)[:, columns]
+    return block if block.dtype == np.float32 else np.asarray(block, np.float64)
 
 
 def read(rows: Any, columns: slice) -> Float64[np.ndarray, "row block"]:

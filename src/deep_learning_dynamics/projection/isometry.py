@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.threads import processors, threads_for
-from deep_learning_dynamics.views import read, shape_of, spans
+from deep_learning_dynamics.views import read, read_as_stored, shape_of, spans
 
-IN_CACHE = 2**13  # columns that are multiplied at once
+IN_CACHE = 2**11  # columns that are multiplied at once
 IN_TREE = 2**15  # columns by which neighbours are found
 
 
@@ -106,23 +106,23 @@ class Isometry(TransformerMixin, BaseEstimator):
         from threadpoolctl import threadpool_limits
 
         first, *others = self._spans(X)
-        block = read(X, first)
-        order, parents = _short_tree(block[:, :IN_TREE])
-        gram = _inner_products(block, parents)
-        del block
+        block = read_as_stored(X, first)
+        order, parents = _short_tree(np.asarray(block[:, :IN_TREE], np.float64))
 
         # Blocks are read and multiplied side by side, each by one thread, and added in their order:
         # the sum does not depend on the number of threads, and reading and multiplying overlap.
         def product(span: slice) -> np.ndarray:
-            return _inner_products(read(X, span), parents)
+            return _inner_products(read_as_stored(X, span), parents)
 
         workers = processors()
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-            waiting: deque = deque()
+            waiting = deque([pool.submit(_inner_products, block, parents)])
+            del block
+            gram = np.zeros((len(order),) * 2)
             for span in others:
-                waiting.append(pool.submit(product, span))
                 if len(waiting) == workers:  # no more than that in memory
                     gram += waiting.popleft().result()
+                waiting.append(pool.submit(product, span))
             for future in waiting:
                 gram += future.result()
         return order, parents, gram
@@ -199,11 +199,12 @@ def pairwise_distances(X: Any) -> Float[np.ndarray, "row row"]:
 def _inner_products(
     block: Float[np.ndarray, "row block"], parents: Int[np.ndarray, " row"]
 ) -> Float[np.ndarray, "row row"]:
-    """Of the rows' differences from their parents."""
+    """Of the rows' differences from their parents, in float64 whatever the rows are stored in."""
     gram = np.zeros((len(block),) * 2)
     for start in range(0, block.shape[1], IN_CACHE):
         part = block[:, start : start + IN_CACHE]
-        differences = part - part[parents]
+        differences = np.subtract(part, part[parents], dtype=np.float64)
+        # numpy sees that this is a matrix times its own transpose, and computes half of it.
         gram += differences @ differences.T
     return gram
 
@@ -235,8 +236,11 @@ def _squared_distances(
     left: Float[np.ndarray, "left block"], right: Float[np.ndarray, "right block"]
 ) -> Float[np.ndarray, "left right"]:
     """Rounded where rows are close together; good enough to find neighbours."""
-    left, right = left - right[0], right - right[0]
-    squared = (left**2).sum(1)[:, None] + (right**2).sum(1) - 2 * left @ right.T
+    is_one, origin = left is right, right[0]
+    right = right - origin
+    left = right if is_one else left - origin  # a matrix times itself takes half of the time
+    lengths = [np.einsum("ij,ij->i", rows, rows) for rows in (left, right)]
+    squared = lengths[0][:, None] + lengths[1] - 2 * (left @ right.T)
     return np.maximum(squared, 0)
 
 
