@@ -80,7 +80,7 @@ def trained_weights(
     columns = np.concatenate([np.arange(NETWORK.size)[part.weights] for part in NETWORK.layers])
     chosen = settings(epochs=1 + snapshots * steps_between // 300)
     steps = itertools.chain.from_iterable(
-        training.mini_batches(task(), members(networks), chosen, SEED)
+        training.mini_batches(task(), NETWORK, members(networks), chosen, SEED)
     )
     with training.shared_out(task(), NETWORK, starts(networks), chosen) as ensemble:
         for _ in range(snapshots):

@@ -103,7 +103,8 @@ def _step_seconds(architecture: Architecture, networks: int) -> float:
     task, at_once = inputs.task(), 5
     settings = inputs.settings().model_copy(update={"learning_rate": 0.01})
     chosen = torch.arange(at_once * BATCH).view(at_once, BATCH)
-    steps = list(zip(task.images.shared(chosen), task.labels[chosen], strict=True))
+    units = architecture.widths[1] * networks
+    steps = list(zip(task.images.shared(chosen, units), task.labels[chosen], strict=True))
     starts = inputs.starts(networks, architecture)
     with training.shared_out(task, architecture, starts, settings) as ensemble:
         ensemble.take(steps[:1])

@@ -116,7 +116,9 @@ def _ours(networks: int, order: BatchOrder) -> Contender:
 
     def epoch(pieces: int | None = None) -> None:
         steps = batches.ahead(
-            training.mini_batches(task, inputs.members(networks), settings, inputs.SEED)
+            training.mini_batches(
+                task, inputs.NETWORK, inputs.members(networks), settings, inputs.SEED
+            )
         )
         with training.shared_out(task, inputs.NETWORK, starts, settings) as ensemble:
             for some in itertools.islice(steps, pieces):

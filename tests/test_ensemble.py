@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deep_learning_dynamics.ensemble import Ensemble, Optimiser
-from deep_learning_dynamics.images import Dense, Images, Sparse
+from deep_learning_dynamics.images import MANY_UNITS, Dense, Images, Sparse
 from deep_learning_dynamics.networks import Architecture, initial_weights
 
 STEPS, BATCH, NETWORKS = 200, 50, 3
@@ -161,7 +161,9 @@ def test_leaving_out_dark_pixels_leads_to_the_same_weights(algorithm):
         ensemble = Ensemble(architecture("tanh"), starts("tanh"), by_pixel=by_pixel)
         np.testing.assert_array_equal(ensemble.weights(), starts("tanh"))
         optimiser = Optimiser(ensemble, algorithm, {"sgd": 0.05, "adam": 0.003}[algorithm], 0.5)
-        steps = images.shared(chosen) if by_pixel else map(Dense, images.numbers(chosen))
+        steps = (
+            images.shared(chosen, MANY_UNITS) if by_pixel else map(Dense, images.numbers(chosen))
+        )
         with torch.inference_mode():
             for batch, target in zip(steps, labels, strict=True):
                 assert isinstance(batch, Sparse if by_pixel else Dense)

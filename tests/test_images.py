@@ -42,7 +42,7 @@ def assert_same_products(batch, numbers, matrices):
 def test_leaving_out_dark_pixels_changes_no_product(dark, matrices, monkeypatch):
     monkeypatch.setattr(images.platform, "machine", lambda: "x86_64")
     chosen = torch.from_numpy(np.random.default_rng(1).permutation(EXAMPLES)).view(4, 10)
-    for batch, examples in zip(dark.shared(chosen), chosen, strict=True):
+    for batch, examples in zip(dark.shared(chosen, images.MANY_UNITS), chosen, strict=True):
         assert isinstance(batch, images.Sparse)
         assert_same_products(batch, dark.numbers(examples), matrices)
 
@@ -60,7 +60,7 @@ def test_neighbours_that_are_looked_at_are_the_images_themselves(
 
 def test_images_without_any_ink_give_nothing(matrices):
     black = Images(torch.zeros(20, PIXELS, dtype=torch.uint8))
-    (batch,) = black.shared(torch.arange(10).view(1, 10))
+    (batch,) = black.shared(torch.arange(10).view(1, 10), images.MANY_UNITS)
     assert (batch.product(matrices[0]) == 0).all()
     assert (batch.gradient(matrices[1]) == 0).all()
 
@@ -74,10 +74,17 @@ def test_a_mini_batch_of_each_network_is_its_own(dark, matrices):
     torch.testing.assert_close(mine, Dense(dark.numbers(chosen)).product(matrices[0])[some])
 
 
+def test_few_units_are_trained_with_all_pixels_so_that_small_experiments_stay_the_same(dark):
+    sparse = Images(dark.brightness)
+    sparse.__dict__["is_sparse"] = True
+    (batch,) = sparse.shared(torch.arange(10).view(1, 10), images.MANY_UNITS - 1)
+    assert isinstance(batch, Dense)
+
+
 def test_bright_images_are_multiplied_whole():
     bright = Images(torch.full((20, PIXELS), 9, dtype=torch.uint8))
     assert not bright.is_sparse
-    (batch,) = bright.shared(torch.arange(10).view(1, 10))
+    (batch,) = bright.shared(torch.arange(10).view(1, 10), images.MANY_UNITS)
     assert isinstance(batch, Dense)
 
 
@@ -89,7 +96,9 @@ def test_an_epoch_shows_every_image_once_in_batches_of_one_size_but_the_last(dar
         {"pretrain.batch_size": 3, "pretrain.batch_order": order, "pretrain.epochs": 2}
     ).pretrain
     steps = [
-        step for some in batches.batches("dark", dark, labels, pairs, chosen, 0) for step in some
+        step
+        for some in batches.batches("dark", dark, labels, pairs, chosen, 0, units=8)
+        for step in some
     ]
     assert [of.shape[-1] for _, of in steps] == ([3] * 13 + [1]) * 2
     assert [batch.examples for batch, _ in steps] == ([3] * 13 + [1]) * 2

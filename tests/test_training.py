@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep_learning_dynamics import arms, training
+from deep_learning_dynamics import arms, images, training
 from deep_learning_dynamics.datasets import Examples
 from deep_learning_dynamics.errors import ParamsError, SnapshotsError
 from deep_learning_dynamics.networks import Architecture
@@ -97,6 +97,7 @@ def test_digits_with_dark_pixels_left_out_lead_to_the_same_weights(run, task, mo
     inked = training.Images(task.images.brightness)
     assert not inked.is_sparse
     inked.__dict__["is_sparse"] = True
+    monkeypatch.setattr(images, "MANY_UNITS", 1)
     monkeypatch.setitem(task.__dict__, "images", inked)
     left_out, _ = run(both_arms(2))
     np.testing.assert_allclose(left_out["weights"], whole["weights"], rtol=1e-4, atol=1e-6)

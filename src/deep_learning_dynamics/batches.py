@@ -26,12 +26,14 @@ def batches(
     pairs: Sequence[int],
     settings: Pretrain,
     seed: int,
+    units: int,
 ) -> Iterator[list[Step]]:
     """Mini-batches of images and labels, epoch after epoch, each epoch in a new random order.
 
     Args:
         name: of the dataset, from which and ``seed`` the orders derive.
         pairs: that of each network; networks of one pair see the same mini-batches.
+        units: of the first layers of all networks.
     """
     examples, size = len(labels), settings.batch_size
     for epoch in range(settings.epochs):
@@ -46,7 +48,7 @@ def batches(
                 full = len(some) // size * size
                 for chosen in (some[:full].view(-1, size), some[full:].view(1, -1)):
                     if chosen.numel():
-                        yield list(zip(images.shared(chosen), labels[chosen], strict=True))
+                        yield list(zip(images.shared(chosen, units), labels[chosen], strict=True))
         else:
             by_pair = {pair: order("pair", pair) for pair in pairs}
             orders = torch.stack([by_pair[pair] for pair in pairs])

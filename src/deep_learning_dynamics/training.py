@@ -119,7 +119,7 @@ def train(
             "training examples; expected at most that many. Set it in params.yaml."
         )
     schedule = _schedule(settings, len(task.labels))
-    coming = batches.ahead(mini_batches(task, members, settings, seed))
+    coming = batches.ahead(mini_batches(task, architecture, members, settings, seed))
     with (
         shared_out(task, architecture, weights, settings) as networks,
         SnapshotWriter(
@@ -157,7 +157,7 @@ def shared_out(
     threads, parts = torch.get_num_threads() if work >= WORTH_THREADS else 1, 1
     if 1 < threads <= len(weights) and device.type == "cpu":
         parts = min(len(weights), max(threads, -(-units * len(weights) // UNITS_AT_ONCE)))
-    by_pixel = settings.batch_order == "shared" and task.images.is_sparse
+    by_pixel = settings.batch_order == "shared" and task.images.sparse_for(units * len(weights))
     with (
         _torch_threads(1 if parts > 1 else threads),
         Parts(architecture, weights, settings, device, by_pixel, parts, threads) as networks,
@@ -166,11 +166,16 @@ def shared_out(
 
 
 def mini_batches(
-    task: Task, members: Sequence[Member], settings: Pretrain, seed: int
+    task: Task,
+    architecture: Architecture,
+    members: Sequence[Member],
+    settings: Pretrain,
+    seed: int,
 ) -> Iterator[list[batches.Step]]:
     """What these networks see, step by step."""
     pairs = [member.pair for member in members]
-    return batches.batches(task.name, task.images, task.labels, pairs, settings, seed)
+    units = architecture.widths[1] * len(members)
+    return batches.batches(task.name, task.images, task.labels, pairs, settings, seed, units)
 
 
 @torch.inference_mode()
