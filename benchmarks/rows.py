@@ -49,10 +49,10 @@ ROWS = (
     Row("out-of-core", ("out of core",), "isometry", "out_of_core", 70, 0),
     Row(
         "pipeline",
-        ("pipeline, cold", "pipeline, no-op", "tracking"),
+        ("pipeline, cold", "pipeline, cold, pictures untested", "pipeline, no-op", "tracking"),
         "pipeline",
         "pipeline",
-        150,
+        200,
         0,
     ),
     Row("scaling", ("scaling",), "scaling", "scaling", 60, 15),
