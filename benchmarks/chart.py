@@ -161,6 +161,9 @@ def _draw_curves(axes: "Axes", curves: Sequence) -> None:
     first = curves[0]
     axes.set_xscale("log")
     axes.set_yscale("log")
+    if len(curves) > 1:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high * (high / low) ** 0.6)  # room for the legend
     _draw_power(axes, first.own)
     training = first.name == "training"
     axes.set_title(

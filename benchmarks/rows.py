@@ -39,13 +39,13 @@ class Row:
 
 ROWS = (
     Row("train-few", ("train, few",), "training", "few", 20, 4),
-    Row("train-many", ("train, many",), "training", "many", 50, 10),
+    Row("train-many", ("train, many",), "training", "many", 40, 10),
     Row("train-own-order", ("train, own batch order",), "training", "own_order", 25, 5),
     Row("som-2020", ("SOM, 2020 setting",), "som", "setting_of_2020", 40, 10),
     Row("som-minisom", ("SOM, minisom",), "som", "identical", 300, 6),
-    Row("som-large", ("SOM, large",), "som", "large", 50, 15),
-    Row("autoencoder", ("autoencoder",), "autoencoder", "autoencoder", 40, 12),
-    Row("isometry", ("isometry",), "isometry", "isometry", 60, 15),
+    Row("som-large", ("SOM, large",), "som", "large", 40, 15),
+    Row("autoencoder", ("autoencoder",), "autoencoder", "autoencoder", 25, 12),
+    Row("isometry", ("isometry",), "isometry", "isometry", 50, 15),
     Row("out-of-core", ("out of core",), "isometry", "out_of_core", 70, 0),
     Row(
         "pipeline",
