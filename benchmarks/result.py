@@ -33,7 +33,8 @@ class Reach:
             return f"missed by {over.removesuffix(' %')}{more}"
         if self.unit == "%":
             return f"missed by {self.value - found:.0f} points"
-        return f"missed: a factor of {self.value / found:.2g} short"
+        short = self.value / found
+        return f"missed: a factor of {short:{'.0f' if short >= 10 else '.2g'}} short"
 
 
 @dataclass(frozen=True)
