@@ -6,9 +6,11 @@ from PIL import Image
 from test_figures import FAILURES, GLYPHS, MNIST, OMNIGLOT, projection_of
 
 from deep_learning_dynamics.figures import learning_animation, palette
-from deep_learning_dynamics.figures.animation import Moment, _Clock, _frames, moments_of
+from deep_learning_dynamics.figures.animation import _frames
+from deep_learning_dynamics.figures.clock import Clock
 from deep_learning_dynamics.figures.gif import animation_of
 from deep_learning_dynamics.figures.inputs import Projection, Quality, Trajectory
+from deep_learning_dynamics.figures.moments import Moment, moments_of
 
 
 def trajectory(points, phase="train", arm="scratch", pair=0, failed="", accuracy=None):
@@ -89,7 +91,7 @@ def test_the_clock_tells_phase_epoch_and_the_median_of_each_arm():
     ]
     networks += [trajectory([[0, 0]], "pretrain", "pretrained", accuracy=[0.2])]
     networks += [trajectory([[0, 0]] * 2, "train", "pretrained", accuracy=[0.3, 0.8])]
-    clock = _Clock(Figure(), projection_with(*networks), "OMNIGLOT")
+    clock = Clock(Figure(), projection_with(*networks), "OMNIGLOT", left=7.0, top=6.5)
     assert [text.get_text() for text in clock.set(Moment("train", 1.0))] == [
         "learning MNIST",
         "epoch 1.0",
