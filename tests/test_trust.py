@@ -183,8 +183,11 @@ def rows(tmp_path_factory):
     return view(stores.pretrain, stores.train, settings().track)
 
 
-def evidence(rows, **trust):
-    params = settings(trust={"seeds": 2, "folds": 3, "nulls": 4, **trust})
+def evidence(rows, first_only=False, **trust):
+    params = settings(
+        trust={"seeds": 2, "folds": 3, "nulls": 4, **trust},
+        project={"fit_on_first_network_only": first_only},
+    )
     projection = project("pca", rows, params.project, params.seed)
     return put_to_test(projection, rows, params.project, params.trust, params.seed)
 
@@ -213,6 +216,16 @@ def test_a_tested_projection_says_how_stable_it_is_and_where_it_lies_among_nulls
     assert "nulls.npz" in {file.name for file in (tmp_path / "first").iterdir()}
     for file in (tmp_path / "first").iterdir():
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+
+
+def test_a_projector_of_the_first_network_only_is_tested_without_leaving_that_out(rows):
+    found = evidence(rows, first_only=True)
+    assert found.quality.stability.folds is None
+    assert found.quality.stability.seeds.refits == 2
+    assert found.quality.fitted_rows == 9
+    assert found.quality.nulls["random_walk"]["explained_variance"].value < 0.9
+    for places in found.nulls.values():
+        np.testing.assert_array_equal(np.isfinite(places).all(axis=1), rows.usable)
 
 
 def test_tests_that_are_left_out_leave_nothing_behind(rows, tmp_path):
