@@ -128,7 +128,8 @@ def test_with_nothing_changed_nothing_runs(first, project):
 
 def test_a_setting_of_one_projector_runs_only_it_its_figure_and_what_shows_all(first, project):
     project.change({"project.som.updates": 600})
-    assert project.repro().stages == ["check", "project@som", "plot@som", "sheet", "track"]
+    shows_all = ["sheet", "rank", "report"]
+    assert project.repro().stages == ["check", "project@som", "plot@som", *shows_all, "track"]
 
 
 def test_a_second_setting_is_a_second_run_that_can_be_compared(first, project):
@@ -152,7 +153,7 @@ def test_an_earlier_setting_comes_back_from_the_cache_and_its_run_stays_complete
 
 def test_an_added_method_runs_alone(first, project):
     project.change({"project.methods": ["pca", "som"]})
-    assert project.repro().stages == ["check", "sheet", "track"]
+    assert project.repro().stages == ["check", "sheet", "rank", "report", "track"]
     project.change(
         {"project.methods": ["pca", "som", "autoencoder"], "project.autoencoder.iterations": 70}
     )
@@ -161,6 +162,8 @@ def test_an_added_method_runs_alone(first, project):
         "project@autoencoder",
         "plot@autoencoder",
         "sheet",
+        "rank",
+        "report",
         "track",
     ]
 
@@ -177,6 +180,8 @@ def test_a_change_of_training_leaves_fetching_and_pretraining_alone(first, proje
         "curves",
         "sheet",
         *measured,
+        "rank",
+        "report",
         "track",
     ]
 
