@@ -75,8 +75,8 @@ def test_a_clone_elsewhere_pulls_everything_and_fills_an_empty_server(tmp_path):
             "dynamics", "show", "latest", DISPLAY="", WAYLAND_DISPLAY="", BROWSER="", **here
         )
         assert shown.status == 0, shown.output
-        picture = (one.folder / "figures" / "sheet" / "sheet.png").read_bytes()
-        assert Path(shown.output.strip()).read_bytes() == picture
+        report = (one.folder / "report" / "index.html").read_bytes()
+        assert Path(shown.output.strip()).read_bytes() == report
         [listed] = [
             line
             for line in two.run("dynamics", "list", **here).output.splitlines()
