@@ -1,7 +1,9 @@
 """What tests share: the project's own parameters and a way to change some of them."""
 
 import copy
+import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.params import Params
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = next(
+    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path),
+    None,
+)
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and everything that they
 # start inherits that; some tests press it.
@@ -44,3 +50,31 @@ def changed(raw_params) -> Callable[..., dict]:
 def settings(changed) -> Callable[..., Params]:
     """Checked parameters with some values set: ``settings({"train.epochs": 2})``."""
     return lambda values=None: parameters.validate(changed(values or {}))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, of each module its own: its driver runs an event loop as long as it is there."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something that happens elsewhere."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)

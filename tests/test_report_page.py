@@ -1,10 +1,10 @@
 """The report in a real browser, opened from a file, without a network."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from report_examples import NASTY, write_experiment
 
 from deep_learning_dynamics import params as parameters
@@ -12,11 +12,6 @@ from deep_learning_dynamics import report
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(
-    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path),
-    None,
-)
-ROOT = Path(__file__).parents[1]
 LAPTOP = {"width": 1366, "height": 768}
 PATIENCE = 30_000  # milliseconds
 FAILURES = {("scratch", 1): "dead", ("pretrained", 2): "diverged"}
@@ -31,25 +26,6 @@ POINTS = """name => {
     }
     return seen.size;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, until
 from project_copy import SMALL, ProjectCopy
 from typer.testing import CliRunner
 
@@ -381,6 +381,18 @@ class TestSweep:
         assert len(runs) == before + 4
         assert all(is_complete(project.folder, run) for run in runs)
 
+    def test_workers_that_an_earlier_sweep_left_are_ended_before_the_next(self, project):
+        queue = ExperimentQueue(project.folder)
+        queue.end_idle()
+        queue.start(2)
+        until(lambda: len(queue.workers()) == 2, 60)
+        queue.states = lambda: {"one": "Success", "two": "Running"}
+        queue.end_idle()
+        assert len(queue.workers()) == 2  # one of them has something to do
+        queue.states = lambda: {"one": "Success", "two": "Failed"}
+        queue.end_idle()
+        assert queue.workers() == []
+
     def test_a_killed_worker_costs_what_it_was_at_and_a_second_call_makes_up_for_it(self, project):
         before = len(runs_of(project.folder))
         command = ("dynamics", "sweep", "-S", "seed=7,8", "-S", "train.epochs=1", "-j", "1")
@@ -393,11 +405,7 @@ class TestSweep:
             text=True,
         )
         queue = ExperimentQueue(project.folder)
-        end = time.monotonic() + 180
-        while "Running" not in queue.states().values() or not queue.workers():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.5)
+        until(lambda: "Running" in queue.states().values() and queue.workers(), 180)
         time.sleep(3)  # into its stages
         [worker] = queue.workers()
         for pid in [*experiment_queue._group(worker), worker]:

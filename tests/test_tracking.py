@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import until
 from project_folder import SCHEDULE, Project, finished_project, scores_at, write_figure
 
 from deep_learning_dynamics import params as parameters
@@ -548,13 +549,6 @@ class TestLive:
 
 def history_or_none(project: Project, member: Member) -> list:
     return history(project, member, "test_accuracy") if member in networks(project) else []
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.2)
 
 
 class TestStore:

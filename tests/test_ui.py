@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,6 @@ from deep_learning_dynamics.tracking.ui import free_port, serve
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = next(
-    (path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path),
-    None,
-)
 ARMS = ("scratch", "pretrained")
 PATIENCE = 60_000  # milliseconds
 SIZE = {"width": 1600, "height": 1100}
@@ -44,25 +39,6 @@ def experiments(tmp_path_factory):
 def server(experiments):
     with serve(store_of(experiments[0]), free_port(None)) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

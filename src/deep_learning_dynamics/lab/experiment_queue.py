@@ -129,6 +129,14 @@ class ExperimentQueue:
                 continue  # a process id that is no longer theirs
         return found
 
+    def end_idle(self) -> None:
+        """End workers of an earlier sweep that wait in vain, or there would be more than asked for.
+
+        They would end themselves, but only seconds later, and could take new experiments before.
+        """
+        if not set(self.states().values()) & set(PENDING):
+            self.interrupt()
+
     def interrupt(self) -> None:
         """As Ctrl-C does: stages tidy up and end, and so do the workers."""
         told: set[int] = set()

@@ -163,6 +163,7 @@ def _run(
         states = queue.states()
         mine = f"{progress.sweep.name}-"
         queue.give_up([n for n in states if n.startswith(mine) and states[n] == "Running"])
+    queue.end_idle()
     names = _names(queue, progress.sweep, waiting)
     try:
         states = queue.states()
