@@ -61,6 +61,7 @@ def write_projection(
         "trustworthiness": 0.99641,
         "continuity": 0.98713,
         "distance_correlation": 0.8712,
+        "along_paths": {"distance_correlation": {"median": 0.9342}},
     }
     quality |= {"explained_variance": 0.7431} if method in ("pca", "autoencoder") else {}
     quality |= {"reconstruction_error": 0.2569} if method == "autoencoder" else {}

@@ -217,7 +217,8 @@ def test_the_heading_tells_the_method_and_how_far_to_believe_the_picture(tmp_pat
     figure = trajectory_figure(projection_of(tmp_path, "som"), MNIST, OMNIGLOT)
     assert [text.get_text() for text in figure.texts[:2]] == [
         "Self-organising map",
-        "trustworthiness 0.996 · continuity 0.987 · rank correlation of distances 0.871\n"
+        "trustworthiness 0.996 · continuity 0.987 · rank correlation of distances 0.871 · "
+        "along each path 0.934\n"
         "quantisation error 1.23 · topographic error 3.1 %",
     ]
 
@@ -229,7 +230,8 @@ def test_what_is_not_perfect_is_not_rounded_to_perfect(tmp_path):
     (folder / "quality.json").write_text(json.dumps(quality))
     figure = trajectory_figure(read_projection(folder, "pca"), MNIST, OMNIGLOT)
     assert figure.texts[1].get_text() == (
-        "trustworthiness 0.999 · rank correlation of distances 0.871\nvariance explained −3.1 %"
+        "trustworthiness 0.999 · rank correlation of distances 0.871 · along each path 0.934\n"
+        "variance explained −3.1 %"
     )
 
 
@@ -265,7 +267,7 @@ def test_rows_may_lie_in_any_order(tmp_path):
 
 def test_a_missing_projection_is_said_clearly(tmp_path):
     with pytest.raises(
-        ProjectionError, match=r"quality\.json does not exist.*dvc repro project@pca"
+        ProjectionError, match=r"coordinates\.parquet does not exist.*dvc repro project@pca"
     ):
         read_projection(tmp_path, "pca")
     with pytest.raises(DataError, match=r"mnist\.json does not exist.*dvc repro fetch@mnist"):
@@ -334,7 +336,7 @@ def test_without_nulls_the_stage_draws_none(tmp_path):
 def test_the_stage_ends_with_one_message_where_there_is_nothing_to_draw(tmp_path):
     result = plot(project(tmp_path), "pca", "0")
     assert result.returncode == 1
-    assert result.stderr.startswith("error: projections/pca/quality.json does not exist")
+    assert result.stderr.startswith("error: projections/pca/coordinates.parquet does not exist")
     assert not (tmp_path / "figures").exists()
 
 

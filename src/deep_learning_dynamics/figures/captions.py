@@ -58,6 +58,7 @@ def quality_lines(projection: Projection) -> list[str]:
         ("trustworthiness", quality.trustworthiness, index),
         ("continuity", quality.continuity, index),
         ("rank correlation of distances", quality.distance_correlation, index),
+        ("along each path", quality.path_distance_correlation, index),
     ]
     own = [
         ("variance explained", quality.explained_variance, percent),

@@ -69,6 +69,7 @@ class Quality:
     code_explained_variance: float | None  # of the code that t-SNE or the map was given
     quantisation_error: float | None
     topographic_error: float | None  # share of rows
+    path_distance_correlation: float | None = None  # within a network's path; median over paths
     stability: Stability | None = None
     nulls: Standings = field(default_factory=dict)
 
@@ -113,24 +114,11 @@ def read_projection(folder: Path, method: Method) -> Projection:
     Raises:
         ProjectionError: a file is missing or a column in it.
     """
-    from pyarrow import parquet
-
+    columns = read_columns(folder, method, _COLUMNS, (*_FAITHFULNESS, *_WOBBLE))
     try:
         quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
-        table = parquet.read_table(folder / "coordinates.parquet")
     except FileNotFoundError as error:
-        raise ProjectionError(
-            f"{error.filename or folder} does not exist; expected the projection of {method}. "
-            f"Make it with: dvc repro project@{method}"
-        ) from None
-    missing = [name for name in _COLUMNS if name not in table.column_names]
-    if missing:
-        raise ProjectionError(
-            f"{folder / 'coordinates.parquet'} has no column {missing[0]}; expected "
-            f"{', '.join(_COLUMNS)}. Make it again with: dvc repro --force project@{method}"
-        )
-    names = [name for name in (*_COLUMNS, *_FAITHFULNESS, *_WOBBLE) if name in table.column_names]
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in names}
+        raise _missing(error.filename, method) from None
     return Projection(
         method,
         _trajectories(columns),
@@ -138,6 +126,31 @@ def read_projection(folder: Path, method: Method) -> Projection:
         _map(folder),
         _nulls(folder, columns),
     )
+
+
+def read_columns(
+    folder: Path, method: Method, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Columns of a projection's coordinates, by name; of ``optional`` those that are there.
+
+    Raises:
+        ProjectionError: the coordinates are missing, or a column in them.
+    """
+    from pyarrow import parquet
+
+    path = folder / "coordinates.parquet"
+    try:
+        table = parquet.read_table(path)
+    except FileNotFoundError:
+        raise _missing(path, method) from None
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise ProjectionError(
+            f"{path} has no column {missing[0]}; expected {', '.join(names)}. "
+            f"Make it again with: dvc repro --force project@{method}"
+        )
+    there = [*names, *(name for name in optional if name in table.column_names)]
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in there}
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -156,10 +169,23 @@ def read_provenance(path: Path) -> Provenance:
     return Provenance(content["label"], content["original"], content["classes"])
 
 
+def _missing(path: Path | str, method: Method) -> ProjectionError:
+    return ProjectionError(
+        f"{path} does not exist; expected the projection of {method}. "
+        f"Make it with: dvc repro project@{method}"
+    )
+
+
 def _quality(content: Mapping[str, Any]) -> Quality:
     measures = {name: content.get(name) for name in Quality.__dataclass_fields__}
+    along = (content.get("along_paths") or {}).get("distance_correlation") or {}
     return Quality(
-        **measures | {"stability": stability_of(content), "nulls": standings_of(content)}
+        **measures
+        | {
+            "path_distance_correlation": along.get("median"),
+            "stability": stability_of(content),
+            "nulls": standings_of(content),
+        }
     )
 
 

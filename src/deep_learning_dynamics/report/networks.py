@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from deep_learning_dynamics.errors import ProjectionError
+from deep_learning_dynamics.figures.inputs import read_columns
 from deep_learning_dynamics.params import Arm, Method
 
 Phase = Literal["pretrain", "train"]
@@ -63,23 +63,7 @@ def read_networks(folder: Path, method: Method) -> Networks:
     Raises:
         ProjectionError: the coordinates are missing, or a column in them.
     """
-    from pyarrow import parquet
-
-    path = folder / "coordinates.parquet"
-    try:
-        table = parquet.read_table(path)
-    except FileNotFoundError:
-        raise ProjectionError(
-            f"{path} does not exist; expected the projection of {method}. "
-            f"Make it with: dvc repro project@{method}"
-        ) from None
-    missing = [name for name in _COLUMNS if name not in table.column_names]
-    if missing:
-        raise ProjectionError(
-            f"{path} has no column {missing[0]}; expected {', '.join(_COLUMNS)}. "
-            f"Make it again with: dvc repro --force project@{method}"
-        )
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in _COLUMNS}
+    columns = read_columns(folder, method, _COLUMNS)
     # Layers tracked separately repeat the scores: those of the first are all.
     first = columns["layer"] == columns["layer"].min()
     columns = {name: values[first] for name, values in columns.items()}
