@@ -6,8 +6,9 @@ from small_stores import HIDDEN, Stores, settings, write
 
 from deep_learning_dynamics.errors import SnapshotsError
 from deep_learning_dynamics.networks import Architecture
+from deep_learning_dynamics.tracked_weights import spans
 from deep_learning_dynamics.trajectories import Member
-from deep_learning_dynamics.views import spans, view
+from deep_learning_dynamics.views import view
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_blocks_end_where_the_chunks_of_the_store_end():
         shape = (10, 100)
 
     assert [s.stop for s in spans(10 * 8 * 35, Matrix())] == [35, 70, 100]
-    from deep_learning_dynamics.views import TrackedWeights
+    from deep_learning_dynamics.tracked_weights import TrackedWeights
 
     class Chunked(TrackedWeights):
         shape, chunk = (10, 100), 30

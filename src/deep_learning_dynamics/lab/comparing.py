@@ -14,11 +14,12 @@ from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.errors import ParamsError, SnapshotsError
 from deep_learning_dynamics.lab.differences import Differences
 from deep_learning_dynamics.params import Method, Params
+from deep_learning_dynamics.tracked_weights import TrackedWeights
 from deep_learning_dynamics.tracking.files import fetch, local_files
 from deep_learning_dynamics.tracking.fingerprints import DATASETS
 from deep_learning_dynamics.tracking.records import Record
 from deep_learning_dynamics.tracking.store import Connection, reaching
-from deep_learning_dynamics.views import TrackedWeights, View, view
+from deep_learning_dynamics.views import View, view
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.figures import Provenance
@@ -36,7 +37,7 @@ class WeightsOfRuns(TrackedWeights):
     """
 
     def read(self, columns: slice, as_stored: bool = False) -> Float[np.ndarray, "row block"]:
-        block = np.empty((len(self.chosen), columns.stop - columns.start))
+        parts = []
         first = 0  # row of all paths with which the run begins
         for run in range(len(self.stores) // 2):
             paths = [path for path in self.trajectories if path.store // 2 == run]
@@ -48,11 +49,11 @@ class WeightsOfRuns(TrackedWeights):
                 self.segments,
                 self.chosen[rows] - first,
             )
-            if len(rows):
-                part = alone.read(columns, as_stored)
-                block = block.astype(part.dtype, copy=False)  # that of all parts
-                block[rows] = part
+            parts.append((rows, alone.read(columns, as_stored)))
             first = end
+        block = np.empty((len(self.chosen), columns.stop - columns.start), parts[0][1].dtype)
+        for rows, part in parts:
+            block[rows] = part
         return block
 
 

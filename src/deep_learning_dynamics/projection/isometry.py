@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.threads import processors, threads_for
-from deep_learning_dynamics.views import read, read_as_stored, shape_of, spans
+from deep_learning_dynamics.tracked_weights import read, read_as_stored, shape_of, spans
 
 IN_CACHE = 2**11  # columns that are multiplied at once
 IN_TREE = 2**15  # columns by which neighbours are found
@@ -26,8 +26,9 @@ class Isometry(TransformerMixin, BaseEstimator):
     """Turns rows of weights into their principal coordinates, without loss.
 
     It works like a kernel method, from inner products alone, in one pass over blocks of weights:
-    rows may be a NumPy array or :class:`~deep_learning_dynamics.views.TrackedWeights` that do not
-    fit into memory. It keeps a reference to the rows it was fitted on instead of P × r components.
+    rows may be a NumPy array or, on disk, ``deep_learning_dynamics.tracked_weights.TrackedWeights``
+    that do not fit into memory. It keeps a reference to the rows it was fitted on instead of P × r
+    components.
 
     The inner products are those of *differences along a short spanning tree* of the rows, not of
     rows with the centre taken off. Their matrix would hold squared distances with an error of

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deep_learning_dynamics import nulls, seeds
-from deep_learning_dynamics.params import Project, Trust
+from deep_learning_dynamics.params import Method, Project, Trust
 from deep_learning_dynamics.projection.against_nulls import (
     KINDS,
     Null,
@@ -72,7 +72,7 @@ def put_to_test(
     )
 
 
-def _fitted(method: Any, settings: Project, rows: Rows, task: Refit | Null) -> Any:
+def _fitted(method: Method, settings: Project, rows: Rows, task: Refit | Null) -> Any:
     does = refit if isinstance(task, Refit) else project_null
     return does(method, settings, rows, task)
 

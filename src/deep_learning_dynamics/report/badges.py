@@ -25,6 +25,32 @@ MEASURES = {
 }
 
 
+# Key in quality.json, name, explanation, and the value that chance gives.
+_FAITHFULNESS = (
+    (
+        "trustworthiness",
+        "trustworthiness",
+        "Are neighbours in the picture neighbours in weight space? 1: all of them; about 0.5: "
+        "no more than by chance.",
+        0.5,
+    ),
+    (
+        "continuity",
+        "continuity",
+        "Are neighbours in weight space neighbours in the picture? 1: all of them; about 0.5: "
+        "no more than by chance.",
+        0.5,
+    ),
+    (
+        "distance_correlation",
+        "distances",
+        "Do large distances in the picture mean large ones in weight space? Spearman's rank "
+        "correlation over all pairs of rows: 1 always, 0 not at all.",
+        0.0,
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Badge:
     """One thing that was tested; ``share`` is how full its bar is, 1 at best."""
@@ -93,33 +119,10 @@ def _bar(share: float | None) -> str:
 
 
 def _faithfulness(quality: dict[str, Any]) -> Iterator[Badge]:
-    value = quality.get("trustworthiness")
-    if value is not None:
-        yield Badge(
-            "trustworthiness",
-            index(value),
-            "Are neighbours in the picture neighbours in weight space? 1: all of them; about 0.5: "
-            "no more than by chance.",
-            2 * value - 1,
-        )
-    value = quality.get("continuity")
-    if value is not None:
-        yield Badge(
-            "continuity",
-            index(value),
-            "Are neighbours in weight space neighbours in the picture? 1: all of them; about 0.5: "
-            "no more than by chance.",
-            2 * value - 1,
-        )
-    value = quality.get("distance_correlation")
-    if value is not None:
-        yield Badge(
-            "distances",
-            index(value),
-            "Do large distances in the picture mean large ones in weight space? Spearman's rank "
-            "correlation over all pairs of rows: 1 always, 0 not at all.",
-            value,
-        )
+    for key, name, explanation, chance in _FAITHFULNESS:
+        value = quality.get(key)
+        if value is not None:
+            yield Badge(name, index(value), explanation, (value - chance) / (1 - chance))
     along = (quality.get("along_paths") or {}).get("distance_correlation") or {}
     if along.get("median") is not None:
         yield Badge(

@@ -14,6 +14,7 @@ from deep_learning_dynamics.figures.inputs import (
 )
 from deep_learning_dynamics.figures.measured import Measured, read_measured
 from deep_learning_dynamics.params import Params
+from deep_learning_dynamics.ranking import Ranked
 from deep_learning_dynamics.report.networks import Networks, read_networks
 
 
@@ -23,21 +24,6 @@ class Dataset:
 
     provenance: Provenance
     details: dict[str, Any]  # the whole of ``data/NAME.json``
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A method's place, best first; a part that is not known is None."""
-
-    rank: int
-    method: str
-    title: str
-    score: float | None
-    neighbourhoods: float | None
-    distances: float | None
-    paths: float | None
-    stability: float | None
-    reason: str
 
 
 @dataclass(frozen=True)

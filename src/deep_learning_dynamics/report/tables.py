@@ -10,8 +10,9 @@ from deep_learning_dynamics.figures.captions import NULLS
 from deep_learning_dynamics.figures.evidence import KINDS
 from deep_learning_dynamics.figures.forest import verdict
 from deep_learning_dynamics.figures.measured import TITLES, Difference
+from deep_learning_dynamics.ranking import Ranked
 from deep_learning_dynamics.report.drawing import hexadecimal
-from deep_learning_dynamics.report.gathering import Experiment, Ranked
+from deep_learning_dynamics.report.gathering import Experiment
 from deep_learning_dynamics.report.numbers import NONE, number, p_value
 
 _LEVEL = 0.05  # of adjusted p-values
