@@ -34,17 +34,24 @@ def test_training_gives_the_codebook_that_minisom_gives(rows, fitted):
     assert units == list(zip(*found, strict=True))
 
 
-@pytest.mark.parametrize("neighbourhood", ["gaussian", "mexican_hat"])
-def test_training_follows_whatever_settings_minisom_has(rows, neighbourhood):
+@pytest.mark.parametrize("decay", ["asymptotic_decay", "linear_decay_to_zero"])
+@pytest.mark.parametrize("topology", ["rectangular", "hexagonal"])
+def test_training_follows_the_settings_that_minisom_has(rows, topology, decay):
     def som():
         return MiniSom(
-            5, 6, 40, sigma=2, random_seed=1, neighborhood_function=neighbourhood, learning_rate=0.1
-        )
+            5, 6, 40, sigma=2, random_seed=1, topology=topology, decay_function=decay,
+            learning_rate=0.1,
+        )  # fmt: skip
 
     ours, theirs = som(), som()
     train(ours, rows, 150)
     theirs.train_random(rows, 150)
     np.testing.assert_allclose(ours.get_weights(), theirs.get_weights(), rtol=1e-9)
+
+
+def test_a_neighbourhood_that_is_no_gaussian_is_refused(rows):
+    with pytest.raises(ValueError, match="expected a Gaussian"):
+        train(MiniSom(5, 6, 40, neighborhood_function="mexican_hat"), rows, 150)
 
 
 def test_another_seed_gives_another_map(rows, fitted):

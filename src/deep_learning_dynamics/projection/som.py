@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.principal import principal_axes
-from deep_learning_dynamics.projection.som_training import train
 
 
 class SelfOrganisingMap(TransformerMixin, BaseEstimator):
@@ -49,6 +48,8 @@ class SelfOrganisingMap(TransformerMixin, BaseEstimator):
         Raises:
             ProjectionError: the rows do not span a plane.
         """
+        from deep_learning_dynamics.projection.som_training import train
+
         som = self.minisom(X)
         train(som, np.asarray(X, float), self.updates)
         self._keep(som)
