@@ -95,7 +95,8 @@ def _of_arm(
         squares = np.zeros((layers, taken, networks))
         for columns in _spans(size, piece_bytes // (16 * networks * taken)):
             piece = weights[mine, moments, columns].values.astype(np.float64).transpose(1, 0, 2)
-            piece -= piece.mean(axis=1, keepdims=True)
+            # Not their mean, whose rounding one network far off would put into all distances.
+            piece -= np.median(piece[:, :fellows], axis=1, keepdims=True)
             for layer, part in _parts(architecture, columns):
                 of_layer = piece[..., part]
                 products[layer] += of_layer @ of_layer[:, :fellows].transpose(0, 2, 1)

@@ -37,5 +37,5 @@ def area_under_curve(
 
 
 def final_accuracy(accuracy: Float[np.ndarray, " snapshot"]) -> float:
-    """Test accuracy at the last snapshot; NaN for a network that diverged."""
+    """Test accuracy at the last snapshot."""
     return float(accuracy[-1])

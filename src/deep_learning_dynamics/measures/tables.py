@@ -107,7 +107,8 @@ def _add(
     paths = []
     size = architecture_of(snapshots).size
     steps = snapshots["step"].values.astype(np.int64)
-    accuracy = snapshots["test_accuracy"].values.astype(np.float64)
+    # Stored in single precision, in which 0.9 would be less than 0.9.
+    accuracy = np.round(snapshots["test_accuracy"].values.astype(np.float64), 6)
     failed = [str(value) for value in snapshots["failed"].values]
     for row, member in enumerate(members_of(snapshots)):
         who = {"phase": phase, "arm": member.arm, "pair": member.pair, "failed": failed[row]}
@@ -148,10 +149,12 @@ def _path_measures(path: Path, failed: str) -> dict[str, float]:
 
 
 def _learning_measures(accuracy: np.ndarray, steps: np.ndarray, failed: str) -> dict[str, float]:
+    learnt = (area_under_curve(accuracy, steps), final_accuracy(accuracy))
+    if failed == "diverged":
+        learnt = (float("nan"),) * len(learnt)
     values = (
         *(steps_to(target, accuracy, steps) for target in TARGETS),
-        area_under_curve(accuracy, steps),
-        final_accuracy(accuracy),
+        *learnt,
         float(failed != ""),
     )
     return dict(zip(LEARNING_MEASURES, values, strict=True))
