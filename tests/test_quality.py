@@ -8,11 +8,13 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness as reference
 
 from deep_learning_dynamics.projection.faithfulness import (
-    _ranks,
+    _excess,
     distance_correlation,
+    faithfulness,
     limited,
     reconstruction_error,
     trustworthiness,
+    trustworthiness_of_rows,
 )
 from deep_learning_dynamics.projection.quality import Quality
 
@@ -82,10 +84,45 @@ def test_duplicated_rows_that_share_their_place_do_no_harm(plane, embedded):
     assert trustworthiness(apart(places), apart(twice)) == pytest.approx(1, abs=1e-3)
 
 
-def test_equal_rows_share_their_mean_rank_and_no_row_is_its_own_neighbour():
+def test_equal_rows_share_their_mean_excess_and_no_row_is_its_own_neighbour():
     line = np.array([[0.0], [0.0], [0.0], [5.0]])
-    expected = [[0, 1.5, 1.5, 3], [1.5, 0, 1.5, 3], [1.5, 1.5, 0, 3], [2, 2, 2, 0]]
-    np.testing.assert_array_equal(_ranks(apart(line)), expected)
+    # Ranks 1 and 2 by turns exceed 1 by 0 and 1; ranks 1, 2 and 3 by 0, 1 and 2.
+    expected = [[0, 0.5, 0.5, 2], [0.5, 0, 0.5, 2], [0.5, 0.5, 0, 2], [1, 1, 1, 0]]
+    np.testing.assert_array_equal(_excess(apart(line), 1), expected)
+
+
+def test_distances_that_differ_by_rounding_are_equal():
+    places = np.random.default_rng(7).integers(0, 4, size=(50, 2)).astype(float)
+    distances = apart(places)
+    rounded = distances * (1 + 1e-15 * np.random.default_rng(8).choice([-1, 1], (50, 50)))
+    np.testing.assert_allclose(_excess(rounded, 5), _excess(distances, 5))
+
+
+@pytest.mark.parametrize("rows", [15, 21, 40])
+def test_a_picture_with_all_rows_in_one_place_has_the_continuity_of_chance(rows):
+    rng = np.random.default_rng(9)
+    path = apart(rng.normal(size=(rows, 6)).cumsum(axis=0))
+    by_chance = [trustworthiness(apart(rng.normal(size=(rows, 2))), path) for _ in range(300)]
+    assert trustworthiness(np.zeros((rows, rows)), path) == pytest.approx(
+        np.mean(by_chance), abs=0.02
+    )
+
+
+def test_rows_far_away_leave_the_others_their_neighbours(plane):
+    stray = np.vstack([plane, [[1e13, 0]]])
+    shown = trustworthiness_of_rows(apart(stray), apart(stray))
+    np.testing.assert_allclose(shown[:-1], 1)
+
+
+def test_a_path_that_the_plane_shows_as_a_point_keeps_none_of_its_distances():
+    rng = np.random.default_rng(10)
+    rows, line = rng.normal(size=(40, 3)).cumsum(axis=0), np.arange(20)
+    points = np.where(np.arange(40)[:, None] < 20, rows[:, :2], 0.0)
+    along = faithfulness(apart(rows), apart(points), [line, line + 20]).along_paths
+    assert along["distance_correlation"].minimum == 0
+    still = np.where(np.arange(40)[:, None] < 20, rows, 0.0)  # a network that never moved
+    along = faithfulness(apart(still), apart(points), [line, line + 20]).along_paths
+    assert along["distance_correlation"].minimum > 0.5
 
 
 def test_spearmans_correlation_is_scipys():

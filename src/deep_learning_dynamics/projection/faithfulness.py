@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from deep_learning_dynamics.projection.quality import Spread
 
 NEIGHBOURS = 10
+ROUNDING = 1e-12  # share of a distance by which another may differ and count as equal
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def faithfulness(
         own = {
             "trustworthiness": trustworthiness(far, near),
             "continuity": trustworthiness(near, far),
-            "distance_correlation": distance_correlation(far, near),
+            "distance_correlation": _path_correlation(far, near),
         }
         for name, value in own.items():
             along.setdefault(name, []).extend([] if value is None else [value])
@@ -90,8 +91,7 @@ def trustworthiness_of_rows(
     k = limited(neighbours, rows)
     if k < 1:
         return None
-    excess = np.maximum(_ranks(distances) - k, 0)
-    penalty = (_nearest(plane, k) * excess).sum(axis=1)
+    penalty = (_nearest(plane, k) * _excess(distances, k)).sum(axis=1)
     return 1 - penalty * 2 / (k * (2 * rows - 3 * k - 1))
 
 
@@ -121,13 +121,41 @@ def reconstruction_error(
     return float(((rows - rebuilt) ** 2).sum() / variance)
 
 
-def _ranks(distances: Float[np.ndarray, "row row"]) -> Float[np.ndarray, "row row"]:
-    """1 for the row's nearest other row, and so on; equal distances share their mean rank."""
-    from scipy.stats import rankdata
+def _path_correlation(
+    distances: Float[np.ndarray, "row row"], plane: Float[np.ndarray, "row row"]
+) -> float | None:
+    """As :func:`distance_correlation`; 0 for a path that the plane shows as a single point."""
+    found = distance_correlation(distances, plane)
+    if found is None and distance_correlation(distances, distances) is not None:
+        return 0.0
+    return found
 
+
+def _excess(distances: Float[np.ndarray, "row row"], k: int) -> Float[np.ndarray, "row row"]:
+    """By how much each row's rank as a neighbour of another exceeds k, 0 where it does not.
+
+    The nearest has rank 1. Of equal distances, the expected value if ties are decided by lot.
+    """
     apart = distances.astype(float)
-    np.fill_diagonal(apart, -1)  # before all others, duplicates included: rank 1, taken off again
-    return rankdata(apart, axis=1) - 1
+    np.fill_diagonal(apart, -1)  # rank 0, before all others, duplicates included
+    order = np.argsort(apart, axis=1, kind="stable")
+    ascending = np.take_along_axis(apart, order, axis=1)
+    ranks = np.arange(len(apart))
+    begins = np.diff(ascending, axis=1, prepend=-2) > ROUNDING * np.abs(ascending)
+    ends = np.roll(begins, -1, axis=1)
+    ends[:, -1] = True
+    first = np.maximum.accumulate(np.where(begins, ranks, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, ranks, len(apart))[:, ::-1], axis=1)[:, ::-1]
+    mean = (_triangular(last - k) - _triangular(first - 1 - k)) / (last - first + 1)
+    excess = np.empty_like(apart)
+    np.put_along_axis(excess, order, mean, axis=1)
+    return excess
+
+
+def _triangular(number: Int[np.ndarray, "row row"]) -> Int[np.ndarray, "row row"]:
+    """1 + 2 + … + number; 0 where there is nothing to add."""
+    number = np.maximum(number, 0)
+    return number * (number + 1) // 2
 
 
 def _nearest(plane: Float[np.ndarray, "row row"], k: int) -> Float[np.ndarray, "row row"]:
@@ -135,8 +163,7 @@ def _nearest(plane: Float[np.ndarray, "row row"], k: int) -> Float[np.ndarray, "
     apart = plane.astype(float)
     np.fill_diagonal(apart, np.inf)
     edge = np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
-    # Places that differ by rounding alone are one place.
-    tolerance = 1e-12 * np.max(plane, initial=0)
+    tolerance = ROUNDING * edge
     inside: Bool[np.ndarray, "row row"] = apart < edge - tolerance
     tied = np.abs(apart - edge) <= tolerance
     places = k - inside.sum(axis=1, keepdims=True)
