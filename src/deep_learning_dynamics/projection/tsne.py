@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.principal import principal_plane
+from deep_learning_dynamics.projection.reach import within_reach
 
 
 class TSNE(TransformerMixin, BaseEstimator):
@@ -81,7 +82,7 @@ class TSNE(TransformerMixin, BaseEstimator):
         )
         neighbours = len(self.rows_) - 1
         new = placed.transform(
-            np.asarray(X, float),
+            within_reach(X, self.rows_),
             k=min(25, neighbours),
             perplexity=min(5.0, neighbours / 3),
         )

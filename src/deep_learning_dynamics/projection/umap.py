@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.principal import principal_plane
+from deep_learning_dynamics.projection.reach import within_reach
 
 
 class UMAP(TransformerMixin, BaseEstimator):
@@ -57,7 +58,7 @@ class UMAP(TransformerMixin, BaseEstimator):
         # The graph is made again (0.1 s); the layout is not.
         fitted = self._fitted(self.embedding_, epochs=0)
         fitted.embedding_, fitted.n_epochs = self.embedding_, None
-        return fitted.transform(self._scaled(X))
+        return fitted.transform(self._scaled(within_reach(X, self.rows_)))
 
     def _fitted(self, start: Float[np.ndarray, "row 2"], epochs: int | None) -> Any:
         import umap
