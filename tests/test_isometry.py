@@ -173,6 +173,14 @@ def test_a_row_that_is_not_finite_is_refused(paths):
         Isometry(block_bytes=2 * 80 * 8 * 100).fit(paths)
 
 
+def test_other_rows_are_not_taken_for_those_it_was_fitted_on(paths):
+    fitted = Isometry().fit(paths)
+    fitted.attach(paths.copy())
+    for others in (paths[::-1], paths[:, :2000]):
+        with pytest.raises(ProjectionError, match=r"not as far apart .*the same rows in the same"):
+            fitted.attach(others)
+
+
 def test_one_row_is_refused():
     with pytest.raises(ProjectionError, match=r"There are 1 rows.*expected at least 2"):
         Isometry().fit(np.ones((1, 5)))

@@ -16,7 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.projection.threads import processors, threads_for
-from deep_learning_dynamics.tracked_weights import read, read_as_stored, shape_of, spans
+from deep_learning_dynamics.tracked_weights import (
+    TrackedWeights,
+    read,
+    read_as_stored,
+    shape_of,
+    spans,
+)
 
 IN_CACHE = 2**11  # columns that are multiplied at once
 IN_TREE = 2**15  # columns by which neighbours are found
@@ -170,6 +176,14 @@ class Isometry(TransformerMixin, BaseEstimator):
                 f"The projector was fitted on {len(self.coordinates_)} rows, {shape_of(rows)[0]} "
                 "were given; expected the same rows. Give those of view.usable."
             )
+        end = int(self.lengths_.argmax())
+        ends = [end, int(self.parents_[end])]
+        if not np.isclose(_distance(rows, *ends), self.lengths_[end], rtol=1e-6):
+            raise ProjectionError(
+                f"Rows {ends[0]} and {ends[1]} are not as far apart as those that it was fitted "
+                "on; expected the same rows in the same order, of the same layers (track in "
+                "params.yaml). Give those of view.usable."
+            )
         self._rows = rows
         return self
 
@@ -180,6 +194,17 @@ class Isometry(TransformerMixin, BaseEstimator):
                 f"Rows have {found} weights; expected {expected}, as the rows it was fitted on. "
                 "Track the same layers (track in params.yaml)."
             )
+
+
+def _distance(rows: Any, one: int, other: int) -> float:
+    """Between two of the rows."""
+    pair = np.array([one, other])
+    both = rows.take(pair) if isinstance(rows, TrackedWeights) else np.asarray(rows)[pair]
+    squared = 0.0
+    for columns in spans(64 * 2**20, both):
+        first, second = read(both, columns)
+        squared += ((first - second) ** 2).sum()
+    return float(np.sqrt(squared))
 
 
 def pairwise_distances(X: Any) -> Float[np.ndarray, "row row"]:
