@@ -160,7 +160,6 @@ def test_failed_networks_are_flagged_and_do_no_harm(run):
     assert outcome.failed == ("", "dead", "diverged")
     assert stored["failed"].values.tolist() == ["", "dead", "diverged"]
     np.testing.assert_array_equal(stored["weights"].values[0], sound)
-    assert np.isnan(stored["test_accuracy"].values[2, 1:]).all(), "not the share of zeros"
     summary = training.summary(outcome, members, "scratch")
     assert summary["failed"] == 2
     assert np.isfinite(summary["test_loss"]["median"])

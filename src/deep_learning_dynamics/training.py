@@ -252,7 +252,10 @@ def _schedule(settings: Pretrain, examples: int) -> Schedule:
 def _loss_and_accuracy(
     ensemble: Ensemble, images: Images, labels: Int[Tensor, " example"]
 ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
-    """Mean cross-entropy in nats and the share of correct predictions, NaN where there is none."""
+    """Mean cross-entropy in nats and the share of correct predictions.
+
+    A network that diverged predicts the first class: logits that are not numbers have no largest.
+    """
     loss = torch.zeros(ensemble.networks, device=ensemble.device)
     correct = torch.zeros(ensemble.networks, device=ensemble.device)
     for start in range(0, len(labels), EXAMPLES_AT_ONCE):
@@ -261,6 +264,4 @@ def _loss_and_accuracy(
         index = labels[span].expand(ensemble.networks, 1, -1)
         loss += (torch.logsumexp(logits, dim=1) - logits.gather(1, index)[:, 0]).sum(1)
         correct += (logits.argmax(1) == labels[span]).sum(1)
-    # The largest of logits that are not numbers would be the first: the share of zeros.
-    accuracy = torch.where(loss.isnan(), torch.nan, correct / len(labels))
-    return (loss / len(labels)).cpu().numpy(), accuracy.cpu().numpy()
+    return (loss / len(labels)).cpu().numpy(), (correct / len(labels)).cpu().numpy()
