@@ -72,6 +72,8 @@ class TestReading:
             (["train.epochs"], "expected KEY=VALUE, such as -S train.epochs=20"),
             (["=3"], "expected KEY=VALUE"),
             (["seed=[1"], "-S seed=[1: the value is not valid YAML: expected ',' or ']'"),
+            (["seed=2024-02-30"], "the value is not valid YAML: day is out of range"),
+            (["seed=!!int abc"], "the value is not valid YAML: invalid literal for int()"),
             (["seed=1", "seed=2"], "-S seed=2: seed is set already; expected each key once"),
             (["train={}", "train.epochs=2"], "train is set already"),
         ],
@@ -215,10 +217,47 @@ class TestForAWhile:
     def test_a_second_one_at_the_same_time_is_refused(self, project):
         with (
             settings.in_place(project, {"train.epochs": 20}),
-            pytest.raises(DynamicsError, match="set for another run that is still at work"),
+            pytest.raises(
+                DynamicsError, match="Another dynamics command is at work in this project"
+            ),
             settings.in_place(project, {"train.epochs": 30}),
         ):
             pass
+        assert (project / "params.yaml").read_bytes() == PATH.read_bytes()
+
+    def test_a_run_that_sets_nothing_is_alone_too(self, project):
+        """Or its stages could read what another has set."""
+        with (
+            settings.in_place(project, {}),
+            pytest.raises(DynamicsError, match="Another dynamics command is at work"),
+            settings.in_place(project, {"train.epochs": 30}),
+        ):
+            pass
+        assert (project / "params.yaml").read_bytes() == PATH.read_bytes()
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_kill_and_a_closed_terminal_end_it_and_its_children_as_ctrl_c_does(
+        self, project, number
+    ):
+        child = "import time\ntry: print('in', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('told')"
+        program = (
+            "import subprocess, sys; from pathlib import Path\n"
+            "from deep_learning_dynamics.lab import settings\n"
+            "with settings.in_place(Path.cwd(), {'train.epochs': 20}):\n"
+            "    child = subprocess.Popen([sys.executable, '-c', sys.argv[1]])\n"
+            "    try: child.wait()\n"
+            "    finally: child.wait()"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, child],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout.readline() == b"in\n"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+        assert output == b"told\n"
+        assert errors.endswith(b"KeyboardInterrupt\n")
         assert (project / "params.yaml").read_bytes() == PATH.read_bytes()
 
     def test_after_a_killed_process_the_next_command_puts_it_back(self, project, capsys):

@@ -48,8 +48,11 @@ app.command(epilog=run.EPILOG, context_settings=run.CONTEXT)(run.run)
 def check() -> None:
     """Check params.yaml without running anything; exit status 2 if it has a mistake."""
     from deep_learning_dynamics import params
+    from deep_learning_dynamics.lab import settings
 
-    params.load(_root() / "params.yaml")
+    root = _root()
+    settings.recover(root)
+    params.load(root / "params.yaml")
     print("params.yaml is valid.")
 
 
@@ -67,7 +70,11 @@ def track() -> None:
 def ui(
     port: Annotated[
         int | None,
-        typer.Option(help="Port on 127.0.0.1; the next free one from 5000 on if left out."),
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Port on 127.0.0.1; the next free one from 5000 on if left out.",
+        ),
     ] = None,
 ) -> None:
     """Show the experiments in the browser: MLflow's UI for the store in use, until Ctrl-C."""

@@ -18,6 +18,7 @@ def values(root: Path, texts: Sequence[str], given: Options) -> dict[str, Any]:
     Raises:
         ParamsError: a value is not allowed, or a key is set in both ways.
     """
+    settings.recover(root)
     path = root / "params.yaml"
     assigned = settings.assignments(texts)
     translation = translated(given, settings.with_values(parameters.read(path), assigned))

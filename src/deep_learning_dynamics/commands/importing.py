@@ -28,6 +28,7 @@ def import_records(
     from deep_learning_dynamics.lab import records_2020, settings
 
     root = experiments.project_root(Path.cwd())
+    settings.recover(root)
     path = root / "params.yaml"
     if path.exists() and not path.read_text(encoding="utf-8").strip():
         raise ParamsError(

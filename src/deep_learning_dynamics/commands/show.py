@@ -1,5 +1,6 @@
 """``dynamics show``: a run's report in the browser, or its files in a folder of one's own."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -35,8 +36,8 @@ def show(
         print(f"The {what} of {record} are in {folder}")
         return
     # It outlives this command: whoever opens the file may do so only after we are gone.
-    scratch = Path(tempfile.gettempdir()) / "dynamics-show"
-    scratch.mkdir(exist_ok=True)
+    scratch = Path(tempfile.gettempdir()) / f"dynamics-show-{os.getuid()}"
+    scratch.mkdir(mode=0o700, exist_ok=True)
     if method is not None:
         path = showing.figure(connection, record, method, scratch)
     else:

@@ -17,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.errors import DynamicsError, ParamsError
+from deep_learning_dynamics.lab.interrupts import like_ctrl_c
 from deep_learning_dynamics.params import Params
 
 ORIGIN = "params.yaml with -S"  # where values came from, in messages
@@ -87,21 +88,22 @@ def written(value: Any) -> str:
 def in_place(root: Path, values: Mapping[str, Any]) -> Iterator[bool]:
     """Set dotted keys in ``params.yaml`` for as long as the block runs; then it is as it was.
 
-    The block gets whether anything differs from what the file says.
+    The block gets whether anything differs from what the file says. It is alone in the project even
+    if nothing does, so that no other run sets keys while its stages read the file.
 
     Should this process die in the block, :func:`recover` puts the file back. What a person wrote
     into it in the meantime stays.
 
     Raises:
-        DynamicsError: another process has set keys for its own run.
+        DynamicsError: another run is at work in the project.
     """
     path, kept = root / "params.yaml", root / KEPT
-    plain = parameters.read(path)
-    if with_values(plain, values) == plain:
-        yield False
-        return
-    with _alone(kept):
+    with alone(root), like_ctrl_c():
         _restore(path, kept)
+        plain = parameters.read(path)
+        if with_values(plain, values) == plain:
+            yield False
+            return
         before, during = path.read_bytes(), text_with(path, values).encode()
         (kept / "before").write_bytes(before)
         (kept / "during").write_bytes(during)
@@ -117,7 +119,7 @@ def recover(root: Path) -> None:
     kept = root / KEPT
     if not (kept / "during").exists():
         return
-    with _alone(kept):
+    with alone(root):
         if _restore(root / "params.yaml", kept):
             print("params.yaml is again as it was before a run that was killed.")
 
@@ -139,7 +141,7 @@ def _collected(texts: Sequence[str], read: Any) -> dict[str, Any]:
 def _value(text: str, value: str) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(value)
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # the latter from a date that is none, for example
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise ParamsError(f"-S {text}: the value is not valid YAML: {reason}") from None
 
@@ -203,17 +205,23 @@ def _reads_as(text: str, expected: Any) -> bool:
 
 
 @contextmanager
-def _alone(kept: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
+    """Keep other runs from changing ``params.yaml`` for as long as the block runs.
+
+    Raises:
+        DynamicsError: one is at work.
+    """
     import fcntl
 
+    kept = root / KEPT
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process
         except BlockingIOError:
             raise DynamicsError(
-                "params.yaml is set for another run that is still at work; expected to be alone. "
-                "Wait until it ends, or stop it with Ctrl-C."
+                "Another dynamics command is at work in this project, and params.yaml may be set "
+                "for its run; expected to be alone. Wait until it ends, or stop it with Ctrl-C."
             ) from None
         yield
 

@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics import tracking
-from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.experiments import InterruptionError, environment
+from deep_learning_dynamics.lab import settings
 from deep_learning_dynamics.lab.experiment_queue import PENDING, ExperimentQueue
 from deep_learning_dynamics.lab.settings import written
 from deep_learning_dynamics.lab.sweep_plan import Experiment, Sweep, combinations, plan
@@ -21,6 +23,7 @@ from deep_learning_dynamics.tracking.store import Connection, connect, reaching,
 TAG = "sweep"  # on runs: the names of the sweeps that a run belongs to
 TIMEOUT = 60  # seconds for one request to a server
 INTERVAL = 2.0  # seconds between looks at the queue
+SILENCE = 120.0  # seconds that MLflow may not answer for while experiments run
 LOST = 20.0  # seconds without any worker after which what was running is given up
 MANY = 6  # runs to name on one line
 FETCH = ("fetch@mnist", "fetch@omniglot")
@@ -50,37 +53,49 @@ def run(root: Path, tried: Mapping[str, Sequence[Any]], jobs: int) -> None:
         SweepError: the project is not ready for it, or an experiment failed.
         InterruptionError: Ctrl-C; what was running is stopped, and what waited is taken back.
     """
-    experiments = combinations(root / "params.yaml", tried)
+    settings.recover(root)
+    combinations(root / "params.yaml", tried)  # a mistake of usage is said before anything else
     _check(root)
-    data = None
-    if not any(key.partition(".")[0] == DATA for key in tried):
-        data = _fetch(root)
-    sweep = plan(root, experiments, data)
-    progress = Progress(sweep)
-    connection = connect(store_of(root), TIMEOUT)
-    for experiment, record in _complete(connection, sweep, experiments):
-        _tag(connection, record, sweep.name)
-        progress.records[experiment] = record
-    waiting = [each for each in experiments if each not in progress.records]
-    print(f"{sweep.name}: {len(experiments)} experiments, {len(waiting)} to run", flush=True)
-    if waiting:
-        _run(root, connection, progress, waiting, jobs)
+    queue = ExperimentQueue(root)
+    names: dict[Experiment, str] = {}
+    with _taking_back(queue, names):
+        with settings.alone(root):  # DVC queues params.yaml as it is
+            connection, progress = _begun(root, tried)
+            sweep = progress.sweep
+            waiting = [each for each in sweep.experiments if each not in progress.records]
+            print(
+                f"{sweep.name}: {len(sweep.experiments)} experiments, {len(waiting)} to run",
+                flush=True,
+            )
+            if waiting:
+                _enqueue(queue, sweep, waiting, names)
+        if waiting:
+            with shown(sweep.name, len(waiting)) as show:
+                _wait(queue, connection, progress, names, jobs, show)
     print(table(progress))
     if progress.failed:
         first = next(iter(progress.failed.values()))
         raise SweepError(
-            f"{len(progress.failed)} of {len(experiments)} experiments failed; see what one said "
-            f"with: dvc queue logs {first}"
+            f"{len(progress.failed)} of {len(sweep.experiments)} experiments failed; see what one "
+            f"said with: dvc queue logs {first}"
         )
-    print(
-        f"\nIn MLflow (make ui, or dynamics ui): search for tags.{TAG} LIKE '%{sweep.name}%'\n"
-        f"Compare: dynamics compare {_names_to_compare(progress)}"
-    )
+    print(f"\nIn MLflow (make ui, or dynamics ui): search for tags.{TAG} LIKE '%{sweep.name}%'")
+    runs = [progress.records[each].name for each in sweep.experiments]
+    if len(runs) > 1:
+        which = "Compare" if len(runs) <= MANY else "Compare some"
+        print(f"{which}: dynamics compare {' '.join(runs[:MANY])}")
 
 
-def _names_to_compare(progress: Progress) -> str:
-    names = [progress.records[each].name for each in progress.sweep.experiments]
-    return " ".join(names if len(names) <= MANY else [*names[:MANY], "..."])
+def _begun(root: Path, tried: Mapping[str, Sequence[Any]]) -> tuple[Connection, Progress]:
+    """The sweep as far as MLflow has it."""
+    experiments = combinations(root / "params.yaml", tried)
+    data = None
+    if not any(key.partition(".")[0] == DATA for key in tried):
+        data = _fetch(root)
+    progress = Progress(plan(root, experiments, data))
+    connection = connect(store_of(root), TIMEOUT)
+    _note_complete(connection, progress, experiments)
+    return connection, progress
 
 
 def table(progress: Progress) -> str:
@@ -151,45 +166,50 @@ def _fetch(root: Path) -> str:
     return tracking.fingerprint(root).data
 
 
-def _run(
-    root: Path,
-    connection: Connection,
-    progress: Progress,
-    waiting: Sequence[Experiment],
-    jobs: int,
-) -> None:
-    queue = ExperimentQueue(root)
-    if not queue.workers():  # what was running when the machine went down is lost
-        states = queue.states()
-        mine = f"{progress.sweep.name}-"
-        queue.give_up([n for n in states if n.startswith(mine) and states[n] == "Running"])
-    queue.end_idle()
-    names = _names(queue, progress.sweep, waiting)
+@contextmanager
+def _taking_back(queue: ExperimentQueue, names: Mapping[Experiment, str]) -> Iterator[None]:
+    """At Ctrl-C stop what runs, and take the experiments of these names out of the queue."""
     try:
-        states = queue.states()
-        new = {
-            names[each]: {key: written(value) for key, value in each.values.items()}
-            for each in waiting
-            if states.get(names[each]) not in PENDING
-        }
-        mine = set(names.values())
-        others = [n for n, state in states.items() if state == "Queued" and n not in mine]
-        if others:
-            print(
-                f"note: {len(others)} other experiments wait in DVC's queue and run before these; "
-                "dvc queue remove --queued takes them out",
-                flush=True,
-            )
-        for _ in queue.add(new):
-            pass
-        with shown(progress.sweep.name, len(waiting)) as show:
-            _wait(queue, connection, progress, names, jobs, show)
+        yield
     except KeyboardInterrupt:
+        if not names:  # nothing was queued yet
+            raise InterruptionError("interrupted; the same command continues") from None
         print("\nStopping what is running ...", file=sys.stderr, flush=True)
         queue.interrupt()  # first, or a worker could take the next one meanwhile
         states = queue.states()
         queue.remove([name for name in names.values() if states.get(name) == "Queued"])
         raise InterruptionError("interrupted; the same command continues") from None
+
+
+def _enqueue(
+    queue: ExperimentQueue,
+    sweep: Sweep,
+    waiting: Sequence[Experiment],
+    names: dict[Experiment, str],
+) -> None:
+    """See to it that all are in the queue; fills in ``names``, what DVC calls each."""
+    if not queue.workers():  # what was running when the machine went down is lost
+        states = queue.states()
+        mine = f"{sweep.name}-"
+        queue.give_up([n for n in states if n.startswith(mine) and states[n] == "Running"])
+    queue.end_idle()
+    names |= _names(queue, sweep, waiting)
+    states = queue.states()
+    new = {
+        names[each]: {key: written(value) for key, value in each.values.items()}
+        for each in waiting
+        if states.get(names[each]) not in PENDING
+    }
+    mine = set(names.values())
+    others = [n for n, state in states.items() if state == "Queued" and n not in mine]
+    if others:
+        print(
+            f"note: {len(others)} other experiments wait in DVC's queue and run before these; "
+            "dvc queue remove --queued takes them out",
+            flush=True,
+        )
+    for _ in queue.add(new):
+        pass
 
 
 def _names(
@@ -218,13 +238,21 @@ def _wait(
     """Until every experiment is complete or failed."""
     open_ = dict(names)
     alone_since = None  # when there was last a worker
+    answered = time.monotonic()  # when MLflow did last
     queue.start(min(jobs, len(open_)))
     while open_:
         states = queue.states()
         done = [each for each, name in open_.items() if states.get(name) in ("Success", "Failed")]
-        for experiment, record in _complete(connection, progress.sweep, done):
-            _tag(connection, record, progress.sweep.name)
-            progress.records[experiment] = record
+        try:
+            _note_complete(connection, progress, done)
+            answered = time.monotonic()
+        except TrackingError as error:
+            if time.monotonic() - answered > SILENCE:
+                raise SweepError(
+                    f"{error}\nThe experiments go on all the same; the same command watches them "
+                    "again, and dvc queue stop --kill ends them."
+                ) from None
+            done = []  # ask again
         for experiment in done:
             name = open_.pop(experiment)
             if experiment not in progress.records:
@@ -245,6 +273,14 @@ def _wait(
             queue.start(min(jobs, len(open_)))
             alone_since = None
         time.sleep(INTERVAL)
+
+
+def _note_complete(
+    connection: Connection, progress: Progress, experiments: Iterable[Experiment]
+) -> None:
+    for experiment, record in _complete(connection, progress.sweep, experiments):
+        _tag(connection, record, progress.sweep.name)
+        progress.records[experiment] = record
 
 
 def _complete(
