@@ -103,6 +103,17 @@ def test_it_opens_without_an_error_a_request_or_a_network(opened):
     picture(page, "opened")
 
 
+def test_a_logarithmic_axis_has_numbers_however_narrow_it_is(opened):
+    page = opened()
+    for low, high in ((1.2, 2.4), (2.28, 2.62), (2.25, 3.5), (0.026, 0.044), (1e-3, 1e3)):
+        ticks = page.evaluate(
+            "([low, high]) => report.logTicks(Math.log10(low), Math.log10(high))", [low, high]
+        )
+        assert 3 <= len(ticks) <= 7
+        assert all(0.999 * low < value < 1.001 * high for value, _ in ticks)
+        assert len({text for _, text in ticks}) == len(ticks)
+
+
 def test_the_slider_lets_the_paths_grow(opened):
     page = opened()
     times = page.evaluate("report.times")

@@ -12,7 +12,11 @@ from deep_learning_dynamics.figures import captions, palette, style
 from deep_learning_dynamics.figures.epochs import scale_epochs
 from deep_learning_dynamics.figures.inputs import Provenance
 from deep_learning_dynamics.figures.palette import AccuracyScale
-from deep_learning_dynamics.figures.panels import draw_row_of_signs, finish_panel
+from deep_learning_dynamics.figures.panels import (
+    draw_row_of_signs,
+    finish_panel,
+    scale_logarithmically,
+)
 from deep_learning_dynamics.figures.paths import DASHES
 from deep_learning_dynamics.figures.scores import Scores
 
@@ -53,7 +57,8 @@ def learning_curves_figure(
     _scale_accuracy(axes[0], training)
     finish_panel(axes[0], "Test accuracy on MNIST (%)", "epochs on MNIST")
     _draw(axes[1], training, "test_loss")
-    _scale_loss(axes[1], training)
+    steady = [curve.test_loss for curve in training if curve.failed != "diverged"]
+    scale_logarithmically(axes[1], np.concatenate([*steady, np.empty(0)]))
     finish_panel(axes[1], "Test loss on MNIST (nats)", "epochs on MNIST")
     if pretraining:
         _draw_pretraining(axes[2], pretraining, omniglot)
@@ -109,26 +114,6 @@ def _scale_accuracy(axes: Axes, curves: Sequence[Scores]) -> None:
     axes.set_yticks(ticks, [f"{100 * tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.set_ylim(max(scale.low - 0.06, -0.02), 1 - (1 - scale.high) * 0.9)
-
-
-def _scale_loss(axes: Axes, curves: Sequence[Scores]) -> None:
-    """Logarithmic, over the losses of the networks that did not diverge."""
-    steady = [curve.test_loss for curve in curves if curve.failed != "diverged"]
-    values = np.concatenate([*steady, np.empty(0)])
-    values = values[np.isfinite(values) & (values > 0)]
-    axes.set_yscale("log")
-    if values.size == 0:
-        return
-    low, high = float(values.min()) * 0.88, float(values.max()) * 1.15
-    ticks: list[float] = []
-    for bases in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), np.arange(10, 100) / 10):
-        if len(ticks) < 3:
-            every = [float(base * 10.0**power) for power in range(-12, 13) for base in bases]
-            ticks = [tick for tick in every if low <= tick <= high]
-    ticks = ticks[:: 1 + len(ticks) // 8]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_yticks([], minor=True)
-    axes.set_ylim(low, high)
 
 
 def _draw_pretraining(axes: Axes, curves: Sequence[Scores], omniglot: Provenance) -> None:

@@ -11,7 +11,12 @@ from deep_learning_dynamics.figures import captions, palette, style
 from deep_learning_dynamics.figures.epochs import scale_epochs
 from deep_learning_dynamics.figures.inputs import Provenance
 from deep_learning_dynamics.figures.measured import Measured
-from deep_learning_dynamics.figures.panels import finish_page, finish_panel, page_of_panels
+from deep_learning_dynamics.figures.panels import (
+    finish_page,
+    finish_panel,
+    page_of_panels,
+    scale_logarithmically,
+)
 
 PANELS = {
     "speed": "Speed (distance per step)",
@@ -71,23 +76,10 @@ def _draw(axes: Axes, measured: Measured, name: str) -> None:
     scale_epochs(axes, measured.curves[0].epochs)
     finish_panel(axes, PANELS[name], "epochs on MNIST")
     if name == "speed":
-        _scale_speed(axes, np.concatenate(drawn))
+        # Logarithmic: the first steps are many times as long as the last.
+        scale_logarithmically(axes, np.concatenate(drawn))
     elif name == "turning_angle":
         axes.axhline(90, color=palette.QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
         axes.set(ylim=(0, 180), yticks=[0, 45, 90, 135, 180])
     else:
         axes.set_ylim(bottom=0)
-
-
-def _scale_speed(axes: Axes, values: Float[np.ndarray, " value"]) -> None:
-    """Logarithmic: the first steps are many times as long as the last."""
-    values = values[np.isfinite(values) & (values > 0)]
-    if values.size == 0:
-        return
-    low, high = float(values.min()) * 0.85, float(values.max()) * 1.2
-    axes.set(yscale="log", ylim=(low, high))
-    ticks = [base * 10.0**power for power in range(-12, 13) for base in (1, 2, 5)]
-    ticks = [tick for tick in ticks if low <= tick <= high]
-    ticks = ticks[:: 1 + len(ticks) // 8]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_yticks([], minor=True)

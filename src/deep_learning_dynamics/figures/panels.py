@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,6 +48,24 @@ def finish_panel(axes: Axes, title: str, xlabel: str) -> None:
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def scale_logarithmically(axes: Axes, values: Float[np.ndarray, " value"]) -> None:
+    """A logarithmic y-axis that holds the values, with a few round numbers however narrow it is."""
+    axes.set_yscale("log")
+    values = values[np.isfinite(values) & (values > 0)]
+    if values.size == 0:
+        return
+    low, high = float(values.min()) * 0.88, float(values.max()) * 1.15
+    ticks: list[float] = []
+    for bases in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), np.arange(10, 100) / 10):
+        if len(ticks) < 3:
+            every = [float(base * 10.0**power) for power in range(-12, 13) for base in bases]
+            ticks = [tick for tick in every if low <= tick <= high]
+    ticks = ticks[:: 1 + len(ticks) // 8]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(low, high)
 
 
 def finish_page(

@@ -15,17 +15,17 @@ const SCALES = {
 };
 
 function logTicks(low, high) {
-  for (const bases of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7]]) {
+  const tenths = Array.from({ length: 90 }, (_, tenth) => (10 + tenth) / 10);
+  for (const bases of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], tenths]) {
     const ticks = [];
     for (let power = -9; power < 10; power++)
       for (const base of bases) ticks.push(base * 10 ** power);
     const seen = ticks.filter((tick) => low <= Math.log10(tick) && Math.log10(tick) <= high);
-    if (seen.length >= 3)
+    if (seen.length >= 3 || bases === tenths)
       return seen
         .filter((_, index) => index % Math.ceil(seen.length / 7) === 0)
         .map((tick) => [tick, String(+tick.toPrecision(2))]);
   }
-  return [];
 }
 
 // A pair has one distance, whichever of the two is asked.

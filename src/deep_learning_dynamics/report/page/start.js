@@ -205,4 +205,4 @@ function begin() {
 
 begin();
 // For tests and for the curious.
-window.report = { drew: 0, state, data: DATA, times: TIMES, panels, moveTo, highlight };
+window.report = { drew: 0, state, data: DATA, times: TIMES, panels, moveTo, highlight, logTicks };
