@@ -1,5 +1,6 @@
 """The command ``dynamics`` as people meet it: in a shell, with the real DVC and MLflow."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,10 +11,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from project_folder import ROOT, finished_project
 from typer.testing import CliRunner
 
+from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics import tracking
 from deep_learning_dynamics.cli import app
 from deep_learning_dynamics.tracking.runs import find_run
@@ -130,6 +133,36 @@ class TestExitStatus:
         assert result.stderr.startswith("error: There is no run 'nobody'; expected an id")
         assert result.stderr.count("\n") == 1
 
+    def test_an_address_that_is_none_is_a_failure(self, project, monkeypatch):
+        for address in ("http://[::1", "http://localhost:abc"):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+            for command in ("list", "ui"):
+                result = CliRunner().invoke(app, [command])
+                assert result.exit_code == 1
+                assert result.stderr.startswith("error: MLFLOW_TRACKING_URI is no address: ")
+                assert result.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("port", ["70000", "-1", "0"])
+    def test_a_port_that_does_not_exist_is_a_mistake_of_usage(self, project, port):
+        result = CliRunner().invoke(app, ["ui", "--port", port])
+        assert result.exit_code == 2
+        assert "--port" in result.stderr
+
+    @pytest.mark.parametrize("setting", ["train={[1]: 2}", "train={2024-01-01: 2}", "seed=&a [*a]"])
+    def test_values_that_no_file_could_have_are_mistakes_of_usage(self, project, setting):
+        result = CliRunner().invoke(app, ["run", "-S", setting])
+        assert result.exit_code == 2, result.output
+        assert result.stderr.startswith("error: params.yaml with -S: ")
+
+    def test_layers_that_are_no_numbers_are_said_beside_an_option_of_2020(self, project):
+        path = project.root / "params.yaml"
+        raw = parameters.read(path)
+        raw["network"]["hidden_layers"] = [[8]]
+        path.write_text(json.dumps(raw))  # which is YAML too
+        result = CliRunner().invoke(app, ["run", "--depth", "3"])
+        assert result.exit_code == 2, result.output
+        assert "network.hidden_layers is []; expected --width beside it" in result.stderr
+
 
 class TestCheck:
     def test_a_valid_file_is_said_to_be_valid_from_any_folder_of_the_project(
@@ -222,7 +255,10 @@ class TestRun:
         )
         assert "best projection      pca (score 0.90 of 1)" in summary
         assert "data                 MNIST · OMNIGLOT\n" in summary
-        assert "report               report/index.html (dynamics show opens it)\n" in summary
+        assert (
+            f"report               report/index.html (dynamics show {run.info.run_name} opens it)\n"
+            in summary
+        )
         assert "figures              figures/\n" in summary
         assert "make ui, or dynamics ui" in summary
         assert first.stdout.count("best projection") == 1
@@ -283,6 +319,22 @@ class TestUi:
         assert process.wait(30) == 0
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(server)
+
+    def test_it_says_so_when_the_server_ends_by_itself(self, project):
+        tracking.complete(project.root)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from deep_learning_dynamics.cli import app; app()", "ui"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3):
+            assert process.stdout.readline()
+        [server] = psutil.Process(process.pid).children()
+        server.kill()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert errors.startswith("error: MLflow's server ended with status -9. See ")
 
     def test_a_taken_port_is_one_clear_line(self, project):
         with socket.socket() as taken:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from conftest import ROOT
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from deep_learning_dynamics import params as parameters
@@ -119,6 +120,12 @@ class TestCarriedOver:
             usual.pretrain,
             usual.data,
         )
+
+    def test_what_yaml_could_not_hold_is_left_out_of_a_note(self, record):
+        path = record(notes="a \a bell\nand \x00 nothing")
+        text = records_2020.as_yaml(records_2020.carried(path, PATH), PATH)
+        assert text.splitlines()[0].endswith(": a bell and nothing")
+        assert YAML(typ="safe", pure=True).load(text)["train"]["arms"] == ["scratch"]
 
     @pytest.mark.parametrize("notes", ["...", "", None])
     def test_the_scripts_own_dots_are_no_note(self, record, notes):

@@ -176,6 +176,15 @@ def test_in_a_repository_runs_are_compared_with_the_committed_parameters(tmp_pat
     ]
 
 
+@pytest.mark.parametrize("text", ["", "- a list\n", "<<<<<<< HEAD\nseed: 0\n=======\n"])
+def test_a_damaged_committed_file_is_no_pattern(tmp_path, runs, text):
+    (tmp_path / "params.yaml").write_text(text)
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
+    assert defaults_of(tmp_path, runs.records).origin == "what most runs have"
+
+
 class TestShow:
     @pytest.fixture
     def shown(self, runs, monkeypatch):
@@ -210,6 +219,15 @@ class TestShow:
         path = Path(result.stdout.strip())
         original = runs.projects[1].root / "figures" / "som" / "som.png"
         assert path.read_bytes() == original.read_bytes()
+
+    def test_a_folder_that_is_a_file_is_said_and_left_alone(self, runs, shown, tmp_path):
+        (tmp_path / "file").write_text("mine")
+        for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+            result = shown(runs.records[1].name, "--save", str(folder))
+            assert result.exit_code == 1
+            assert "cannot be written: " in result.stderr
+            assert result.stderr.count("\n") == 1
+        assert (tmp_path / "file").read_text() == "mine"
 
     def test_report_and_figures_are_saved(self, runs, shown, tmp_path):
         root = runs.projects[1].root

@@ -107,7 +107,7 @@ def test_a_server_that_goes_away_costs_no_training_and_is_completed_later(
     warning = capsys.readouterr().err
     assert warning.startswith("warning: 2 of the 4 snapshots of train were not logged to MLflow. ")
     assert f"The MLflow store http://127.0.0.1:{port} cannot be used: nothing answers" in warning
-    assert "dvc repro or dynamics track logs the rest" in warning
+    assert "the same command, or dynamics track, logs the rest" in warning
     assert warning.count("\n") == 2
     with pytest.raises(TrackingError, match="nothing answers at that address"):
         tracking.complete(project.root)

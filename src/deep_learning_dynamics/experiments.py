@@ -61,7 +61,7 @@ class Summary:
         lines += [
             f"  {'data':<20} {' · '.join(self.tracked.data)}",
             "",
-            f"  {'report':<20} {_shown(self.report)} (dynamics show opens it)",
+            f"  {'report':<20} {_shown(self.report)} (dynamics show {self.tracked.name} opens it)",
             f"  {'figures':<20} {_shown(self.figures)}/",
             f"  {'in MLflow':<20} {way}",
         ]
@@ -133,7 +133,10 @@ def track(root: Path, note: str | None = None) -> None:
         TrackingError: the store cannot be reached, or outputs are missing.
     """
     if tracking.is_off():
-        print("DYNAMICS_TRACKING=off: nothing is logged to MLflow; dynamics track does it later.")
+        print(
+            "DYNAMICS_TRACKING=off: nothing is logged to MLflow. The same command without it does "
+            "it later, and so does dynamics track while params.yaml and outputs are these."
+        )
     else:
         print(Summary(tracking.complete(root, note), root / REPORT, root / FIGURES), flush=True)
     if TOLD in os.environ:

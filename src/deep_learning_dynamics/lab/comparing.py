@@ -1,7 +1,6 @@
 """Runs beside each other: what differs between them, how they did, and all paths in one plane."""
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.errors import ParamsError, SnapshotsError
 from deep_learning_dynamics.lab.differences import Differences
+from deep_learning_dynamics.lab.showing import copy_into
 from deep_learning_dynamics.params import Method, Params
 from deep_learning_dynamics.tracked_weights import TrackedWeights
 from deep_learning_dynamics.tracking.files import fetch, local_files
@@ -176,7 +176,7 @@ def keep(connection: Connection, compared: Sequence[Record], drawn: Path) -> lis
 def copy(drawn: Path, folder: Path) -> Path:
     """Put a comparison's files into a folder of one's own, in a folder of its name."""
     target = folder / drawn.name
-    shutil.copytree(drawn, target, dirs_exist_ok=True)
+    copy_into(drawn, target)
     return target / f"{drawn.name}.png"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from deep_learning_dynamics import params as parameters
 from deep_learning_dynamics.errors import ParamsError
@@ -64,8 +65,9 @@ def _committed(root: Path) -> Defaults | None:
     if result.returncode != 0:
         return None
     try:
-        settings = parameters.validate(YAML(typ="safe", pure=True).load(result.stdout))
-    except ParamsError:  # of an older version of the program
+        raw = YAML(typ="safe", pure=True).load(result.stdout)
+        settings = parameters.validate(raw if isinstance(raw, dict) else {})
+    except (ParamsError, YAMLError, ValueError):  # of an older version of the program, or damaged
         return None
     flat = parameters.flattened(settings.model_dump(mode="json"))
     return Defaults(

@@ -170,7 +170,7 @@ def _widths(given: Options, raw: Mapping[str, Any]) -> list[int]:
     """The hidden layers that ``--width`` and ``--depth`` ask for; the other is as it is now."""
     network = raw.get("network")
     widths = network.get("hidden_layers") if isinstance(network, dict) else None
-    if not isinstance(widths, list) or not widths:
+    if not isinstance(widths, list) or not all(type(width) is int for width in widths):
         widths = []  # the check of the whole says what is wrong
     for name, value, limit in (("width", given.width, 4096), ("depth", given.depth, 1000)):
         if value is not None and not 1 <= value <= limit:

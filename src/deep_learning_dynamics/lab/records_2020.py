@@ -125,7 +125,7 @@ def carried(source: Path, params_file: Path) -> Carried:
         raise ParamsError(
             "\n".join(line if line.startswith(prefix) else f"{prefix}{line}" for line in lines)
         ) from None
-    note = record.get("notes") or ""
+    note = "".join(c if c.isprintable() or c == "\n" else " " for c in record.get("notes") or "")
     return Carried(
         source,
         values,
@@ -154,7 +154,7 @@ def _read(source: Path) -> dict[str, Any]:
         raise ParamsError(f"{source} does not exist; expected a record of 2020.") from None
     except OSError as error:
         raise ParamsError(f"{source} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParamsError(f"{source} is not valid JSON: {error}.") from None
     missing = [key for key in NEEDED if not isinstance(record, dict) or key not in record]
     if missing:

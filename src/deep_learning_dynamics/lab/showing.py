@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.tracking.files import fetch, has
 from deep_learning_dynamics.tracking.records import Record
 from deep_learning_dynamics.tracking.store import Connection
@@ -47,6 +47,7 @@ def save(connection: Connection, record: Record, method: str | None, folder: Pat
 
     Raises:
         TrackingError: the run has no figures, or none of this method.
+        DynamicsError: the folder cannot be written.
     """
     import tempfile
 
@@ -58,8 +59,23 @@ def save(connection: Connection, record: Record, method: str | None, folder: Pat
     with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
         for name in wanted:
             found = fetch(connection, record, name, Path(scratch))
-            shutil.copytree(found, folder / name, dirs_exist_ok=True)
+            copy_into(found, folder / name)
     return folder
+
+
+def copy_into(found: Path, folder: Path) -> None:
+    """Copy a folder's files into another that may be there already.
+
+    Raises:
+        DynamicsError: it cannot be written.
+    """
+    try:
+        shutil.copytree(found, folder, dirs_exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DynamicsError(
+            f"{folder} cannot be written: {reason}; expected a folder, or nothing, of that name."
+        ) from None
 
 
 def open_file(path: Path) -> bool:

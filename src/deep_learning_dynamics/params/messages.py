@@ -39,7 +39,10 @@ def explained(problem: Any, raw: dict[str, Any]) -> str:
 
 def shown(value: Any) -> str:
     """A value as one would write it, cut if it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # a key that is no text, or a list within itself
+        text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

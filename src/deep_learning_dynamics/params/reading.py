@@ -33,7 +33,9 @@ def read(path: Path) -> dict[str, Any]:
             f"{path} does not exist; expected the experiment's parameters. "
             "Run this in the project's folder, or restore it: git checkout params.yaml"
         ) from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
+    except (YAMLError, ValueError) as error:  # the latter from a date that is none, for example
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path} is not valid YAML: {reason}") from None
     if not isinstance(raw, dict):
@@ -49,7 +51,13 @@ def validate(raw: dict[str, Any], origin: str = "params.yaml") -> Params:
     """
     try:
         # Through JSON, where a list is a valid tuple although the check is strict.
-        return Params.model_validate_json(json.dumps(raw, default=str))
+        text = json.dumps(raw, default=str)
+    except (TypeError, ValueError) as error:  # a key that is no text, or a section within itself
+        raise ParamsError(
+            f"{origin}: {error}; expected sections of keys and values, such as train.epochs: 10."
+        ) from None
+    try:
+        return Params.model_validate_json(text)
     except ValidationError as error:
         problems = dict.fromkeys(explained(problem, raw) for problem in error.errors())
     except ParamsError as error:

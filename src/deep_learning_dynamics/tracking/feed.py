@@ -100,8 +100,8 @@ class Live:
             missing = "some" if logged is None else f"{self._snapshots - logged:,}"
             print(
                 f"warning: {missing} of the {self._snapshots:,} snapshots of {self._phase} were "
-                f"not logged to MLflow. {problem}\nThe training goes on all the same; dvc repro "
-                "or dynamics track logs the rest when the store can be reached.",
+                f"not logged to MLflow. {problem}\nThe training goes on all the same; the same "
+                "command, or dynamics track, logs the rest when the store can be reached.",
                 file=sys.stderr,
             )
 

@@ -79,9 +79,21 @@ def store_of(root: Path) -> Store:
             break
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
     if given:
+        _check_address(given)
         return Store(given, root, embedded=False)
     # Four slashes: an absolute path.
     return Store(f"sqlite:///{root / 'mlruns' / 'mlflow.db'}", root, embedded=True)
+
+
+def _check_address(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme in ("http", "https"):
+            _ = parts.port
+    except ValueError as error:  # not with the address itself, in which a password may stand
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI is no address: {error}. Expected one such as http://host:5000"
+        ) from None
 
 
 def is_off() -> bool:
@@ -146,7 +158,7 @@ def reaching(store: Store) -> Iterator[None]:
         MlflowException,
         RequestException,
         SQLAlchemyError,
-        PermissionError,
+        OSError,
         ModuleNotFoundError,
     ) as error:
         reason = " ".join(str(error).split())

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from deep_learning_dynamics.errors import TrackingError
@@ -53,10 +54,16 @@ class Server:
 
     address: str  # of our experiment in it
     process: "subprocess.Popen[bytes]"
+    log: Path
 
     def wait(self) -> None:
-        """Return when it ends."""
-        self.process.wait()
+        """Wait for Ctrl-C.
+
+        Raises:
+            TrackingError: the server ended by itself.
+        """
+        status = self.process.wait()
+        raise TrackingError(f"MLflow's server ended with status {status}. See {self.log}")
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def serve(store: Store, port: int) -> Iterator[Server]:
     address = f"http://{HOST}:{port}"
     try:
         _await(address, process, log)
-        yield Server(experiment_address(address), process)
+        yield Server(experiment_address(address), process, log)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -112,7 +119,7 @@ def experiment_address(server: str) -> str:
         ) as answer:
             experiment = json.load(answer)["experiment"]
         number, tags = experiment["experiment_id"], experiment.get("tags", [])
-    except (OSError, ValueError, KeyError):  # not there yet, or it wants a password
+    except (OSError, ValueError, KeyError, HTTPException):  # not there yet, or wants a password
         return server
     # Without the type of work MLflow opens on pages about language models.
     page = f"{server}/#/experiments/{number}/runs?workflowType=machine_learning"
