@@ -13,12 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deep_learning_dynamics.datasets import local
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.experiments import environment
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 WORKERS = Path(".dvc/tmp/exps/celery")
 PENDING = ("Queued", "Running")
@@ -35,10 +40,13 @@ class ExperimentQueue:
     """The queue of the project at ``root``."""
 
     def __init__(self, root: Path) -> None:
-        from dvc.repo import Repo
-
         self._root = root
-        self._repo = Repo(str(root))
+
+    @cached_property
+    def _repo(self) -> "Repo":
+        from dvc.repo import Repo  # takes a second, which a complete sweep can do without
+
+        return Repo(str(self._root))
 
     def states(self) -> dict[str, str]:
         """``Queued``, ``Running``, ``Success`` or ``Failed`` of each experiment, by name.

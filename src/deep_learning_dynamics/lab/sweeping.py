@@ -1,6 +1,5 @@
 """Sweeps: every combination of some settings, each an experiment in DVC's queue and in MLflow."""
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics import tracking
-from deep_learning_dynamics.errors import DynamicsError, TrackingError
-from deep_learning_dynamics.experiments import InterruptionError, environment
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.experiments import InterruptionError
 from deep_learning_dynamics.lab import settings
 from deep_learning_dynamics.lab.experiment_queue import PENDING, ExperimentQueue
-from deep_learning_dynamics.lab.settings import written
+from deep_learning_dynamics.lab.sweep_ground import SweepError, check, fetch
 from deep_learning_dynamics.lab.sweep_plan import Experiment, Sweep, combinations, plan
 from deep_learning_dynamics.lab.sweep_progress import Show, shown
 from deep_learning_dynamics.tracking.records import Record, records
@@ -26,12 +24,7 @@ INTERVAL = 2.0  # seconds between looks at the queue
 SILENCE = 120.0  # seconds that MLflow may not answer for while experiments run
 LOST = 20.0  # seconds without any worker after which what was running is given up
 MANY = 6  # runs to name on one line
-FETCH = ("fetch@mnist", "fetch@omniglot")
 DATA = "data"  # the section of params.yaml that decides on which data experiments run
-
-
-class SweepError(DynamicsError):
-    """A sweep cannot be made here, or some of it failed."""
 
 
 @dataclass
@@ -55,7 +48,7 @@ def run(root: Path, tried: Mapping[str, Sequence[Any]], jobs: int) -> None:
     """
     settings.recover(root)
     combinations(root / "params.yaml", tried)  # a mistake of usage is said before anything else
-    _check(root)
+    check(root)
     queue = ExperimentQueue(root)
     names: dict[Experiment, str] = {}
     with _taking_back(queue, names):
@@ -91,7 +84,7 @@ def _begun(root: Path, tried: Mapping[str, Sequence[Any]]) -> tuple[Connection, 
     experiments = combinations(root / "params.yaml", tried)
     data = None
     if not any(key.partition(".")[0] == DATA for key in tried):
-        data = _fetch(root)
+        data = fetch(root)
     progress = Progress(plan(root, experiments, data))
     connection = connect(store_of(root), TIMEOUT)
     _note_complete(connection, progress, experiments)
@@ -105,7 +98,7 @@ def table(progress: Progress) -> str:
     lines = [head]
     for experiment in progress.sweep.experiments:
         record = progress.records.get(experiment)
-        swept = [written(experiment.values[key]) for key in keys]
+        swept = [settings.written(experiment.values[key]) for key in keys]
         if record is None:
             state = "failed" if experiment in progress.failed else "not run"
             lines.append([*swept, "–", "–", "–", "–", state])
@@ -118,52 +111,6 @@ def table(progress: Progress) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-def _check(root: Path) -> None:
-    """Refuse what DVC's queue cannot do, or would do with other code than there is."""
-    if tracking.is_off():
-        raise SweepError(
-            "DYNAMICS_TRACKING is off; a sweep finds in MLflow what is complete. Unset it."
-        )
-    tracked = _git(root, "ls-files", "--error-unmatch", "dvc.yaml")
-    if tracked is None or not _git(root, "rev-parse", "--verify", "--quiet", "HEAD"):
-        raise SweepError(
-            f"{root} is in no git commit; expected one, because DVC runs queued experiments in "
-            "copies that it makes with git. Make one: git init && git add . && git commit -m start"
-        )
-    _use_git(root)
-    code = ("src", "pipeline", "dvc.yaml", "params.yaml")
-    unknown = _git(root, "ls-files", "--others", "--exclude-standard", "--", *code)
-    if unknown:
-        raise SweepError(
-            f"git does not know {', '.join(unknown.split())}; expected all code in git, because "
-            "the copies in which experiments run have nothing else. Add it: "
-            f"git add {' '.join(unknown.split())}"
-        )
-
-
-def _use_git(root: Path) -> None:
-    """Undo what ``prepare_dvc`` told DVC while there was no git here."""
-    from configparser import ConfigParser
-
-    config = ConfigParser()
-    config.read(root / ".dvc" / "config.local")  # which may not be there
-    if config.get("core", "no_scm", fallback="") == "true":
-        print("git is here now: telling DVC so with dvc config --local --unset core.no_scm")
-        command = [sys.executable, "-m", "dvc", "config", "--local", "--unset", "core.no_scm"]
-        subprocess.run(command, cwd=root, env=environment(), check=False)
-
-
-def _fetch(root: Path) -> str:
-    """Get the datasets once instead of once in each copy; their fingerprint."""
-    command = [sys.executable, "-m", "dvc", "repro", "--quiet", *FETCH]
-    status = subprocess.run(command, cwd=root, env=environment(), check=False).returncode
-    if status in (130, 252):
-        raise InterruptionError("interrupted; the same command continues")
-    if status != 0:
-        raise SweepError("the datasets could not be fetched, as said above; nothing was queued")
-    return tracking.fingerprint(root).data
 
 
 @contextmanager
@@ -196,7 +143,7 @@ def _enqueue(
     names |= _names(queue, sweep, waiting)
     states = queue.states()
     new = {
-        names[each]: {key: written(value) for key, value in each.values.items()}
+        names[each]: {key: settings.written(value) for key, value in each.values.items()}
         for each in waiting
         if states.get(names[each]) not in PENDING
     }
@@ -301,13 +248,3 @@ def _tag(connection: Connection, record: Record, name: str) -> None:
     if name not in present:
         with reaching(connection.store):
             connection.client.set_tag(record.run_id, TAG, ", ".join([*present, name]))
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        result = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return result.stdout.strip() if result.returncode == 0 else None
