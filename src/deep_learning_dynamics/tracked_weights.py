@@ -80,15 +80,18 @@ class TrackedWeights:
     def _starts(self) -> Int[np.ndarray, " boundary"]:
         return np.cumsum([0, *(path.snapshots for path in self.trajectories)])
 
+    def number_type(self, as_stored: bool) -> type[np.floating]:
+        """Of what :meth:`read` gives."""
+        averaged = any(len(s.sources) > 1 for parts in self.segments.values() for s in parts)
+        return np.float32 if as_stored and not averaged else np.float64
+
     def read(self, columns: slice, as_stored: bool = False) -> Float[np.ndarray, "row block"]:
         """The columns from ``columns.start`` to before ``columns.stop`` of all rows.
 
         In float64; ``as_stored``: in float32 where that loses nothing, at half of the memory.
         """
         start, stop = columns.start, columns.stop
-        averaged = any(len(s.sources) > 1 for parts in self.segments.values() for s in parts)
-        number = np.float32 if as_stored and not averaged else np.float64
-        block = np.empty((len(self.chosen), stop - start), number)
+        block = np.empty((len(self.chosen), stop - start), self.number_type(as_stored))
         owner = np.searchsorted(self._starts, self.chosen, side="right") - 1
         snapshot = self.chosen - self._starts[owner]
         for layer, segments in self.segments.items():

@@ -37,7 +37,9 @@ class WeightsOfRuns(TrackedWeights):
     """
 
     def read(self, columns: slice, as_stored: bool = False) -> Float[np.ndarray, "row block"]:
-        parts = []
+        block = np.empty(
+            (len(self.chosen), columns.stop - columns.start), self.number_type(as_stored)
+        )
         first = 0  # row of all paths with which the run begins
         for run in range(len(self.stores) // 2):
             paths = [path for path in self.trajectories if path.store // 2 == run]
@@ -49,11 +51,8 @@ class WeightsOfRuns(TrackedWeights):
                 self.segments,
                 self.chosen[rows] - first,
             )
-            parts.append((rows, alone.read(columns, as_stored)))
+            block[rows] = alone.read(columns, as_stored)
             first = end
-        block = np.empty((len(self.chosen), columns.stop - columns.start), parts[0][1].dtype)
-        for rows, part in parts:
-            block[rows] = part
         return block
 
 

@@ -177,8 +177,9 @@ class Isometry(TransformerMixin, BaseEstimator):
                 "were given; expected the same rows. Give those of view.usable."
             )
         end = int(self.lengths_.argmax())
-        ends = [end, int(self.parents_[end])]
-        if not np.isclose(_distance(rows, *ends), self.lengths_[end], rtol=1e-6):
+        ends = np.array([end, self.parents_[end]])
+        both = rows.take(ends) if isinstance(rows, TrackedWeights) else np.asarray(rows)[ends]
+        if not np.isclose(pairwise_distances(both)[0, 1], self.lengths_[end], rtol=1e-6):
             raise ProjectionError(
                 f"Rows {ends[0]} and {ends[1]} are not as far apart as those that it was fitted "
                 "on; expected the same rows in the same order, of the same layers (track in "
@@ -194,17 +195,6 @@ class Isometry(TransformerMixin, BaseEstimator):
                 f"Rows have {found} weights; expected {expected}, as the rows it was fitted on. "
                 "Track the same layers (track in params.yaml)."
             )
-
-
-def _distance(rows: Any, one: int, other: int) -> float:
-    """Between two of the rows."""
-    pair = np.array([one, other])
-    both = rows.take(pair) if isinstance(rows, TrackedWeights) else np.asarray(rows)[pair]
-    squared = 0.0
-    for columns in spans(64 * 2**20, both):
-        first, second = read(both, columns)
-        squared += ((first - second) ** 2).sum()
-    return float(np.sqrt(squared))
 
 
 def pairwise_distances(X: Any) -> Float[np.ndarray, "row row"]:
