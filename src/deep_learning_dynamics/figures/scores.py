@@ -27,7 +27,8 @@ class Scores:
 def scores_of(snapshots: "xr.Dataset") -> list[Scores]:
     """The scores of every network in a store of snapshots; its weights are not read."""
     epochs = snapshots["epoch"].values.astype(np.float64)
-    accuracy = snapshots["test_accuracy"].values.astype(np.float64)
+    # Stored in single precision, in which 0.8735 would be shown as 87.3 %. As in ``measures``.
+    accuracy = np.round(snapshots["test_accuracy"].values.astype(np.float64), 6)
     loss = snapshots["test_loss"].values.astype(np.float64)
     labels = zip(
         snapshots["arm"].values, snapshots["pair"].values, snapshots["failed"].values, strict=True
