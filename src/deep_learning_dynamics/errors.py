@@ -1,18 +1,18 @@
-"""Errors that a person can mend: one clear message each, no traceback.
+"""Errors that a person can fix: one clear message each, no traceback.
 
-A message says what is wrong, what was found, what was expected and how to mend it. Stages and
-the command line print it and leave with ``exit_status``.
+A message says what is wrong, what was found, what was expected and how to fix it. Stages and the
+command line print it and exit with ``exit_status``.
 """
 
 
 class DynamicsError(Exception):
-    """Something that the person running the laboratory can put right."""
+    """Something that the person running the program can put right."""
 
     exit_status = 1
 
 
 class ParamsError(DynamicsError):
-    """``params.yaml``, or a setting given on the command line, is not valid."""
+    """A setting is not valid, in ``params.yaml``, on the command line or in a call."""
 
     exit_status = 2
 
@@ -21,13 +21,25 @@ class DataError(DynamicsError):
     """A dataset is missing, damaged or not what it should be."""
 
 
-class SnapshotsError(DynamicsError):
-    """Weight snapshots are missing, damaged or do not fit what is asked of them."""
+class StoreError(DynamicsError):
+    """Stored trajectories are missing, damaged or do not fit what is asked of them."""
+
+
+class CheckpointError(DynamicsError):
+    """A checkpoint cannot be read safely, or does not belong to the others."""
 
 
 class ProjectionError(DynamicsError):
-    """Trajectories cannot be projected as asked."""
+    """A selection cannot be projected as asked."""
+
+
+class ResultsError(DynamicsError):
+    """A result on disk is missing or damaged."""
 
 
 class TrackingError(DynamicsError):
     """The MLflow store cannot be reached or does not hold what was asked for."""
+
+
+class ExecutionError(DynamicsError):
+    """Workers cannot be reached, or a task failed on all of them."""

@@ -1,4 +1,4 @@
-"""Random streams: one per use, named, all derived from the experiment's seed.
+"""Random streams: one per use, named, all derived from one seed.
 
 A stream depends on its name alone, so adding a network or a projector changes no other stream.
 """

@@ -1,1 +1,0 @@
-"""The commands of ``dynamics``, one in each file: thin functions that ask and print."""

@@ -1,0 +1,71 @@
+"""How numbers are written for people: in figures, tables, sentences and on the terminal."""
+
+from collections.abc import Sequence
+
+MINUS = "−"
+ALPHA = 0.05  # the level of significance and, as 1 - ALPHA, of intervals
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Significant digits, thousands separated, a true minus; "–" for NaN."""
+    if value != value:  # NaN
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return f"{MINUS if value < 0 else ''}∞"
+    if abs(value) >= 1000:
+        text = f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.{digits}g}"
+    else:
+        text = f"{value:.{digits}g}"
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """As :func:`number`, with a plus sign where it is positive."""
+    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """A share from 0 to 1 in percent: 0.87352 is "87.4 %"."""
+    # Shares are stored in single precision, so that 0.8735 may lie a hair below the tie.
+    rounded = round(round(100 * share, 6), decimals)
+    return "–" if share != share else f"{rounded:.{decimals}f} %".replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """Two significant digits; "–" for NaN."""
+    if value != value:
+        return "–"
+    return f"{value:.2g}" if value >= 0.0001 else f"{value:.0e}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 pair", "20 pairs", "1,820 snapshots"."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def listed(parts: Sequence[str], conjunction: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """ "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def size(bytes_: float) -> str:
+    """Bytes in decimal units: "4.2 GB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if bytes_ < 1000 or unit == "GB":
+            return f"{bytes_:,.0f} {unit}" if unit == "bytes" else f"{bytes_:,.3g} {unit}"
+        bytes_ /= 1000
+    raise AssertionError
