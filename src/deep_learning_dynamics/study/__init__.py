@@ -1,0 +1,1 @@
+"""The study: MNIST and OMNIGLOT, as a pipeline of stages."""

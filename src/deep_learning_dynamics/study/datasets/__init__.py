@@ -1,0 +1,25 @@
+"""Labelled images, each dataset a file of its own: where they come from, and how they are read."""
+
+from deep_learning_dynamics.study.datasets.dataset import (
+    DATASETS,
+    SOURCES,
+    About,
+    Dataset,
+    Examples,
+    Provenance,
+    fetch,
+    load,
+)
+from deep_learning_dynamics.study.datasets.local import record_found
+
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "About",
+    "Dataset",
+    "Examples",
+    "Provenance",
+    "fetch",
+    "load",
+    "record_found",
+]

@@ -1,0 +1,254 @@
+"""What a dataset is: labelled images from the first source that has them, with their provenance.
+
+``fetch`` writes ``data/NAME.npz`` and ``data/NAME.json``; ``load`` reads the former for training.
+A dataset is a class in a file of its own that registers itself with ``DATASETS.register``.
+"""
+
+import hashlib
+import sys
+import zipfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt8
+
+from deep_learning_dynamics.errors import DataError
+from deep_learning_dynamics.files import replacing, write_json
+from deep_learning_dynamics.registry import Registry
+from deep_learning_dynamics.study.datasets.members import Members
+
+DATASETS: Registry[type["Dataset"]] = Registry(
+    "dataset", "deep_learning_dynamics.study.datasets", ("mnist", "omniglot")
+)
+SOURCES = ("local", "download", "embedded")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with labels, each either for training or for testing."""
+
+    images: UInt8[np.ndarray, "example height width"]  # 0 is background, 255 full ink
+    labels: Int64[np.ndarray, " example"]  # index into class_names
+    is_test: Bool[np.ndarray, " example"]
+    class_names: tuple[str, ...]
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
+
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of the arrays, whatever file they lie in."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels.astype("<i8"), self.is_test):
+            digest.update(np.ascontiguousarray(array))
+        digest.update("\n".join(self.class_names).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a dataset, or of what stands in for it."""
+
+    label: str  # what figures print
+    description: str
+    licence: str = ""
+    citation: str = ""
+    original: bool = True  # False for a sample or a stand-in
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was used. It holds no path and no date: the same data give the same record."""
+
+    dataset: str  # the key: "mnist"
+    title: str  # "MNIST", what was asked for
+    label: str  # "MNIST" or what stands in for it: what figures print
+    original: bool
+    source: str  # one of SOURCES
+    target: str  # what the classes are: "digit"
+    classes: int
+    train: int  # examples
+    test: int
+    sha256: str  # of the arrays
+    licence: str
+    citation: str
+    description: str
+
+    def sentence(self) -> str:
+        """What was fetched, for people."""
+        return (
+            f"{self.label}, from {self.source}: {self.train:,} images for training, "
+            f"{self.test:,} for testing, {self.classes} classes ({self.target})."
+        )
+
+
+class UnavailableError(Exception):
+    """A source has not got the dataset; the text says what it looked for.
+
+    It is not for a dataset that is there but damaged: that is a DataError, and ends the search.
+    """
+
+
+class Dataset:
+    """Labelled images; subclasses register with ``@DATASETS.register``.
+
+    For files that people have or servers give, write :meth:`read`, ``places``, ``mirrors`` and
+    ``downloads``; for data made in Python, :meth:`embedded` alone.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    target: ClassVar[str]  # what the classes are, unless the settings say otherwise
+    about: ClassVar[About]  # the original
+    stand_in: ClassVar[About | None] = None  # what :meth:`embedded` gives, if not the original
+    places: ClassVar[tuple[str, ...]] = ()  # folders among people's datasets
+    looked_for: ClassVar[str] = ""  # in messages: the file that is missing
+    mirrors: ClassVar[tuple[str, ...]] = ()  # addresses of folders, each with all downloads
+    downloads: ClassVar[dict[str, str]] = {}  # file name → MD5
+
+    @dataclass(frozen=True)
+    class Settings:
+        """Fields with defaults, set in ``params.yaml`` as ``data.KEY``."""
+
+    def __init__(self, settings: Any = None) -> None:
+        self.settings = self.Settings() if settings is None else settings
+
+    def read(self, members: Members) -> Examples | None:
+        """The original from files; ``None`` if they are not among them.
+
+        Raises:
+            DataError: they are, and damaged or not what they should be.
+        """
+        raise UnavailableError(f"{self.title} is not read from files")
+
+    def embedded(self) -> Examples:
+        """What comes with the program, or is made by it."""
+        raise UnavailableError(f"nothing stands in for {self.title}")
+
+    def describe(self, examples: Examples, source: str) -> Provenance:
+        """The record of examples that a source gave."""
+        about = self.stand_in if source == "embedded" and self.stand_in else self.about
+        test = int(examples.is_test.sum())
+        return Provenance(
+            dataset=self.key,
+            title=self.title,
+            source=source,
+            target=getattr(self.settings, "target", self.target),
+            classes=examples.classes,
+            train=len(examples.labels) - test,
+            test=test,
+            sha256=examples.sha256,
+            **asdict(about),
+        )
+
+
+REMEDY = """\
+To use the original, put it in a folder as
+    mnist/train-images-idx3-ubyte.gz and MNIST's three other files
+    omniglot/images_background.zip   (or unpacked: omniglot/images_background/)
+and name that folder datasets/ in the project, or in DYNAMICS_DATASETS. Then: dvc repro"""
+
+
+def fetch(
+    dataset: Dataset, sources: tuple[str, ...] = SOURCES, folder: Path = Path("data")
+) -> Provenance:
+    """Write ``folder/KEY.npz`` and ``folder/KEY.json`` from the first source that has the dataset.
+
+    What each source without it said goes to standard error, and so does a warning where another
+    than the original is used. Files appear whole or stay as they were.
+
+    Raises:
+        DataError: no source has the dataset, or one has it damaged.
+    """
+    misses: list[str] = []
+    for source in sources:
+        try:
+            examples = _from(source, dataset)
+        except UnavailableError as miss:
+            misses.append(f"    {source}: {miss}")
+            continue
+        provenance = dataset.describe(examples, source)
+        _report(provenance, misses)
+        with replacing(folder / f"{dataset.key}.npz") as partial:
+            _save(examples, partial)
+        write_json(folder / f"{dataset.key}.json", asdict(provenance))
+        return provenance
+    raise DataError(
+        "\n".join(
+            [
+                f"{dataset.title} is in none of data.sources: [{', '.join(sources)}].",
+                *misses,
+                REMEDY,
+            ]
+        )
+    )
+
+
+def load(path: Path) -> Examples:
+    """Read what :func:`fetch` wrote.
+
+    Raises:
+        DataError: there is no such file, or it does not hold examples.
+    """
+    remedy = f"Make it again with: dvc repro --force --single-item fetch@{path.stem}"
+    try:
+        # Without pickle, which could run code that lies in the file.
+        with np.load(path, allow_pickle=False) as arrays:
+            return Examples(
+                arrays["images"],
+                arrays["labels"],
+                arrays["is_test"],
+                tuple(arrays["class_names"].tolist()),
+            )
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; expected a fetched dataset. {remedy}") from None
+    except (KeyError, ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} does not hold examples ({error}); expected the arrays images, labels, "
+            f"is_test and class_names. {remedy}"
+        ) from None
+
+
+def _from(source: str, dataset: Dataset) -> Examples:
+    if source == "embedded":
+        return dataset.embedded()
+    # Only what is used is imported: a stage is its own process.
+    if source == "local":
+        from deep_learning_dynamics.study.datasets.local import read_local
+
+        return read_local(dataset)
+    from deep_learning_dynamics.study.datasets.download import read_downloaded
+
+    return read_downloaded(dataset)
+
+
+def _report(provenance: Provenance, misses: list[str]) -> None:
+    lines = []
+    if not provenance.original:
+        lines = [
+            f"warning: {provenance.title} itself could not be had. "
+            f"Used instead: {provenance.label}.",
+            *misses,
+            REMEDY,
+        ]
+    elif misses:
+        lines = [f"{provenance.title} was not in:", *misses]
+    if lines:
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _save(examples: Examples, path: Path) -> None:
+    """The same bytes whenever the examples are the same: numpy dates its members 1980."""
+    # Not compressed: it would take seconds to save some 40 MB.
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            images=examples.images,
+            labels=examples.labels,
+            is_test=examples.is_test,
+            class_names=np.array(examples.class_names, dtype=np.str_),
+        )
