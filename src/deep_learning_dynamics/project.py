@@ -1,0 +1,198 @@
+"""The project folder that a process works in: its root, its code, its git, and who else is there.
+
+Stages call :func:`enter_stage` first. A copy of a project in which DVC or ``dynamics`` computes
+lies under ``.dvc/tmp`` of the project itself, its *home*.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from deep_learning_dynamics.errors import DynamicsError
+
+SCRATCH = Path(".dvc/tmp/dynamics")  # what commands and stages of one working copy leave there
+PARENT = "DYNAMICS_PARENT"  # environment: the process id without which stages must not go on
+PATIENCE = 10.0  # seconds that a stage has to end by itself
+
+
+def project_root(start: Path) -> Path:
+    """The nearest folder from ``start`` upwards that has a ``dvc.yaml``.
+
+    Raises:
+        DynamicsError: there is none.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").exists():
+            return folder
+    raise DynamicsError(
+        f"There is no dvc.yaml in {start} nor in a folder above it; expected to be inside a "
+        "project. Change to the folder of Deep Learning Dynamics."
+    )
+
+
+def home_of(root: Path) -> Path:
+    """The project that ``root`` is a temporary copy of; ``root`` itself if it is none."""
+    root = root.resolve()
+    for folder in root.parents:
+        if folder.name == "tmp" and folder.parent.name == ".dvc":
+            return home_of(folder.parent.parent)
+    return root
+
+
+def check_code(root: Path) -> None:
+    """Refuse to compute with the code of another project than the one at ``root``.
+
+    Raises:
+        DynamicsError: the package was imported from elsewhere, although the project has its own.
+    """
+    import deep_learning_dynamics
+
+    here = Path(deep_learning_dynamics.__file__).resolve().parent
+    own = root.resolve() / "src" / "deep_learning_dynamics"
+    if own.is_dir() and here != own:
+        raise DynamicsError(
+            f"The code in {here} was imported, but this project has its own in {own}; expected "
+            "that one. Use dynamics run, which does so, or: export PYTHONPATH=$PWD/src"
+        )
+
+
+def git(root: Path, *arguments: str) -> str | None:
+    """What a git command prints; None where it fails or git is not installed.
+
+    A checkout that belongs to another user, as in a container, counts as ours.
+    """
+    command = ["git", "-c", "safe.directory=*", "-C", str(root), *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return result.stdout.rstrip("\n") if result.returncode == 0 else None
+
+
+def commit_of(root: Path) -> tuple[str, str]:
+    """The git commit at ``root``, and whether the code there is as committed."""
+    root = home_of(root)
+    # An archive unpacked somewhere inside another repository is not of that repository's commit.
+    known = git(root, "ls-files", "--error-unmatch", "dvc.yaml") is not None
+    commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") if known else None
+    if commit is None:
+        return "unknown", "unknown"
+    changes = git(root, "status", "--porcelain", "--", "src", "pipeline", "dvc.yaml")
+    return commit, "differs from the commit" if changes else "as committed"
+
+
+def working(root: Path) -> str | None:
+    """The command of another process that runs this project's pipeline, if there is one."""
+    import psutil
+
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        folder, words = process.info["cwd"], process.info["cmdline"] or []
+        if process.pid in ours or folder is None or not _is_pipeline(words):
+            continue
+        folder = Path(folder)
+        if folder.is_relative_to(root) and home_of(folder) == folder:  # not a copy in .dvc/tmp
+            names = [Path(word).name for word in words[:2]]
+            program = "dynamics" if "dynamics" in names else "dvc"
+            rest = words[next(n for n, word in enumerate(words) if program in word) + 1 :]
+            return f"{' '.join([program, *rest])} (process {process.pid})"
+    return None
+
+
+def _is_pipeline(words: list[str]) -> bool:
+    for number, word in enumerate(words[:3]):
+        name, rest = Path(word).name, words[number + 1 :]
+        if name in ("dvc", "dynamics"):
+            acts = [part for part in rest if not part.startswith("-")][:2]
+            return acts[:1] in (["repro"], ["reproduce"]) or acts == ["exp", "run"]
+    return False
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Hold the project's lock, which ends with the process however that ends.
+
+    Raises:
+        DynamicsError: another process runs the pipeline here.
+    """
+    import fcntl
+
+    folder = root / SCRATCH
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a")
+    except OSError as error:
+        raise DynamicsError(
+            f"{folder} cannot be written ({error.strerror}); expected a project to compute in. "
+            "Copy it to where you may write."
+        ) from None
+    with lock:
+        other = working(root)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = other or "another dynamics command"
+        if other is not None:
+            raise DynamicsError(
+                f"{other} is at work in this project; expected to be alone, because both write the "
+                "same files. Wait until it ends, or stop it with Ctrl-C."
+            )
+        yield
+
+
+def enter_stage(root: Path) -> None:
+    """What every stage does first: refuse foreign code, and end when whoever started it is gone.
+
+    Raises:
+        DynamicsError: as in :func:`check_code`.
+    """
+    check_code(root)
+    end_like_ctrl_c()
+    watch_parents()
+
+
+def end_like_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: tidied up, with status 130.
+
+    A signal that is ignored, as under ``nohup``, stays so.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
+
+
+def watch_parents() -> None:
+    """End this process when the ``dvc`` or ``dynamics`` that it works for ends before it."""
+    import psutil
+
+    watched = []
+    for parent in psutil.Process().parents():
+        try:
+            names = [Path(word).name for word in parent.cmdline()[:3]]
+        except psutil.Error:
+            continue
+        if "dvc" in names or str(parent.pid) == os.environ.get(PARENT):
+            watched.append(parent)
+    if watched:
+        threading.Thread(target=_watch, args=(watched,), daemon=True).start()
+
+
+def _watch(parents: list) -> None:
+    while all(parent.is_running() and parent.status() != "zombie" for parent in parents):
+        time.sleep(0.5)
+    print("interrupted: whoever started this stage has ended", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(PATIENCE)
+    os._exit(130)
