@@ -1,0 +1,157 @@
+"""Where independent work runs: in this process, or in local processes.
+
+Every part of the program that has many independent pieces of work hands them to
+:func:`run_tasks`. Each piece runs on one thread wherever it runs, and results come in the order of
+the tasks, so the number of cores changes no result. A backend is anything with :class:`Backend`'s
+method; another place to run (a cluster) is one more such class.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Protocol, TypeVar
+
+from deep_learning_dynamics import environment
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+# Seconds of work below which no other process is worth its start: it must first import all that
+# the work needs (UMAP with its compiled functions takes about three seconds).
+WORTH_PROCESSES = 6.0
+SHARED_BYTES = 100_000  # larger arrays are written once and mapped by all processes
+
+
+class Backend(Protocol):
+    """A place where tasks can run."""
+
+    def run(
+        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str
+    ) -> Iterator[Any]:
+        """``function`` of each task, in the order of the tasks, on one thread each."""
+        ...
+
+
+def run_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    label: str = "",
+    seconds_each: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    backend: Backend | None = None,
+) -> Iterator[Result]:
+    """``function(task)`` for each task, in the order of the tasks.
+
+    Args:
+        function: a function of a module, or a ``functools.partial`` of one, that can be pickled.
+            Arrays in it are not to be changed: processes share the large ones.
+        tasks: what it is called with.
+        label: what the tasks are, for backends that show them: "refits of umap".
+        seconds_each: about how long one takes. If it is not given, the first task runs in this
+            process, and its time decides whether the others are worth other processes.
+        progress: called with the number of tasks done and of all tasks, after each.
+        backend: where they run. Otherwise local processes if there is more than one core and
+            enough to do, or this process.
+
+    An error in a task is raised where its result would come; the other tasks are given up, and so
+    they are if the iterator is closed, or on Ctrl-C and SIGTERM.
+    """
+    tasks = list(tasks)
+    results = _chosen(function, tasks, label, seconds_each, backend)
+    with closing(results), _terminable():
+        for done, result in enumerate(results, 1):
+            if progress is not None:
+                progress(done, len(tasks))
+            yield result
+
+
+class ThisProcess:
+    """One task after the other, in this process."""
+
+    def run(
+        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str = ""
+    ) -> Iterator[Any]:
+        for task in tasks:
+            yield _on_one_thread(function, task)
+
+
+class LocalProcesses:
+    """Processes on this machine, which live on for later calls (joblib's loky)."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        """
+        Args:
+            workers: how many processes; otherwise one for each core.
+        """
+        self.workers = environment.cores() if workers is None else workers
+
+    def run(
+        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str = ""
+    ) -> Iterator[Any]:
+        from joblib import Parallel, delayed, parallel_config
+
+        # The settings hold while the work is handed out, and the loop below only waits.
+        with parallel_config("loky", inner_max_num_threads=1):
+            parallel = Parallel(
+                n_jobs=min(self.workers, len(tasks)),
+                return_as="generator",
+                pre_dispatch="2 * n_jobs",
+                max_nbytes=SHARED_BYTES,
+            )
+        yield from parallel(delayed(_on_one_thread)(function, task) for task in tasks)
+
+
+def _chosen(
+    function: Callable[[Any], Any],
+    tasks: list[Any],
+    label: str,
+    seconds_each: float | None,
+    backend: Backend | None,
+) -> Iterator[Any]:
+    if backend is None:
+        if seconds_each is None and tasks:
+            start = time.perf_counter()
+            first = _on_one_thread(function, tasks[0])
+            seconds_each = time.perf_counter() - start
+            yield first
+            tasks = tasks[1:]
+        few = len(tasks) < 2 or (seconds_each or 0.0) * len(tasks) < WORTH_PROCESSES
+        backend = ThisProcess() if few or environment.cores() < 2 else LocalProcesses()
+    yield from backend.run(function, tasks, label)
+
+
+def _on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
+    from threadpoolctl import threadpool_limits
+
+    numba = sys.modules.get("numba")  # where it is not imported, no task uses it yet
+    threads = numba.get_num_threads() if numba else 1
+    try:
+        if numba:
+            numba.set_num_threads(1)
+        with threadpool_limits(1):
+            return function(task)
+    finally:
+        if numba:
+            numba.set_num_threads(threads)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM, which would leave workers behind, into an exception that ends them."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield  # whoever handles it will raise
+        return
+
+    def leave(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

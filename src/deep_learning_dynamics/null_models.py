@@ -1,0 +1,250 @@
+"""Null models: paths of the same size as the real ones in which nothing was learnt.
+
+Random walks in many dimensions look like smooth, convincing curves by themselves (Antognini and
+Sohl-Dickstein, 2018). Each model here keeps certain properties of the real paths and is random
+otherwise: what a projection or a measure finds in it as well is no evidence of learning. Models
+work on coordinates with the distances of the weights, such as those of a reduction; no vector has
+the length of the weights.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from deep_learning_dynamics.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The rows of one network's snapshots in the order of time; those of a path, network by network.
+Segment = Int[np.ndarray, " snapshot"]
+Path = Sequence[Segment]
+
+
+@dataclass(frozen=True)
+class NullModel:
+    """A way to draw paths of the same size."""
+
+    key: str
+    title: str
+    keeps: str  # what is as in the real paths, by construction
+    draw: Callable[
+        [Float[np.ndarray, "row component"], Sequence[Path], int, np.random.Generator],
+        Float64[np.ndarray, "row axis"],
+    ]
+    """Of ``vectors``, the paths among their rows, the number of weights that the vectors stand for,
+    and a random stream: null vectors of the same rows, whose axes need not be those given."""
+
+
+NULL_MODELS: Registry[NullModel] = Registry("null model", __name__, ())
+
+
+def paths_of(rows: "pd.DataFrame") -> list[list[Segment]]:
+    """The paths in a table of rows with the columns network, path and position."""
+    networks, paths = rows["network"].to_numpy(), rows["path"].to_numpy()
+    order = np.lexsort([rows["position"].to_numpy(), paths])
+    found: list[list[Segment]] = []
+    for path in np.split(order, np.flatnonzero(np.diff(paths[order])) + 1):
+        changes = np.flatnonzero(networks[path[1:]] != networks[path[:-1]]) + 1
+        if len(path):
+            found.append(np.split(path, changes))
+    return found
+
+
+def random_walk(
+    vectors: Float[np.ndarray, "row component"],
+    paths: Sequence[Path],
+    weights: int,
+    rng: np.random.Generator,
+) -> Float64[np.ndarray, "row axis"]:
+    """From the real starts, by steps of the real lengths, in independent uniform directions."""
+    return _walk(vectors, paths, weights, rng, [0.0 for path in paths for _ in path])
+
+
+def momentum_walk(
+    vectors: Float[np.ndarray, "row component"],
+    paths: Sequence[Path],
+    weights: int,
+    rng: np.random.Generator,
+    momentum: float | None = None,
+) -> Float64[np.ndarray, "row axis"]:
+    """As a random walk, but each step goes on in the direction of the one before.
+
+    Directions are a stationary autoregressive process of first order, one for each network, so
+    that the cosine of the angle between steps that are k apart is ``momentum`` to the power of k,
+    up to deviations of about one over the root of the number of weights. Otherwise ``momentum`` is
+    the mean cosine between consecutive steps of the real network: such a walk turns as sharply as
+    the real path does, and what it shows of its straightness needs no other explanation. The
+    momentum of an optimiser acts between its own steps; how much of it is left between snapshots
+    that are many steps apart, :func:`cosine_from_momentum` says.
+
+    Kept: starts, the length of every step, the mean cosine between consecutive steps. Lost:
+    whatever lasts longer than that, and everything that paths have in common but their starts.
+    """
+    momenta = [
+        mean_cosine(vectors[segment]) if momentum is None else momentum
+        for path in paths
+        for segment in path
+    ]
+    return _walk(vectors, paths, weights, rng, momenta)
+
+
+def shuffled_steps(
+    vectors: Float[np.ndarray, "row component"],
+    paths: Sequence[Path],
+    weights: int,
+    rng: np.random.Generator,
+) -> Float64[np.ndarray, "row component"]:
+    """The real steps of each network in random order, so that its start and end are the real ones.
+
+    Steps of different networks of a path (pre-training and training) do not mix. Axes are those of
+    ``vectors``.
+    """
+    shuffled = vectors.astype(np.float64)
+    for path in paths:
+        for segment in path:
+            steps = rng.permutation(np.diff(shuffled[segment], axis=0))
+            # The last row stays: summing in another order would miss it by rounding.
+            shuffled[segment[1:-1]] = shuffled[segment[0]] + steps[:-1].cumsum(axis=0)
+    return shuffled
+
+
+for _model in (
+    NullModel(
+        "random_walk",
+        "random walks",
+        "the start of each path and the length of every step",
+        random_walk,
+    ),
+    NullModel(
+        "momentum_walk",
+        "walks with momentum",
+        "the start of each path, the length of every step and the mean angle between consecutive "
+        "steps",
+        momentum_walk,
+    ),
+    NullModel(
+        "shuffled_steps",
+        "shuffled steps",
+        "the start and end of each network and its steps, but not their order",
+        shuffled_steps,
+    ),
+):
+    NULL_MODELS.register(_model)
+
+
+def expected_straightness(lengths: Float[np.ndarray, " step"], momentum: float = 0.0) -> float:
+    """Displacement / length of a walk whose steps have these lengths; NaN without a step.
+
+    √Σl² / Σl for a random walk: the root mean squared displacement, from which that of a single
+    walk in very many dimensions hardly differs. With momentum the cosines between its steps count
+    too.
+    """
+    total = lengths.sum()
+    if total == 0:
+        return float("nan")
+    return float(np.sqrt(lengths @ _cosines(len(lengths), momentum) @ lengths) / total)
+
+
+def expected_effective_dimension(
+    lengths: Float[np.ndarray, " step"], momentum: float = 0.0
+) -> float:
+    """Participation ratio of the snapshots of such a walk in very many dimensions.
+
+    There the steps' inner products are known: zero between steps of a random walk. A random walk
+    of equal steps tends to 5/2 however long it is; NaN without a step.
+    """
+    products = lengths[:, None] * lengths * _cosines(len(lengths), momentum)
+    offsets = np.pad(products.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    centred = offsets - offsets.mean(axis=0)
+    centred -= centred.mean(axis=1, keepdims=True)
+    squares = float((centred**2).sum())
+    return float(np.trace(centred)) ** 2 / squares if squares > 0 else float("nan")
+
+
+def cosine_from_momentum(momentum: float, before: int, after: int) -> float:
+    """The cosine between consecutive steps of a path that an optimiser's momentum explains.
+
+    If gradients are nothing but independent noise, the optimiser's updates are an autoregressive
+    process with its momentum. ``before`` and ``after`` are the numbers of updates between the
+    snapshots: 0.9 leaves 0.44 between snapshots 10 updates apart, and 0.05 between 100.
+    """
+    if momentum == 0:
+        return 0.0
+
+    def variance(updates: int) -> float:
+        lags = np.arange(1, updates)
+        return updates + 2 * float(((updates - lags) * momentum**lags).sum())
+
+    sums = [(1 - momentum**updates) / (1 - momentum) for updates in (before, after)]
+    return momentum * sums[0] * sums[1] / np.sqrt(variance(before) * variance(after))
+
+
+def mean_cosine(points: Float[np.ndarray, "snapshot component"]) -> float:
+    """Of the angles between consecutive steps; steps of no length are left out, 0 without any."""
+    steps = np.diff(points.astype(np.float64), axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    steps = steps[lengths > 0] / lengths[lengths > 0, None]
+    return float((steps[1:] * steps[:-1]).sum(axis=1).mean()) if len(steps) > 1 else 0.0
+
+
+def _walk(
+    vectors: Float[np.ndarray, "row component"],
+    paths: Sequence[Path],
+    weights: int,
+    rng: np.random.Generator,
+    momenta: Sequence[float],  # of each segment
+) -> Float64[np.ndarray, "row axis"]:
+    wholes = [np.concatenate(list(path)) for path in paths]
+    starts = vectors[[whole[0] for whole in wholes]].astype(np.float64)
+    starts = _short_coordinates(starts - starts.mean(axis=0))
+    noise = _gaussian_vectors(
+        sum(len(whole) - 1 for whole in wholes), weights, rng, min(starts.shape[1], weights)
+    )
+    walks = np.zeros((len(vectors), max(noise.shape[1], starts.shape[1])))
+    momentum, used = iter(momenta), 0
+    for start, path, whole in zip(starts, paths, wholes, strict=True):
+        lengths = np.linalg.norm(np.diff(vectors[whole].astype(np.float64), axis=0), axis=1)
+        steps = noise[used : used + len(lengths)]
+        used += len(lengths)
+        position = -1  # of the step that leads to the segment's first row; a path's first has none
+        for segment in path:
+            kept = float(np.clip(next(momentum), -0.999, 0.999))
+            if kept:
+                for row in range(position + 2, position + len(segment)):
+                    steps[row] = kept * steps[row - 1] + np.sqrt(1 - kept**2) * steps[row]
+            position += len(segment)
+        steps *= (lengths / np.linalg.norm(steps, axis=1))[:, None]
+        walks[whole, : len(start)] = start
+        walks[whole[1:], : steps.shape[1]] += steps.cumsum(axis=0)
+    return walks
+
+
+def _gaussian_vectors(
+    count: int, size: int, rng: np.random.Generator, explicit: int = 0
+) -> Float64[np.ndarray, "vector axis"]:
+    """Independent Gaussian vectors of ``size`` elements, turned so that few axes hold them.
+
+    The first ``explicit`` axes are not turned; behind them the k-th vector needs k axes at most.
+    That is the triangular factor of a Gaussian matrix, drawn without the matrix (Bartlett, 1933):
+    exact, and no vector has ``size`` elements.
+    """
+    hidden = min(count, size - explicit)
+    triangle = np.tril(rng.normal(size=(count, hidden)))
+    diagonal = np.arange(hidden)
+    triangle[diagonal, diagonal] = np.sqrt(rng.chisquare(size - explicit - diagonal))
+    return np.hstack([rng.normal(size=(count, explicit)), triangle])
+
+
+def _short_coordinates(
+    points: Float64[np.ndarray, "point component"],
+) -> Float64[np.ndarray, "point axis"]:
+    """The same points on as few axes as there are points."""
+    return points if points.shape[1] <= len(points) else np.linalg.qr(points.T)[1].T
+
+
+def _cosines(steps: int, momentum: float) -> Float64[np.ndarray, "step step"]:
+    return momentum ** np.abs(np.subtract.outer(np.arange(steps), np.arange(steps))).astype(float)

@@ -1,0 +1,168 @@
+"""Distances among rows, their order, and how far two orders of the same rows agree.
+
+Whatever depends on ranks is corrected for ties, of which layouts of self-organising maps have many:
+values are expectations over all ways to break them. One sort of each row of distances serves all;
+ranks are then looked up for the few neighbours that count.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+ROUNDING = 1e-12  # share of a distance by which another may differ and count as equal
+EXACT = 8  # components up to which distances are summed from differences
+
+
+class Ranked:
+    """Distances of rows to others, in stacks of equal size, and what follows from their order."""
+
+    def __init__(self, squared: Float64[np.ndarray, "stack row other"]) -> None:
+        self.squared = squared
+        self.rows, self.others = squared.shape[1:]
+        if self.rows == self.others:  # a row is no neighbour of its own
+            self.others -= 1
+            np.einsum("sii->si", squared)[...] = np.inf
+
+    @cached_property
+    def ascending(self) -> Float64[np.ndarray, "stack row other"]:
+        return np.sort(self.squared, axis=2)
+
+    @cached_property
+    def pair_ranks(self) -> Float[np.ndarray, "stack pair"]:
+        """Ranks of the distances of all pairs, centred and of unit length; 0 if all are equal."""
+        from scipy.stats import rankdata
+
+        upper = np.triu_indices(self.rows, 1)
+        if len(upper[0]) == 0:
+            return np.zeros((len(self.squared), 0))
+        ranks = rankdata(np.sqrt(self.squared[:, *upper]), axis=1)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(ranks, axis=1, keepdims=True)
+        return np.divide(ranks, norms, out=np.zeros_like(ranks), where=norms > 0)
+
+    def nearest(self, k: int) -> tuple[Bool[np.ndarray, "stack row other"], ...]:
+        """Which others are nearer than the k-th nearest, and which are as near."""
+        edge = self.ascending[:, :, k - 1 : k]
+        low, high = edge * (1 - 2 * ROUNDING), edge * (1 + 2 * ROUNDING)
+        inside = self.squared < low
+        return inside, (self.squared <= high) & ~inside
+
+    def expected_excess(
+        self, k: int, which: tuple[Int[np.ndarray, " wanted"], ...]
+    ) -> Float64[np.ndarray, " wanted"]:
+        """By how much the ranks of some distances exceed k, 0 where they do not.
+
+        The nearest has rank 1. Of equal distances, the expectation if ties are broken by lot.
+        """
+        stack, row, _ = which
+        table = self.ascending.reshape(-1, self.ascending.shape[2])
+        line, value = stack * self.rows + row, self.squared[which]
+        first = _count_below(table, line, value * (1 - 2 * ROUNDING), strictly=True) + 1
+        last = _count_below(table, line, value * (1 + 2 * ROUNDING), strictly=False)
+        return (_triangular(last - k) - _triangular(first - 1 - k)) / (last - first + 1)
+
+
+def agreement(
+    space: Ranked, other: Ranked, neighbours: int
+) -> Float64[np.ndarray, "stack row"] | None:
+    """Whether each row's nearest in ``other`` are near in ``space``; the mean is the measure.
+
+    It is the trustworthiness of the plane as ``other`` and the continuity of the plane as
+    ``space``: 1 where all neighbours are, about 0.5 where they are any rows; that of a single row
+    can fall below 0. None for fewer than four rows; the number of neighbours is at most what the
+    measure allows.
+    """
+    rows = space.others + 1
+    k = limited(neighbours, rows)
+    if k < 1:
+        return None
+    inside, tied = other.nearest(k)
+    share = (k - inside.sum(axis=2)) / tied.sum(axis=2)  # chance of one of the tied to be chosen
+    penalty = np.zeros(share.size)
+    for which, weight in ((inside, 1.0), (tied, share.ravel())):
+        wanted = np.nonzero(which)
+        line = wanted[0] * which.shape[1] + wanted[1]
+        excess = space.expected_excess(k, wanted)
+        penalty += weight * np.bincount(line, excess, minlength=len(penalty))
+    return 1 - penalty.reshape(share.shape) * 2 / (k * (2 * rows - 3 * k - 1))
+
+
+def rank_correlations(space: Ranked, other: Ranked) -> list[float | None]:
+    """Spearman's, over all pairs of rows, of each of the stack; None where all are equal."""
+    left, right = space.pair_ranks, other.pair_ranks
+    defined = left.any(axis=1) & right.any(axis=1)
+    values = np.einsum("sp,sp->s", left, right)
+    return [float(value) if known else None for value, known in zip(values, defined, strict=True)]
+
+
+def limited(neighbours: int, rows: int) -> int:
+    """The k that trustworthiness allows for so many rows, at most (rows − 1) / 2; 0 if none."""
+    return min(neighbours, (rows - 1) // 2) if rows >= 4 else 0
+
+
+def squared_distances(
+    rows: Float[np.ndarray, "row component"],
+    others: Float[np.ndarray, "other component"] | None = None,
+) -> Float64[np.ndarray, "row other"]:
+    """From inner products, of which what is no more than rounding counts as 0.
+
+    Of few components they are summed from differences, so that equal ones are equal to the bit.
+    """
+    if rows.shape[1] <= EXACT:
+        from scipy.spatial.distance import cdist
+
+        return cdist(rows, rows if others is None else others, "sqeuclidean")
+    rows = rows.astype(np.float64)
+    centre = rows.mean(axis=0) if others is None else others.mean(axis=0)
+    rows = rows - centre
+    others = rows if others is None else others - centre
+    left, right = (np.einsum("rc,rc->r", each, each) for each in (rows, others))
+    sums = left[:, None] + right
+    squared = sums - 2 * (rows @ others.T)
+    squared[squared <= 1e-14 * sums] = 0
+    return squared
+
+
+def sampled(
+    rows: int, paths: Sequence[Int[np.ndarray, " snapshot"]], most: int
+) -> Int[np.ndarray, " measured"]:
+    """Rows of a sample that has the same share of every path, evenly spread over it; ascending.
+
+    All rows, if they are not more than ``most``.
+    """
+    if rows <= most:
+        return np.arange(rows)
+    share = most / sum(len(path) for path in paths)
+    return np.sort(
+        np.concatenate([path[evenly(len(path), max(1, int(len(path) * share)))] for path in paths])
+    )
+
+
+def evenly(length: int, count: int) -> Int[np.ndarray, " taken"]:
+    """``count`` different numbers below ``length``, evenly spread, first and last among them."""
+    return np.round(np.linspace(0, length - 1, count)).astype(int)
+
+
+def _count_below(
+    table: Float64[np.ndarray, "line column"],
+    line: Int[np.ndarray, " wanted"],
+    value: Float64[np.ndarray, " wanted"],
+    strictly: bool,
+) -> Int[np.ndarray, " wanted"]:
+    """How many numbers of an ascending line of the table are below each value (or equal to it)."""
+    low = np.zeros(len(line), int)
+    high = np.full(len(line), table.shape[1])
+    for _ in range(int(table.shape[1]).bit_length()):
+        middle = (low + high) // 2
+        found = table[line, np.minimum(middle, table.shape[1] - 1)]
+        below = (found < value if strictly else found <= value) & (middle < high)
+        low, high = np.where(below, middle + 1, low), np.where(below, high, middle)
+    return low
+
+
+def _triangular(number: Int[np.ndarray, " wanted"]) -> Int[np.ndarray, " wanted"]:
+    """1 + 2 + … + number; 0 where there is nothing to add."""
+    number = np.maximum(number, 0)
+    return number * (number + 1) // 2

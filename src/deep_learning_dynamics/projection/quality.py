@@ -1,0 +1,279 @@
+"""Quality: what a layout in the plane keeps of the distances between weights.
+
+:class:`WeightSpace` ranks the distances among rows once; any number of layouts of the same rows
+are then compared with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from deep_learning_dynamics.projection.distances import (
+    Ranked,
+    agreement,
+    evenly,
+    limited,
+    rank_correlations,
+    sampled,
+    squared_distances,
+)
+from deep_learning_dynamics.quantities import Quantity, define, quantity
+
+NEIGHBOURS = 10
+MOST_ROWS = 3000  # above, quality is estimated on a sample of the rows
+_BLOCK = 2**22  # distances that are worked on at once
+
+define(
+    Quantity(
+        "trustworthiness",
+        "trustworthiness",
+        "",
+        "higher",
+        "Whether neighbours in the plane are neighbours in weight space: 1 if all are, about 0.5 "
+        "if they are any snapshots (Venna and Kaski, 2001).",
+    ),
+    Quantity(
+        "continuity",
+        "continuity",
+        "",
+        "higher",
+        "Whether neighbours in weight space are neighbours in the plane: 1 if all are, about 0.5 "
+        "if they are any snapshots (Venna and Kaski, 2001).",
+    ),
+    Quantity(
+        "distance_rank_correlation",
+        "distance rank correlation",
+        "",
+        "higher",
+        "Spearman's correlation between distances in weight space and in the plane, over all pairs "
+        "of snapshots: 1 if their order is kept, 0 if it is lost.",
+    ),
+    Quantity(
+        "path_trustworthiness",
+        "trustworthiness along paths",
+        "",
+        "higher",
+        "Trustworthiness among the snapshots of one path; the median over paths.",
+    ),
+    Quantity(
+        "path_continuity",
+        "continuity along paths",
+        "",
+        "higher",
+        "Continuity among the snapshots of one path; the median over paths.",
+    ),
+    Quantity(
+        "path_distance_rank_correlation",
+        "distance rank correlation along paths",
+        "",
+        "higher",
+        "Distance rank correlation over the pairs of snapshots of one path; the median over paths.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of a number over paths."""
+
+    median: float
+    minimum: float
+    maximum: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(float(np.median(values)), float(min(values)), float(max(values)))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How faithful a layout is; None where a number is not defined.
+
+    Keys of the numbers are those of their quantities.
+    """
+
+    rows: int  # that have a place in the plane
+    rows_measured: int  # all of them, or a sample with the same share of every path
+    neighbours: int  # k of trustworthiness and continuity
+    trustworthiness: float | None
+    continuity: float | None
+    distance_rank_correlation: float | None
+    along_paths: Mapping[str, Spread] = field(default_factory=dict)  # by key without "path_"
+    properties: Mapping[str, float] = field(default_factory=dict)  # that only the method has
+
+    def numbers(self) -> dict[str, float]:
+        """All that are defined, by the keys of their quantities; along paths, the medians."""
+        found = {
+            "trustworthiness": self.trustworthiness,
+            "continuity": self.continuity,
+            "distance_rank_correlation": self.distance_rank_correlation,
+            **{f"path_{key}": spread.median for key, spread in self.along_paths.items()},
+            **self.properties,
+        }
+        return {key: value for key, value in found.items() if value is not None}
+
+    def summary(self) -> str:
+        """One line for the terminal."""
+        return ", ".join(
+            f"{quantity(key).title} {quantity(key).format(value)}"
+            for key, value in self.numbers().items()
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON, floats with 10 significant digits."""
+        return rounded(asdict(self))
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Quality":
+        """That which :meth:`as_json` wrote."""
+        along = {key: Spread(**spread) for key, spread in content["along_paths"].items()}
+        return cls(**{**content, "along_paths": along})
+
+
+def rounded(content: Any) -> Any:
+    """JSON content with floats of 10 significant digits, None for those that are not finite."""
+    if isinstance(content, Mapping):
+        return {key: rounded(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [rounded(value) for value in content]
+    if isinstance(content, float):
+        return float(f"{content:.10g}") if np.isfinite(content) else None
+    return content
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is found of one layout."""
+
+    quality: Quality
+    trust: Float64[np.ndarray, " row"]  # each row's share of trustworthiness; NaN if not defined
+    continuity: Float64[np.ndarray, " row"]  # likewise
+
+
+def assess(
+    vectors: Float[np.ndarray, "row component"],
+    points: Float[np.ndarray, "row 2"],
+    paths: Sequence[Int[np.ndarray, " snapshot"]],
+    properties: Mapping[str, float] | None = None,
+) -> Assessment:
+    """Compare a layout of rows with their vectors. All must be finite.
+
+    Args:
+        vectors: weights, or coordinates with the same distances.
+        points: in the plane.
+        paths: the rows of each path, in the order of time.
+        properties: of the method's own, to be part of the quality.
+    """
+    return WeightSpace(vectors, paths).assess(points, properties)
+
+
+class WeightSpace:
+    """Distances among rows in weight space, ranked once and compared with any layout of the rows.
+
+    Above ``most_rows`` rows, ranks and pairs are those among a sample with the same share of every
+    path, evenly spread over it; values of single rows are their ranks among the sample. What is
+    measured along each path uses all of its rows (at most ``most_rows``).
+    """
+
+    def __init__(
+        self,
+        vectors: Float[np.ndarray, "row component"],
+        paths: Sequence[Int[np.ndarray, " snapshot"]],
+        most_rows: int = MOST_ROWS,
+    ) -> None:
+        self.vectors = vectors
+        self.sample = sampled(len(vectors), paths, most_rows)
+        self.neighbours = limited(NEIGHBOURS, len(self.sample))
+        # Paths of equal length are compared together.
+        self._paths: dict[int, list[Int[np.ndarray, " snapshot"]]] = {}
+        for path in paths:
+            shown = path[evenly(len(path), min(len(path), most_rows))]
+            self._paths.setdefault(len(shown), []).append(shown)
+
+    def assess(
+        self,
+        points: Float[np.ndarray, "row 2"],
+        properties: Mapping[str, float] | None = None,
+    ) -> Assessment:
+        """Compare a layout with the distances in weight space."""
+        measured = points[self.sample]
+        plane = Ranked(squared_distances(measured)[None])
+        trust, continuity = (
+            np.full(len(points), np.nan) if values is None else self._everywhere(values, points, of)
+            for of, values in enumerate(
+                (
+                    agreement(self._ranked, plane, NEIGHBOURS),
+                    agreement(plane, self._ranked, NEIGHBOURS),
+                )
+            )
+        )
+        defined = self.neighbours > 0
+        quality = Quality(
+            rows=len(points),
+            rows_measured=len(self.sample),
+            neighbours=self.neighbours,
+            trustworthiness=float(trust[self.sample].mean()) if defined else None,
+            continuity=float(continuity[self.sample].mean()) if defined else None,
+            distance_rank_correlation=rank_correlations(self._ranked, plane)[0],
+            along_paths=self._along_paths(points),
+            properties=dict(properties or {}),
+        )
+        return Assessment(quality, trust, continuity)
+
+    @cached_property
+    def _ranked(self) -> "Ranked":
+        return Ranked(squared_distances(self.vectors[self.sample])[None])
+
+    @cached_property
+    def _ranked_paths(self) -> list[tuple[Int[np.ndarray, "path snapshot"], "Ranked"]]:
+        found = []
+        for length, paths in self._paths.items():
+            together = max(1, _BLOCK // length**2)
+            for begin in range(0, len(paths), together):
+                block = np.stack(paths[begin : begin + together])
+                distances = np.stack([squared_distances(self.vectors[path]) for path in block])
+                found.append((block, Ranked(distances)))
+        return found
+
+    def _along_paths(self, points: Float[np.ndarray, "row 2"]) -> dict[str, Spread]:
+        found: dict[str, list[float]] = {}
+        for block, far in self._ranked_paths:
+            near = Ranked(np.stack([squared_distances(points[path]) for path in block]))
+            for key, values in (
+                ("trustworthiness", agreement(far, near, NEIGHBOURS)),
+                ("continuity", agreement(near, far, NEIGHBOURS)),
+            ):
+                if values is not None:
+                    found.setdefault(key, []).extend(values.mean(axis=1).tolist())
+            # A path that the plane shows as a point keeps none of its distances; one that never
+            # moved has none to keep.
+            found.setdefault("distance_rank_correlation", []).extend(
+                0.0 if value is None else value
+                for value, moved in zip(
+                    rank_correlations(far, near), far.pair_ranks.any(axis=1), strict=True
+                )
+                if moved
+            )
+        return {key: Spread.of(values) for key, values in found.items() if values}
+
+    def _everywhere(
+        self, values: Float64[np.ndarray, "1 measured"], points: Float[np.ndarray, "row 2"], of: int
+    ) -> Float64[np.ndarray, " row"]:
+        """Values of the sample with those of the other rows, from their ranks among the sample."""
+        found = np.full(len(points), np.nan)
+        found[self.sample] = values[0]
+        others = np.flatnonzero(np.isnan(found))
+        for block in np.array_split(others, max(1, len(others) * len(self.sample) // _BLOCK)):
+            if len(block):
+                spaces = [
+                    Ranked(squared_distances(space[block], space[self.sample])[None])
+                    for space in (self.vectors, points)
+                ]
+                result = agreement(*(spaces if of == 0 else reversed(spaces)), NEIGHBOURS)
+                assert result is not None
+                found[block] = result[0]
+        return found
