@@ -1,0 +1,432 @@
+"""One pass over the weights: every measure of every network, and distances between networks.
+
+The weights are read in blocks of columns, in order of the parameters; nothing that has the length
+of the weights is kept. Where a block ends depends on the store alone, so that the same store gives
+the same bits on a machine with less memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from deep_learning_dynamics.geometry.measures import (
+    MEASURES,
+    WHOLE,
+    Measure,
+    Measures,
+    PathData,
+)
+from deep_learning_dynamics.geometry.paths import Path
+from deep_learning_dynamics.store.schema import FINITE, STEP
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+BLOCK_BYTES = 256 * 2**20  # of weights in single precision
+FELLOWS = 50  # of a larger group, the first so many stand for all in distances within the group
+_ROLES = ("network", "twin", "outcome", "continues")  # coordinates that say nothing of who is alike
+
+
+def measure(
+    runs: "xr.Dataset",
+    *,
+    by: str | None = "condition",
+    measures: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Measures:
+    """Measure all networks of a store, twins and earlier phases too.
+
+    Args:
+        runs: a store, as :func:`deep_learning_dynamics.open` gives it.
+        by: the coordinate whose values are the groups, for distances within them.
+        measures: keys of the measures to take; all that are registered by default.
+        settings: by key, the ``Settings`` of measures that shall not have their defaults.
+        progress: is called with the number of weights that are done and of all.
+    """
+    from threadpoolctl import threadpool_limits
+
+    chosen = {key: MEASURES[key]((settings or {}).get(key)) for key in measures or tuple(MEASURES)}
+    task = _Task.of(runs, by)
+    # One thread: sums do not depend on the machine, and small products gain nothing from more.
+    with threadpool_limits(1, user_api="blas"):
+        return _Pass(task, chosen).run(progress or (lambda done, of: None))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Who is in a store, which snapshots count and which networks are compared."""
+
+    runs: "xr.Dataset"
+    by: str | None
+    networks: "pd.DataFrame"  # a row per network: its id and coordinates
+    snapshots: list[Int[np.ndarray, " snapshot"]]  # of each network, those that there are
+    steps: list[Int[np.ndarray, " snapshot"]]
+    relations: list[tuple[int, int, str]]
+    groups: list[Int[np.ndarray, " network"]]  # without twins and networks that diverged
+    apart: Int[np.ndarray, " network"]  # whose ends are compared: not twins
+
+    @classmethod
+    def of(cls, runs: "xr.Dataset", by: str | None) -> "_Task":
+        networks = _table_of_networks(runs)
+        by = by if by in networks else None
+        steps = runs["step"].values
+        snapshots = [np.flatnonzero(row >= 0) for row in steps]
+        twin = _twins(networks)
+        alive = ~twin & (networks["outcome"] != "diverged").to_numpy()
+        alive &= np.array([len(kept) > 0 for kept in snapshots], bool)
+        phase = _phases(networks)
+        of_group = [phase] if by is None else [phase, networks[by].astype(str)]
+        labels = ["\0".join(label) for label in zip(*of_group, strict=True)]
+        groups = [
+            np.flatnonzero(alive & (np.array(labels, object) == label))
+            for label in dict.fromkeys(labels)
+        ]
+        return cls(
+            runs,
+            by,
+            networks,
+            snapshots,
+            [row[kept].astype(np.int64) for row, kept in zip(steps, snapshots, strict=True)],
+            [*_pairs(networks, twin, phase), *_originals(networks, twin)],
+            [group for group in groups if len(group) > 1],
+            np.flatnonzero(~twin),
+        )
+
+
+@dataclass
+class _Sums:
+    """What adds up over weights: inner products, and squared distances."""
+
+    products: list[Float64[np.ndarray, "move move"]]  # of each network
+    related: list[Float64[np.ndarray, " snapshot"]]  # of each relation, at common snapshots
+    within: list[Float64[np.ndarray, "snapshot network fellow"]]  # of each group
+    ends: Float64[np.ndarray, "network network"]  # squared distances
+    displacements: Float64[np.ndarray, "network network"]  # inner products
+
+    @classmethod
+    def nothing(cls, task: _Task) -> "_Sums":
+        moves = [max(len(kept) - 1, 0) for kept in task.snapshots]
+        apart = len(task.apart)
+        return cls(
+            [np.zeros((count, count)) for count in moves],
+            [np.zeros(len(_common(task, *pair)[0])) for pair in task.relations],
+            [
+                np.zeros((task.runs.sizes["snapshot"], len(group), min(len(group), FELLOWS)))
+                for group in task.groups
+            ],
+            np.zeros((apart, apart)),
+            np.zeros((apart, apart)),
+        )
+
+    def add(self, other: "_Sums") -> None:
+        for name in ("products", "related", "within"):
+            for mine, its in zip(getattr(self, name), getattr(other, name), strict=True):
+                mine += its
+        self.ends += other.ends
+        self.displacements += other.displacements
+
+    def add_weights(
+        self, task: _Task, weights: Float[np.ndarray, "network snapshot weight"]
+    ) -> None:
+        """Add some columns of the weights of all networks."""
+        for index, kept in enumerate(task.snapshots):
+            moves = np.diff(weights[index, kept].astype(np.float64), axis=0)
+            self.products[index] += moves @ moves.T
+        for sums, pair in zip(self.related, task.relations, strict=True):
+            ours, theirs = _common(task, *pair)
+            apart = weights[pair[0], ours].astype(np.float64) - weights[pair[1], theirs]
+            sums += np.einsum("sw,sw->s", apart, apart)
+        for sums, group in zip(self.within, task.groups, strict=True):
+            for snapshot in range(weights.shape[1]):
+                sums[snapshot] += _squared(weights[group, snapshot].astype(np.float64), FELLOWS)
+        first, last = (
+            np.stack([_row(weights[i], task.snapshots[i], which) for i in task.apart])
+            if len(task.apart)
+            else np.zeros((0, weights.shape[2]))
+            for which in (0, -1)
+        )
+        self.ends += _squared(last, len(last))
+        moved = last - first
+        self.displacements += moved @ moved.T
+
+
+class _Pass:
+    """The pass itself: adds weights up, and measures a parameter as soon as it is complete."""
+
+    def __init__(self, task: _Task, measures: dict[str, Measure]) -> None:
+        self._task, self._measures = task, measures
+        self._values: list[dict[str, Any]] = []
+        self._over_time: list[dict[str, Any]] = []
+        self._distances: list[dict[str, Any]] = []
+        self._scores = {
+            str(name): variable.values
+            for name, variable in task.runs.data_vars.items()
+            if variable.dims == ("network", "snapshot") and name not in (STEP, FINITE)
+        }
+
+    def run(self, progress: Callable[[int, int], None]) -> Measures:
+        task = self._task
+        names = [str(name) for name in task.runs["parameter"].values]
+        starts, stops = (task.runs[name].values.astype(int) for name in ("start", "stop"))
+        size = task.runs.sizes["weight"]
+        whole, current = _Sums.nothing(task), _Sums.nothing(task)
+        for columns, block in self._blocks(size):
+            for name, start, stop in zip(names, starts, stops, strict=True):
+                first, last = max(columns.start, start), min(columns.stop, stop)
+                if first >= last:
+                    continue
+                part = block[:, :, first - columns.start : last - columns.start]
+                current.add_weights(task, part)
+                if last == stop:
+                    self._measure(name, slice(int(start), int(stop)), current)
+                    whole.add(current)
+                    current = _Sums.nothing(task)
+            progress(columns.stop, size)
+        self._measure(WHOLE, slice(0, size), whole)
+        return self._result(whole)
+
+    def _blocks(
+        self, size: int
+    ) -> Iterator[tuple[slice, Float[np.ndarray, "network snapshot weight"]]]:
+        weights = self._task.runs["weights"]
+        per_column = 4 * max(1, weights.shape[0] * weights.shape[1])
+        width = max(1, BLOCK_BYTES // per_column)
+        for start in range(0, size, width):
+            columns = slice(start, min(start + width, size))
+            yield columns, weights[:, :, columns].values
+
+    def _measure(self, parameter: str, columns: slice, sums: _Sums) -> None:
+        task = self._task
+        twins = {
+            mine: float(np.sqrt(squared[-1]))
+            for (mine, _, relation), squared in zip(task.relations, sums.related, strict=True)
+            if relation == "twin" and len(squared)
+        }
+        within = self._within(sums)
+        for index, network in enumerate(task.networks.to_dict("records")):
+            kept, steps = task.snapshots[index], task.steps[index]
+            if len(kept) == 0:
+                continue
+            diverged = network["outcome"] == "diverged"
+            path = Path(steps, sums.products[index])
+            data = PathData(
+                path,
+                {name: values[index, kept] for name, values in self._scores.items()},
+                network["outcome"],
+                columns.stop - columns.start,
+                twins.get(index, float("nan")),
+                lambda index=index, kept=kept: task.runs["weights"][index, kept, columns].values,
+            )
+            who = {**network, "parameter": parameter}
+            for key, measure in self._measures.items():
+                if parameter != WHOLE and not measure.per_parameter:
+                    continue
+                # The length of a path to infinity says nothing.
+                unknown = diverged and measure.family == "path"
+                value = float("nan") if unknown else float(measure.of(data))
+                limit = float(steps[-1]) if measure.censored else float("nan")
+                self._values.append({**who, "measure": key, "value": value, "limit": limit})
+            self._over_time.append(
+                {
+                    **who,
+                    "snapshot": kept,
+                    "step": steps,
+                    "speed": path.speed,
+                    "turning_angle": path.turning,
+                    "distance_to_start": path.from_start,
+                    "distance_to_end": path.to_end,
+                    "distance_within_group": within[index, kept],
+                }
+            )
+        names = task.networks["network"].tolist()
+        for (mine, other, relation), squared in zip(task.relations, sums.related, strict=True):
+            ours, _ = _common(task, mine, other, relation)
+            self._distances.append(
+                {
+                    "network": names[mine],
+                    "other": names[other],
+                    "relation": relation,
+                    "parameter": parameter,
+                    "step": task.runs["step"].values[mine, ours].astype(np.int64),
+                    "distance": np.sqrt(squared),
+                }
+            )
+
+    def _within(self, sums: _Sums) -> Float64[np.ndarray, "network snapshot"]:
+        """The median distance of each network to others of its group at the same step.
+
+        Not the mean, which one network that jumped far off would decide for all of them.
+        """
+        task = self._task
+        steps = task.runs["step"].values
+        medians = np.full(steps.shape, np.nan)
+        for group, squared in zip(task.groups, sums.within, strict=True):
+            fellows = group[: squared.shape[2]]
+            apart = np.sqrt(np.maximum(squared, 0)).transpose(1, 0, 2)
+            other_step = steps[group][:, :, None] != steps[fellows].T[None]
+            itself = group[:, None, None] == fellows
+            apart = np.ma.masked_invalid(np.ma.array(apart, mask=other_step | itself))
+            medians[group] = np.ma.median(apart, axis=2).filled(np.nan)
+        return medians
+
+    def _result(self, whole: _Sums) -> Measures:
+        import pandas as pd
+
+        task, attributes = self._task, dict(self._task.runs.attrs)
+        table = pd.DataFrame(self._values)
+        if len(table):  # measures that no network has, such as those of scores never recorded
+            known = table.groupby("measure")["value"].transform(lambda value: value.notna().any())
+            table = table[known.to_numpy()].reset_index(drop=True)
+        return Measures(
+            task.by,
+            table,
+            _long(self._over_time),
+            _long(
+                self._distances, ["network", "other", "relation", "parameter", "step", "distance"]
+            ),
+            self._ends(whole),
+            _json(attributes.get("titles", "{}")),
+            {
+                str(name): value.item() if isinstance(value, np.generic) else value
+                for name, value in attributes.items()
+                if name not in ("titles", "environment")
+                and isinstance(value, str | int | float | bool | np.generic)
+            },
+        )
+
+    def _ends(self, whole: _Sums) -> "pd.DataFrame":
+        import pandas as pd
+
+        names = self._task.networks["network"].to_numpy(object)[self._task.apart]
+        one, other = np.triu_indices(len(names), 1)
+        lengths = np.sqrt(np.maximum(np.diag(whole.displacements), 0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            cosine = whole.displacements / lengths[:, None] / lengths
+            angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        columns = {
+            "network": names[one].astype(str),
+            "other": names[other].astype(str),
+            "distance": np.sqrt(np.maximum(whole.ends, 0))[one, other],
+            "angle": angle[one, other],
+        }
+        return pd.DataFrame(columns)
+
+
+def _table_of_networks(runs: "xr.Dataset") -> "pd.DataFrame":
+    import pandas as pd
+
+    columns = {"network": runs["network"].values.astype(str)}
+    columns |= {
+        str(name): coordinate.values
+        for name, coordinate in runs.coords.items()
+        if coordinate.dims == ("network",) and name != "network"
+    }
+    table = pd.DataFrame(columns)
+    if "outcome" not in table:
+        table["outcome"] = ""
+    return table
+
+
+def _twins(networks: "pd.DataFrame") -> np.ndarray:
+    if "twin" not in networks:
+        return np.zeros(len(networks), bool)
+    return networks["twin"].fillna(False).to_numpy(bool)
+
+
+def _phases(networks: "pd.DataFrame") -> list[str]:
+    """ "0" for the last phase of a chain of networks, "1" for the one before, ..."""
+    if "continues" not in networks:
+        return ["0"] * len(networks)
+    before = dict(zip(networks["network"], networks["continues"], strict=True))
+    depth = dict.fromkeys(before, 0)
+    for start in before:
+        network, level = start, 0
+        while (network := before.get(network, "")) in depth and level < len(before):
+            level += 1
+            depth[network] = max(depth[network], level)
+    return [str(depth[network]) for network in networks["network"]]
+
+
+def _pairs(
+    networks: "pd.DataFrame", twin: np.ndarray, phase: list[str]
+) -> Iterator[tuple[int, int, str]]:
+    """Networks of one pair, in the same phase."""
+    if "pair" not in networks:
+        return
+    members: dict[tuple[str, str], list[int]] = {}
+    for index, (pair, of) in enumerate(zip(networks["pair"].astype(str), phase, strict=True)):
+        if not twin[index]:
+            members.setdefault((pair, of), []).append(index)
+    for together in members.values():
+        for place, one in enumerate(together):
+            yield from ((one, other, "pair") for other in together[place + 1 :])
+
+
+def _originals(networks: "pd.DataFrame", twin: np.ndarray) -> Iterator[tuple[int, int, str]]:
+    """Each network with its twin: the one of the same coordinates."""
+    alike = networks.drop(columns=[name for name in _ROLES if name in networks])
+    keys = [tuple(map(str, row)) for row in alike.itertuples(index=False)]
+    originals = {key: index for index, key in enumerate(keys) if not twin[index]}
+    alone = {key for key in originals if keys.count(key) == 2}
+    for index in np.flatnonzero(twin):
+        if keys[index] in alone:
+            yield originals[keys[index]], int(index), "twin"
+
+
+def _common(
+    task: _Task, one: int, other: int, relation: str
+) -> tuple[Int[np.ndarray, " snapshot"], Int[np.ndarray, " snapshot"]]:
+    """The snapshots of two networks at the same steps."""
+    _, ours, theirs = np.intersect1d(task.steps[one], task.steps[other], return_indices=True)
+    return task.snapshots[one][ours], task.snapshots[other][theirs]
+
+
+def _squared(
+    rows: Float64[np.ndarray, "network weight"], fellows: int
+) -> Float64[np.ndarray, "network fellow"]:
+    """Squared distances to the first rows, from inner products."""
+    if len(rows) == 0:
+        return np.zeros((0, 0))
+    # Not centred on the mean, whose rounding one network far off would put into all distances.
+    finite = rows[:fellows][np.isfinite(rows[:fellows]).all(axis=1)]
+    rows = rows - (np.median(finite, axis=0) if len(finite) else 0)
+    squares = np.einsum("nw,nw->n", rows, rows)
+    return squares[:, None] + squares[:fellows] - 2 * rows @ rows[:fellows].T
+
+
+def _row(
+    weights: Float[np.ndarray, "snapshot weight"], kept: Int[np.ndarray, " snapshot"], which: int
+) -> Float64[np.ndarray, " weight"]:
+    if len(kept) == 0:
+        return np.full(weights.shape[1], np.nan)
+    return weights[kept[which]].astype(np.float64)
+
+
+def _long(blocks: list[dict[str, Any]], columns: list[str] | None = None) -> "pd.DataFrame":
+    """One table of blocks, in which single values stand for all rows of their block."""
+    import pandas as pd
+
+    if not blocks:
+        return pd.DataFrame(columns=columns)
+    lengths = [
+        next(len(v) for v in block.values() if isinstance(v, np.ndarray)) for block in blocks
+    ]
+    return pd.DataFrame(
+        {
+            name: np.concatenate([block[name] for block in blocks])
+            if isinstance(blocks[0][name], np.ndarray)
+            else np.repeat(np.array([block[name] for block in blocks]), lengths)
+            for name in blocks[0]
+        }
+    )
+
+
+def _json(text: str | dict) -> dict:
+    import json
+
+    return json.loads(text) if isinstance(text, str) else dict(text)

@@ -1,0 +1,367 @@
+"""Groups of networks compared: each measure, each parameter, each contrast.
+
+A contrast is a reference and another group. Networks are compared within pairs where both groups
+have the same pairs, and as independent groups otherwise. Everything in one :class:`Comparison`
+concerns the same networks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from deep_learning_dynamics import seeds
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE, Measures, measure_of
+from deep_learning_dynamics.inference import statistics
+from deep_learning_dynamics.inference.groups import Group, groups_of
+from deep_learning_dynamics.inference.partners import partner_rows
+from deep_learning_dynamics.inference.statistics import Evidence, Sample, holm
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from deep_learning_dynamics.inference.verdict import Verdict
+
+PARAMETER_RESAMPLES = 1_999  # of the bootstrap, where each parameter has its own row
+DIGITS = 10  # significant; further ones depend on the processor
+
+Design = Literal["paired", "independent", "described", "partners"]
+Family = Literal["network", "parameter", "partners"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One measure in two groups. Differences are other − reference; ``None``: not defined.
+
+    A network that failed and so lacks a measure that has a better side counts as worse than any
+    that has it. One that lacks another measure (the path of a network that diverged) is left out,
+    with its partner.
+    """
+
+    measure: str
+    parameter: str  # "": the whole network
+    reference: str
+    other: str  # "" where a single group is described
+    design: Design
+    family: Family  # p-values of one contrast and family are adjusted together
+    pairs: int | None  # in this row; None unless paired
+    n_reference: int  # networks in this row
+    n_other: int
+    reference_value: float | None  # median (mean, of measures that are 0 or 1)
+    other_value: float | None
+    difference: float | None = None
+    low: float | None = None  # interval of the difference
+    high: float | None = None
+    effect: float | None = None  # rank-biserial correlation, −1 to 1
+    effect_low: float | None = None
+    effect_high: float | None = None
+    p: float | None = None  # two-sided
+    adjusted_p: float | None = None
+    smallest_p: float = 1.0  # the least that so many networks could give
+    higher: int | None = None  # pairs in which the other network has more
+    lower: int | None = None
+    reached_reference: int | None = None  # of times: how many networks reached it
+    reached_other: int | None = None
+    failed_reference: int = 0  # networks that died or diverged and are counted in
+    failed_other: int = 0
+    rounding_share: float | None = None  # of the variance over seeds; None without twins
+    rounding_change: float | None = None  # largest difference between a network and its twin
+
+    @property
+    def significant(self) -> bool:
+        """After the correction."""
+        from deep_learning_dynamics.formatting import ALPHA
+
+        return self.adjusted_p is not None and self.adjusted_p <= ALPHA
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All comparisons of some runs, and the answer in words."""
+
+    by: str | None
+    groups: tuple[str, ...]
+    contrasts: tuple[tuple[str, str], ...]
+    items: tuple[Comparison, ...]
+    titles: dict[str, str]  # of groups
+    verdict: "Verdict"
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # networks, failed, by group
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row per comparison, with its fields as columns; NaN: not defined."""
+        import pandas as pd
+
+        names = [each.name for each in fields(Comparison)]
+        return pd.DataFrame([asdict(item) for item in self.items], columns=names)
+
+    def of(
+        self,
+        measure: str,
+        contrast: tuple[str, str] | None = None,
+        parameter: str = WHOLE,
+    ) -> Comparison | None:
+        """One comparison, of the first contrast by default; ``None`` where there is none."""
+        wanted = contrast or (self.contrasts[0] if self.contrasts else None)
+        for item in self.items:
+            here = wanted is None or (item.reference, item.other) == wanted
+            if here and (item.measure, item.parameter) == (measure, parameter):
+                return item
+        return None
+
+    def save(self, folder: File) -> None:
+        """Write ``comparisons.json``; the same comparisons, the same bytes."""
+        content = asdict(self)
+        content["items"] = [_rounded(item) for item in content["items"]]
+        with replacing(folder) as partial:
+            partial.mkdir()
+            write_json(partial / "comparisons.json", content)
+
+    @classmethod
+    def load(cls, folder: File) -> "Comparisons":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ResultsError: the file is missing or damaged.
+        """
+        from deep_learning_dynamics.inference.verdict import Verdict
+
+        len(MEASURES)  # their titles
+        content = read_json(folder / "comparisons.json", "dvc repro measure")
+        content["items"] = tuple(Comparison(**item) for item in content["items"])
+        content["contrasts"] = tuple((str(one), str(other)) for one, other in content["contrasts"])
+        content["groups"] = tuple(content["groups"])
+        content["verdict"] = Verdict.from_json(content["verdict"])
+        return cls(**content)
+
+
+def compare(
+    measures_or_runs: "Measures | xr.Dataset",
+    by: str = "condition",
+    contrasts: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+    *,
+    command: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparisons:
+    """Compare groups of networks in all measures.
+
+    Twins and networks that others continue (pre-training) are not compared.
+
+    Args:
+        measures_or_runs: what :func:`measure` gave, or a store, which is measured first.
+        by: the coordinate of networks whose values are the groups.
+        contrasts: (reference, other) values; by default all others against the first.
+        seed: of bootstraps and permutations.
+        command: what to run for more pairs, with "{pairs}" where their number belongs; the verdict
+            names it where something is undecided.
+
+    Raises:
+        ParamsError: a contrast names a group that is not there.
+    """
+    from deep_learning_dynamics.geometry.measuring import measure
+    from deep_learning_dynamics.inference.verdict import verdict
+
+    if isinstance(measures_or_runs, Measures):
+        measures = measures_or_runs
+    else:
+        measures = measure(measures_or_runs, by=by)
+    groups = groups_of(measures, by)
+    names = tuple(group.name for group in groups)
+    chosen = _chosen(contrasts, names, by)
+    by_name = {group.name: group for group in groups}
+    items: list[Comparison] = []
+    for number, (reference, other) in enumerate(chosen):
+        rows = _rows(measures, by_name[reference], by_name[other], seed)
+        items += _adjusted(rows)
+        if progress is not None:
+            progress(number + 1, len(chosen))
+    if not chosen:
+        items = [_described(measures, group, *key) for group in groups for key in _keys(measures)]
+    titles = measures.titles.get(by, {})
+    found = Comparisons(
+        by if by in measures.networks else None,
+        names,
+        chosen,
+        tuple(items),
+        {name: titles[name] for name in names if name in titles},
+        None,  # type: ignore[arg-type]  # follows from the rest
+        {group.name: {"networks": len(group), "failed": group.failed} for group in groups},
+    )
+    return replace(found, verdict=verdict(found, measures.attributes.get("task", ""), command))
+
+
+def _chosen(
+    contrasts: Sequence[tuple[str, str]] | None, names: tuple[str, ...], by: str
+) -> tuple[tuple[str, str], ...]:
+    if contrasts is None:
+        return tuple((names[0], other) for other in names[1:])
+    for pair in contrasts:
+        for name in pair:
+            if name not in names:
+                raise ParamsError(
+                    f"The contrast {tuple(pair)} names {name!r}; expected values of {by!r}, which "
+                    f"are {', '.join(names)}. Correct it, or train that group."
+                )
+    return tuple((str(one), str(other)) for one, other in contrasts)
+
+
+def _keys(measures: Measures) -> list[tuple[str, str]]:
+    """Measure and parameter of each row: whole networks first."""
+    found = measures.table[["measure", "parameter"]].drop_duplicates()
+    keys = list(found.itertuples(index=False, name=None))
+    order = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in keys))}
+    known = [key for key in MEASURES if key in order]
+    order |= {name: place - len(known) for place, name in enumerate(known)}
+    parameters = list(dict.fromkeys(parameter for _, parameter in keys if parameter != WHOLE))
+    return sorted(keys, key=lambda key: ((WHOLE, *parameters).index(key[1]), order[key[0]]))
+
+
+def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list[Comparison]:
+    paired = reference.paired_with(other)
+    if paired:
+        other = other.in_order_of(reference)
+    rows = []
+    for key, parameter in _keys(measures):
+        # Each test draws from its own stream: a measure more changes no other result.
+        rng = seeds.generator(seed, "compare", reference.name, other.name, key, parameter)
+        rows.append(_compared(measures, reference, other, key, parameter, paired, rng))
+    if paired:
+        rng = seeds.generator(seed, "compare", reference.name, other.name, "partners")
+        rows += [Comparison(**row) for row in partner_rows(measures, reference, other, rng)]
+    return rows
+
+
+def _compared(
+    measures: Measures,
+    reference: Group,
+    other: Group,
+    key: str,
+    parameter: str,
+    paired: bool,
+    rng: np.random.Generator,
+) -> Comparison:
+    measure = measure_of(key)
+    values = [group.sample(measures, measure, parameter) for group in (reference, other)]
+    known = [~np.isnan(sample.values) for sample in values]
+    if paired:
+        known = [known[0] & known[1]] * 2
+    groups = [group.take(kept) for group, kept in zip((reference, other), known, strict=True)]
+    samples = [
+        Sample(sample.values[kept], sample.limits[kept])
+        for sample, kept in zip(values, known, strict=True)
+    ]
+    resamples = statistics.RESAMPLES if parameter == WHOLE else PARAMETER_RESAMPLES
+    test = statistics.of_pairs if paired else statistics.of_groups
+    found: Evidence = test(*samples, rng, measure.centre, min(resamples, statistics.RESAMPLES))
+    share, change = _rounding(measures, groups, samples, measure, parameter, paired)
+    reached = [int((~sample.unseen).sum()) if measure.censored else None for sample in samples]
+    return Comparison(
+        key,
+        parameter,
+        reference.name,
+        other.name,
+        "paired" if paired else "independent",
+        "network" if parameter == WHOLE else "parameter",
+        len(samples[0]) if paired else None,
+        len(samples[0]),
+        len(samples[1]),
+        _value(samples[0], measure.centre),
+        _value(samples[1], measure.centre),
+        **asdict(found),
+        reached_reference=reached[0],
+        reached_other=reached[1],
+        failed_reference=groups[0].failed,
+        failed_other=groups[1].failed,
+        rounding_share=share,
+        rounding_change=change,
+    )
+
+
+def _described(measures: Measures, group: Group, key: str, parameter: str) -> Comparison:
+    measure = measure_of(key)
+    sample = group.sample(measures, measure, parameter)
+    known = ~np.isnan(sample.values)
+    sample, group = Sample(sample.values[known], sample.limits[known]), group.take(known)
+    share, change = _rounding(measures, [group], [sample], measure, parameter, False)
+    return Comparison(
+        key,
+        parameter,
+        group.name,
+        "",
+        "described",
+        "network" if parameter == WHOLE else "parameter",
+        None,
+        len(sample),
+        0,
+        _value(sample, measure.centre),
+        None,
+        reached_reference=int((~sample.unseen).sum()) if measure.censored else None,
+        failed_reference=group.failed,
+        rounding_share=share,
+        rounding_change=change,
+    )
+
+
+def _rounding(
+    measures: Measures,
+    groups: list[Group],
+    samples: list[Sample],
+    measure: Any,
+    parameter: str,
+    paired: bool,
+) -> tuple[float | None, float | None]:
+    """The share of the variance over seeds that rounding makes, and the most that it changed.
+
+    Half the mean squared difference between twins is the variance that rounding makes. Of pairs,
+    both variances are those of the difference. Times that were not reached count as the last step.
+    """
+    twins = [group.twins(measures, measure, parameter) for group in groups]
+    if any(twin is None for twin in twins):
+        return None, None
+    mine = [sample.lowest for sample in samples]
+    other = [twin.lowest for twin in twins if twin is not None]
+    changes = [m - o for m, o in zip(mine, other, strict=True)]
+    known = np.abs(np.concatenate(changes))
+    known = known[np.isfinite(known)]
+    change = float(known.max()) if len(known) else None
+    if paired:
+        mine, changes = [mine[1] - mine[0]], [changes[1] - changes[0]]
+    usable = [np.isfinite(m) & np.isfinite(c) for m, c in zip(mine, changes, strict=True)]
+    if min(int(kept.sum()) for kept in usable) < 2:
+        return None, change
+    total = sum(float(m[kept].var(ddof=1)) for m, kept in zip(mine, usable, strict=True))
+    rounding = sum(
+        float((c[kept] ** 2).mean()) / 2 for c, kept in zip(changes, usable, strict=True)
+    )
+    return (min(1.0, rounding / total) if total > 0 else None), change
+
+
+def _value(sample: Sample, centre: str) -> float | None:
+    if centre == "mean":
+        return float(sample.values.mean()) if len(sample) else None
+    return sample.median
+
+
+def _adjusted(rows: list[Comparison]) -> list[Comparison]:
+    """By Holm's method, over the tests of each family."""
+    adjusted = list(rows)
+    for family in dict.fromkeys(row.family for row in rows):
+        places = [place for place, row in enumerate(rows) if row.family == family]
+        p_values = [rows[place].p for place in places]
+        found = holm(np.array([np.nan if p is None else p for p in p_values], np.float64))
+        for place, p in zip(places, found, strict=True):
+            adjusted[place] = replace(rows[place], adjusted_p=None if np.isnan(p) else float(p))
+    return adjusted
+
+
+def _rounded(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+        for name, value in item.items()
+    }

@@ -1,0 +1,394 @@
+"""Two groups of networks, one measure: test, difference, interval and effect of the same networks.
+
+A network is the unit; snapshots of one network are not independent and are never counted as
+observations. Everything goes by ranks: one network that dies after a jump of its loss may have ten
+times the path of all others, and would decide a mean alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from deep_learning_dynamics.formatting import ALPHA
+
+RESAMPLES = 9_999  # of the bootstrap
+PERMUTATIONS = 99_999  # where the distribution under no difference is not known exactly
+EXACT_PAIRS = 50  # up to here scipy knows the distribution of Wilcoxon's statistic without ties
+LARGE_PAIRS = 200  # above, it is taken for normal in the interval
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measure of some networks.
+
+    Of a time to an event, a value is ∞ where the event was not seen until ``limits``, which is NaN
+    for other measures. ±∞ without a limit is the worst that can be: the value of a network that
+    failed.
+    """
+
+    values: Float64[np.ndarray, " network"]
+    limits: Float64[np.ndarray, " network"]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def unseen(self) -> Bool[np.ndarray, " network"]:
+        """The event was not seen."""
+        return np.isinf(self.values) & np.isfinite(self.limits)
+
+    @property
+    def lowest(self) -> Float64[np.ndarray, " network"]:
+        """The least that each value can be."""
+        return np.where(self.unseen, self.limits, self.values)
+
+    @property
+    def median(self) -> float | None:
+        """``None`` where it is not finite; of times Kaplan and Meier's (1958)."""
+        if len(self) == 0:
+            return None
+        value = _median_time(self) if self.unseen.any() else float(np.median(self.values))
+        return value if np.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What two samples say of the other one minus the reference; ``None``: not defined."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    effect: float | None
+    effect_low: float | None
+    effect_high: float | None
+    p: float | None
+    smallest_p: float  # the least that so many networks could give
+    higher: int | None  # pairs in which the other network certainly has more
+    lower: int | None
+
+
+def of_pairs(
+    reference: Sample,
+    other: Sample,
+    rng: np.random.Generator,
+    centre: Literal["median", "mean"] = "median",
+    resamples: int = RESAMPLES,
+) -> Evidence:
+    """Compare within pairs.
+
+    Test: Wilcoxon's signed ranks; of times to an event that some networks did not reach, their
+    generalisation by Woolson and Lachenbruch (1980), by flipping signs. Difference: the median of
+    the means of any two pairs' differences (Hodges and Lehmann, 1963), with the interval that the
+    test gives; a network that did not reach it is later than any that did, and where neither of a
+    pair did there is no difference to tell. Effect: what favours the other network, minus what
+    favours the reference, as a share of all scores of the test (matched-pairs rank-biserial
+    correlation; Kerby, 2014), with a bootstrap interval.
+
+    With ``centre`` "mean", for measures that are 0 or 1, the difference is the mean difference.
+    """
+    from scipy import stats
+
+    differences, sizes, exact, known = _differences(reference, other)
+    signs = np.where(known, np.sign(differences), 0.0)
+    scores = signs * _scores(sizes, exact, signs)
+    changed = int((signs != 0).sum())
+    plain = bool(exact.all() and len(np.unique(sizes[signs != 0])) == changed)
+    p = None
+    if len(scores) and changed == 0:
+        p = 1.0
+    elif len(scores) and plain:
+        p = float(stats.wilcoxon(scores[signs != 0]).pvalue)
+    elif len(scores):
+        found = stats.permutation_test(
+            (scores[signs != 0],),
+            _sum,
+            permutation_type="samples",
+            vectorized=True,
+            n_resamples=PERMUTATIONS,
+            batch=5_000,
+            rng=rng,
+        )
+        p = float(found.pvalue)
+    resolution = 0.0 if plain else 2 / (PERMUTATIONS + 1)
+    smallest = max(min(1.0, 2.0 ** (1 - len(scores))), resolution if len(scores) > 16 else 0.0)
+    if centre == "mean":
+        difference = float(differences.mean()) if len(differences) else None
+        low, high = _bootstrap((differences,), _mean, rng, resamples)
+    else:
+        difference, low, high = _hodges_lehmann(differences) if known.all() else (None,) * 3
+    effect_low, effect_high = _bootstrap((scores,), _balance, rng, resamples)
+    return Evidence(
+        difference,
+        low,
+        high,
+        float(_balance(scores)) if changed else None,
+        effect_low,
+        effect_high,
+        p,
+        smallest,
+        int((signs > 0).sum()),
+        int((signs < 0).sum()),
+    )
+
+
+def of_groups(
+    reference: Sample,
+    other: Sample,
+    rng: np.random.Generator,
+    centre: Literal["median", "mean"] = "median",
+    resamples: int = RESAMPLES,
+) -> Evidence:
+    """Compare independent groups.
+
+    Test: Mann and Whitney's (1947); of times to an event, its generalisation by Gehan (1965), by
+    permutation. Difference: the median difference between a network of one group and one of the
+    other, with the interval that the test gives. Effect: how often the other network of such a
+    couple has more, minus how often it has less (rank-biserial correlation, Cliff's delta), with a
+    bootstrap interval.
+    """
+    from scipy import stats
+
+    if len(reference) == 0 or len(other) == 0:
+        return Evidence(*[None] * 7, smallest_p=1.0, higher=None, lower=None)
+    order = _order(reference, other)
+    unseen = bool(reference.unseen.any() and other.unseen.any())
+    pooled = Sample(
+        np.concatenate([reference.values, other.values]),
+        np.concatenate([reference.limits, other.limits]),
+    )
+    plain = not pooled.unseen.any() and len(np.unique(pooled.values)) == len(pooled)
+    if plain:
+        ranks = stats.rankdata(pooled.values)
+        p = float(stats.mannwhitneyu(ranks[len(reference) :], ranks[: len(reference)]).pvalue)
+    else:
+        scores = _order(pooled, pooled).sum(axis=0)
+        found = stats.permutation_test(
+            (scores[: len(reference)], scores[len(reference) :]),
+            lambda x, y, axis: y.sum(axis=axis) - x.sum(axis=axis),
+            permutation_type="independent",
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=1_000,
+            rng=rng,
+        )
+        p = float(found.pvalue)
+    with np.errstate(invalid="ignore"):
+        between = np.nan_to_num(
+            other.values[None] - reference.values[:, None], posinf=np.inf, neginf=-np.inf
+        )
+    if centre == "mean":
+        difference = float(other.values.mean() - reference.values.mean())
+        low, high = _bootstrap(
+            (reference.values, other.values), _difference_of_means, rng, resamples
+        )
+    elif unseen:
+        difference = low = high = None
+    else:
+        difference, low, high = _shift(between)
+    # Of positions in the samples, because what is resampled is networks, with both values.
+    places = np.arange(len(reference)), np.arange(len(other))
+    effect_low, effect_high = _bootstrap(
+        places,
+        lambda x, y, axis=-1: order[x[..., :, None].astype(int), y[..., None, :].astype(int)].mean(
+            axis=(-2, -1)
+        ),
+        rng,
+        resamples,
+        batch=max(1, 2**22 // order.size),
+    )
+    from math import comb
+
+    smallest = min(1.0, 2 / comb(len(pooled), len(reference)))
+    return Evidence(
+        difference, low, high, float(order.mean()), effect_low, effect_high, p, smallest, None, None
+    )
+
+
+def holm(
+    p_values: Float[np.ndarray, " test"],
+) -> Float64[np.ndarray, " test"]:
+    """P-values adjusted by Holm's (1979) step-down method: any false alarm at most ``ALPHA``.
+
+    What could not be tested (NaN) stays so, but counts: how many are tested was decided before
+    anything was seen.
+    """
+    order = np.argsort(p_values, kind="stable")  # NaN comes last
+    factors = len(p_values) - np.arange(len(p_values))
+    steps = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
+    result = np.empty(len(p_values))
+    result[order] = steps
+    return np.where(np.isnan(p_values), np.nan, result)
+
+
+def _differences(
+    reference: Sample, other: Sample
+) -> tuple[
+    Float64[np.ndarray, " pair"],
+    Float64[np.ndarray, " pair"],
+    Bool[np.ndarray, " pair"],
+    Bool[np.ndarray, " pair"],
+]:
+    """Of each pair: the difference (±∞ if one did not reach it), its least size, whether it has
+    exactly this size, and whether its sign is known."""
+    with np.errstate(invalid="ignore"):
+        differences = np.nan_to_num(other.values - reference.values, posinf=np.inf, neginf=-np.inf)
+        bounds = other.lowest - reference.lowest
+    exact = ~reference.unseen & ~other.unseen
+    sizes = np.abs(np.where(exact, differences, np.nan_to_num(bounds)))
+    # Where only one was unseen, it is later if it was watched for longer than the other took.
+    later = np.where(other.unseen, bounds, -bounds)
+    known = exact | ((reference.unseen != other.unseen) & (later >= 0))
+    return np.where(known, differences, 0.0), sizes, exact | ~known, known
+
+
+def _scores(
+    sizes: Float64[np.ndarray, " pair"],
+    exact: Bool[np.ndarray, " pair"],
+    signs: Float64[np.ndarray, " pair"],
+) -> Float64[np.ndarray, " pair"]:
+    """Scores of the sizes of differences: of exact ones ranks / (pairs + 1), 0 for no difference.
+
+    1 − G(size), with G the share of larger differences, estimated as of censored data (Prentice,
+    1978); of a difference that is known to be at least so large, the mean over larger ones. Equal
+    sizes share their mean score.
+    """
+    scores = np.zeros(len(sizes))
+    changed = np.flatnonzero(signs != 0)
+    order = changed[np.lexsort([~exact[changed], sizes[changed]])]
+    at_risk = len(order) - np.arange(len(order))
+    larger = np.cumprod(np.where(exact[order], at_risk / (at_risk + 1), 1.0))
+    scores[order] = np.where(exact[order], 1 - larger, 1 - larger / 2)
+    for size in np.unique(sizes[changed]):
+        tied = (sizes == size) & exact & (signs != 0)
+        if tied.sum() > 1:
+            scores[tied] = scores[tied].mean()
+    return scores
+
+
+def _hodges_lehmann(
+    differences: Float64[np.ndarray, " pair"],
+) -> tuple[float | None, float | None, float | None]:
+    """The median of all means of two differences, and the interval that the signed ranks give."""
+    count = len(differences)
+    if count == 0:
+        return None, None, None
+    one, other = np.triu_indices(count)
+    with np.errstate(invalid="ignore"):
+        means = (differences[one] + differences[other]) / 2
+    means = np.sort(np.nan_to_num(means, posinf=np.inf, neginf=-np.inf))
+    outside = _signed_rank_quantile(count)
+    return (_finite(float(np.median(means))), *_between(means, outside))
+
+
+def _signed_rank_quantile(count: int) -> int:
+    """How many of the sorted means lie outside the interval, at each end; −1: there is none."""
+    if count > LARGE_PAIRS:
+        from scipy.stats import norm
+
+        mean, variance = count * (count + 1) / 4, count * (count + 1) * (2 * count + 1) / 24
+        return int(mean + norm.ppf(ALPHA / 2) * np.sqrt(variance) - 0.5)
+    ways = np.zeros(count * (count + 1) // 2 + 1)
+    ways[0] = 1.0
+    for rank in range(1, count + 1):  # each rank is positive or not
+        shifted = np.concatenate([np.zeros(rank), ways[:-rank]])
+        ways = (ways + shifted) / 2
+    return int(np.searchsorted(ways.cumsum(), ALPHA / 2, side="right")) - 1
+
+
+def _shift(
+    between: Float64[np.ndarray, "network other"],
+) -> tuple[float | None, float | None, float | None]:
+    """The median difference between networks of two groups, and the interval of their ranks."""
+    from scipy.stats import norm
+
+    first, second = between.shape
+    deviation = np.sqrt(first * second * (first + second + 1) / 12)
+    outside = int(np.floor(first * second / 2 + norm.ppf(ALPHA / 2) * deviation - 0.5))
+    ordered = np.sort(between.ravel())
+    return (_finite(float(np.median(ordered))), *_between(ordered, outside))
+
+
+def _between(
+    ordered: Float64[np.ndarray, " value"], outside: int
+) -> tuple[float | None, float | None]:
+    if outside < 0:
+        return None, None
+    return _finite(float(ordered[outside])), _finite(float(ordered[-1 - outside]))
+
+
+def _order(one: Sample, other: Sample) -> Float64[np.ndarray, "network other"]:
+    """1 where the other value is certainly larger, −1 where it is certainly smaller, 0 else."""
+    with np.errstate(invalid="ignore"):
+        sign = np.sign(np.nan_to_num(other.values[None] - one.values[:, None], posinf=1, neginf=-1))
+    later = other.unseen[None] & (one.lowest[:, None] > other.lowest[None])
+    later |= one.unseen[:, None] & (other.lowest[None] > one.lowest[:, None])
+    return np.where(later | (one.unseen[:, None] & other.unseen[None]), 0.0, sign)
+
+
+def _median_time(sample: Sample) -> float:
+    """The time at which half of the networks have reached it; ∞ if fewer did."""
+    from scipy import stats
+
+    seen = sample.values[~sample.unseen]
+    if len(seen) == 0:
+        return float("inf")
+    data = stats.CensoredData(uncensored=seen, right=sample.limits[sample.unseen])
+    survival = stats.ecdf(data).sf
+    below = np.flatnonzero(survival.probabilities < 0.5 - 1e-12)
+    half = np.flatnonzero(np.abs(survival.probabilities - 0.5) <= 1e-12)
+    after = float(survival.quantiles[below[0]]) if len(below) else float("inf")
+    return float(survival.quantiles[half[0]] + after) / 2 if len(half) else after
+
+
+def _bootstrap(
+    samples: tuple[np.ndarray, ...],
+    statistic: Callable[..., np.ndarray],
+    rng: np.random.Generator,
+    resamples: int,
+    batch: int | None = None,
+) -> tuple[float | None, float | None]:
+    """Percentiles of resamples; ``None`` with few networks, and if all resamples are alike.
+
+    Of three, even the smallest and the largest hold the true median in between but in 75 %.
+    """
+    from scipy import stats
+
+    if min(len(sample) for sample in samples) < 5:
+        return None, None
+    found = stats.bootstrap(
+        samples,
+        statistic,
+        vectorized=True,
+        n_resamples=resamples,
+        confidence_level=1 - ALPHA,
+        method="percentile",
+        batch=batch,
+        rng=rng,
+    ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    return (low, high) if high > low else (None, None)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _sum(scores: np.ndarray, axis: int = -1) -> np.ndarray:
+    return scores.sum(axis=axis)
+
+
+def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    return values.mean(axis=axis)
+
+
+def _difference_of_means(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    return y.mean(axis=axis) - x.mean(axis=axis)
+
+
+def _balance(scores: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The sum of scores as a share of the sum of their sizes; 0 where there are none."""
+    total = np.abs(scores).sum(axis=axis)
+    return np.where(total > 0, scores.sum(axis=axis) / np.where(total > 0, total, 1), 0.0)
