@@ -1,0 +1,254 @@
+"""Is something wrong with snapshots? Checks of a store, or of checkpoints before collecting them.
+
+Published checkpoints have been found to hold the same weights under different steps, so names are
+not believed: what counts is what the weights say.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from deep_learning_dynamics.store.opening import open as open_store
+from jaxtyping import Float
+
+from deep_learning_dynamics.errors import CheckpointError, DynamicsError, StoreError
+from deep_learning_dynamics.formatting import listed, number
+from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
+from deep_learning_dynamics.store.collecting.collect import find_snapshots
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+JUMP = 10.0  # times the median step of the neighbours
+NEIGHBOURS = 3  # steps before and after that one is compared with
+FEWEST = 3  # snapshots from which on a parameter that never moved is remarkable
+LOW_RESOLUTION = {"bfloat16": 2**-8, "float16": 2**-11}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found in a snapshot or a run."""
+
+    problem: str  # "identical", "step", "jump", "not finite", "unreadable", "frozen", "resolution"
+    wrong: bool  # otherwise only worth knowing
+    run: str
+    step: int | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that was found."""
+
+    runs: int
+    snapshots: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(finding.wrong for finding in self.findings)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row per finding: problem, wrong, run, step, detail."""
+        import pandas as pd
+
+        columns = ["problem", "wrong", "run", "step", "detail"]
+        rows = [[getattr(finding, name) for name in columns] for finding in self.findings]
+        return pd.DataFrame(rows, columns=columns).astype({"step": "Int64"})
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A snapshot whose weights can be read, parameter by parameter."""
+
+    inner_step: int | None
+    dtypes: dict[str, str]
+    read: Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Source:
+    run: str
+    step: int
+    where: str
+    open: Callable[[], "contextmanager"]
+
+
+def audit(
+    source: "str | Path | xr.Dataset",
+    *,
+    key: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Look for identical, disordered, damaged or implausible snapshots.
+
+    Args:
+        source: a store, or a pattern or folder of checkpoints as in :func:`collect`.
+        key: where in nested checkpoints the weights are.
+
+    Raises:
+        StoreError: there is neither a store nor a checkpoint at ``source``.
+    """
+    sources = list(_sources(source, Options(key)))
+    findings: list[Finding] = []
+    by_hash: dict[str, _Source] = {}
+    walks: dict[str, _Walk] = defaultdict(_Walk)
+    for done, each in enumerate(sources, start=1):
+        try:
+            with each.open() as opened:
+                digest, found = walks[each.run].visit(each, opened)
+        except DynamicsError as error:
+            findings.append(Finding("unreadable", True, each.run, each.step, str(error)))
+            continue
+        finally:
+            if progress is not None:
+                progress(done, len(sources))
+        findings += found
+        if digest in by_hash:
+            twin = by_hash[digest]
+            findings.append(
+                Finding(
+                    "identical", True, each.run, each.step,
+                    f"{each.where} has the same weights as {twin.where}",
+                )
+            )  # fmt: skip
+        else:
+            by_hash[digest] = each
+    for run, walk in walks.items():
+        findings += walk.of_run(run)
+    return Audit(len({each.run for each in sources}), len(sources), tuple(findings))
+
+
+class _Walk:
+    """Goes along the snapshots of one run with the weights of one before in memory."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, np.ndarray] = {}
+        self._last: int | None = None
+        self._moved: dict[str, bool] = {}
+        self._rates: list[tuple[int, float]] = []  # by step, distance / √steps
+        self._dtypes: dict[str, str] = {}
+        self._snapshots = 0
+
+    def visit(self, source: _Source, opened: _Opened) -> tuple[str, list[Finding]]:
+        digest, squares, not_finite = hashlib.sha256(), 0.0, []
+        findings = []
+        for name in sorted(opened.dtypes):
+            values = np.ascontiguousarray(opened.read(name), np.float32)
+            digest.update(name.encode() + values.tobytes())
+            if not np.isfinite(values).all():
+                not_finite.append(name)
+            before = self._before.get(name)
+            if before is not None and before.shape == values.shape:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    change = (values - before).ravel().astype(np.float64)
+                    squares += float(change @ change)
+                self._moved[name] = self._moved.get(name, False) or bool(change.any())
+            self._before[name] = values
+        if not_finite:
+            findings.append(
+                Finding(
+                    "not finite", True, source.run, source.step,
+                    f"{source.where}: NaN or infinity in {listed(not_finite[:5])}",
+                )
+            )  # fmt: skip
+        if opened.inner_step is not None and opened.inner_step != source.step:
+            findings.append(
+                Finding(
+                    "step", True, source.run, source.step,
+                    f"{source.where} says of itself that it is step {opened.inner_step}",
+                )
+            )  # fmt: skip
+        if self._last is not None:
+            if source.step <= self._last:
+                detail = f"{source.where} follows step {self._last}"
+                findings.append(Finding("step", True, source.run, source.step, detail))
+            elif np.isfinite(squares):
+                rate = float(np.sqrt(squares / (source.step - self._last)))
+                self._rates.append((source.step, rate))
+        self._last, self._snapshots = source.step, self._snapshots + 1
+        self._dtypes |= opened.dtypes
+        return digest.hexdigest(), findings
+
+    def of_run(self, run: str) -> Iterator[Finding]:
+        rates = [rate for _, rate in self._rates]
+        for position, (step, rate) in enumerate(self._rates):
+            near = rates[max(0, position - NEIGHBOURS) : position]
+            near += rates[position + 1 : position + 1 + NEIGHBOURS]
+            typical = float(np.median(near)) if len(near) >= 2 else 0.0
+            if typical > 0 and rate > JUMP * typical:
+                yield Finding(
+                    "jump", True, run, step,
+                    f"its step is {number(rate / typical)} times as long as those near it",
+                )  # fmt: skip
+        frozen = [name for name, moved in self._moved.items() if not moved]
+        if self._snapshots >= FEWEST and frozen:
+            everything = len(frozen) == len(self._moved)
+            what = "no parameter ever moves" if everything else f"never move: {_some(frozen)}"
+            yield Finding("frozen", everything, run, None, what)
+        for dtype, resolution in LOW_RESOLUTION.items():
+            names = [name for name, found in self._dtypes.items() if found == dtype]
+            if names:
+                yield Finding(
+                    "resolution", False, run, None,
+                    f"{len(names)} parameters were stored as {dtype}: changes below "
+                    f"{100 * resolution:.2g} % of a weight are lost",
+                )  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    return listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_Source]:
+    if not isinstance(source, str | Path):
+        yield from _of_store(source, "the store")
+    elif _is_store(source):
+        yield from _of_store(open_store(source), str(source))
+    else:
+        try:
+            snapshots = find_snapshots(str(source), options)
+        except CheckpointError as error:
+            raise StoreError(str(error)) from None
+        for each in snapshots:
+            path = each.found.path
+            yield _Source(each.run, each.step, str(path), lambda p=path: _checkpoint(p, options))
+
+
+def _is_store(source: str | Path) -> bool:
+    from deep_learning_dynamics.store.collecting.layouts import FIELD
+
+    path = Path(source)
+    return not FIELD.search(str(source)) and (path / schema.STEP / "zarr.json").exists()
+
+
+@contextmanager
+def _checkpoint(path: Path, options: Options) -> Iterator[_Opened]:
+    with open_checkpoint(path, options) as checkpoint:
+        dtypes = {name: each.dtype for name, each in checkpoint.tensors.items() if each.is_floating}
+        yield _Opened(checkpoint.step, dtypes, checkpoint.read)
+
+
+def _of_store(runs: "xr.Dataset", where: str) -> Iterator[_Source]:
+    parameters = schema.Parameters.from_runs(runs)
+    dtypes = dict(zip(parameters.names, parameters.dtypes, strict=True))
+    steps = runs[schema.STEP].values
+
+    @contextmanager
+    def opened(network: int, snapshot: int) -> Iterator[_Opened]:
+        vector: Float[np.ndarray, " weight"] = runs[schema.WEIGHTS][network, snapshot].values
+        yield _Opened(None, dtypes, lambda name: vector[parameters.slice(name)])
+
+    for network, name in enumerate(map(str, runs[schema.NETWORK].values)):
+        for snapshot in np.flatnonzero(steps[network] != schema.ABSENT):
+            step = int(steps[network, snapshot])
+            label = f"{where}: {name}, step {step}"
+            yield _Source(name, step, label, lambda n=network, s=int(snapshot): opened(n, s))

@@ -1,0 +1,219 @@
+"""Checkpoints of trainings of any kind, collected into one store of trajectories."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from deep_learning_dynamics.store.opening import open as open_store
+from jaxtyping import Float
+
+from deep_learning_dynamics import formatting
+from deep_learning_dynamics.errors import CheckpointError
+from deep_learning_dynamics.store.collecting import layouts, scores_files
+from deep_learning_dynamics.store.collecting.checkpoint import (
+    Checkpoint,
+    Options,
+    Tensor,
+    check_fits,
+    open_checkpoint,
+)
+from deep_learning_dynamics.store.collecting.huggingface import trainer_history
+from deep_learning_dynamics.store.collecting.layouts import Found
+from deep_learning_dynamics.store.schema import Parameters
+from deep_learning_dynamics.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Running statistics of normalisation layers: floating-point, but not learnt.
+BUFFERS = ("*running_mean", "*running_var", "*num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint with the run and the step that it belongs to."""
+
+    run: str
+    step: int
+    found: Found
+
+
+def collect(
+    pattern: str | Path,
+    store: str | Path,
+    *,
+    scores: str | None = None,
+    key: str | None = None,
+    parameters: str | Sequence[str] = "all",
+    lora: str = "delta",
+    titles: Mapping[str, Mapping[str, str]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "xr.Dataset":
+    """Collect checkpoints into a store, and open it.
+
+    Args:
+        pattern: "runs/{group}-{seed}/step_{step}.pt", whose braces name coordinates of networks;
+            or a folder, in which each folder that directly holds checkpoints is one run.
+        store: where the trajectories go; what is there is replaced once all are read.
+        scores: files with the scores of each run, "runs/{group}-{seed}/log.json": JSON, JSON lines
+            or CSV with a column ``step``.
+        key: where in nested checkpoints the weights are, such as "model".
+        parameters: names of those to collect, in which * stands for anything; "all": every
+            floating-point tensor except running statistics.
+        lora: of adapters, "delta" collects the change of each matrix, "factors" A and B.
+        titles: display names of coordinates' values, {"group": {"adam": "Adam"}}.
+        progress: called with the number of checkpoints read, and of all.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be read safely, or differs from the first in its
+            parameters; the message names the file and the parameter.
+    """
+    import pandas as pd
+
+    options = Options(key, lora)
+    snapshots = find_snapshots(str(pattern), options)
+    with _open(snapshots[0].found, options) as first:
+        chosen = _chosen(first, parameters, snapshots[0].found.path)
+    shapes = {name: tensor.shape for name, tensor in chosen.items()}
+    table = Parameters.of(shapes, {name: tensor.dtype for name, tensor in chosen.items()})
+    runs = {run: list(of_run) for run, of_run in groupby(snapshots, lambda each: each.run)}
+    coordinates = [dict(of_run[0].found.coordinates) for of_run in runs.values()]
+    networks = pd.DataFrame(coordinates, index=list(runs))
+    attributes: dict[str, Any] = {"source": "collected checkpoints"}
+    if titles is not None:
+        attributes["titles"] = dict(titles)
+    longest, done = max(map(len, runs.values())), 0
+    with StoreWriter(store, networks, table, attributes, longest, replace=True) as writer:
+        for run, of_run in runs.items():
+            logged = _logged(scores, of_run)
+            for each in of_run:
+                with _open(each.found, options) as checkpoint:
+                    vector = _vector(checkpoint, chosen, table, each.found.path, snapshots[0])
+                    known = dict(checkpoint.scores) | logged.get(each.step, {})
+                writer.add_to(run, each.step, vector, known)
+                done += 1
+                if progress is not None:
+                    progress(done, len(snapshots))
+    return open_store(store)
+
+
+def find_snapshots(pattern: str, options: Options) -> list[Snapshot]:
+    """The checkpoints of every run in the order of their steps.
+
+    Where a training has stages whose steps start again, those of a later stage follow the last step
+    of the one before, and a warning says so.
+
+    Raises:
+        CheckpointError: none is there, or a checkpoint's step is neither in its name nor in it, or
+            two of a run have the same.
+    """
+    snapshots: list[Snapshot] = []
+    for coordinates, group in groupby(layouts.find(pattern), lambda each: each.coordinates):
+        run = "-".join(value for _, value in coordinates) or "run"
+        of_run = [replace(each, step=_step(each, options)) for each in group]
+        of_run = sorted(of_run, key=lambda each: (each.stage, each.step))
+        for before, after in pairwise(of_run):
+            if (before.stage, before.step) == (after.stage, after.step):
+                raise CheckpointError(
+                    f"{before.path} and {after.path} are both step {before.step} of run {run}; "
+                    "expected one checkpoint for each step. Leave one out, or tell the runs apart "
+                    'with a pattern such as "runs/{run}/step_{step}.pt".'
+                )
+        snapshots += [Snapshot(run, step, each) for each, step in _continued(of_run, run)]
+    return snapshots
+
+
+def _continued(of_run: list[Found], run: str) -> Iterator[tuple[Found, int]]:
+    offset = last = 0
+    stage = of_run[0].stage
+    for each in of_run:
+        assert each.step is not None
+        if each.stage != stage:
+            if each.step <= last - offset:
+                warnings.warn(
+                    f"Run {run}: stage {each.stage} starts again at step {each.step}; its steps "
+                    f"are counted on from {last}.",
+                    stacklevel=4,
+                )
+                offset = last
+            stage = each.stage
+        last = each.step + offset
+        yield each, last
+
+
+def _step(found: Found, options: Options) -> int:
+    if found.step is not None:
+        return found.step
+    with _open(found, options) as checkpoint:
+        if checkpoint.step is not None and checkpoint.step >= 0:
+            return checkpoint.step
+    raise CheckpointError(
+        f"{found.path} has no step, neither in its name nor in it; expected a name such as "
+        'step_1000, or a pattern that says where it is: "runs/{run}/{step}.pt".'
+    )
+
+
+def _open(found: Found, options: Options) -> Any:
+    return open_checkpoint(found.path, options)
+
+
+def _chosen(
+    checkpoint: Checkpoint, parameters: str | Sequence[str], path: Path
+) -> dict[str, Tensor]:
+    floating = {name: each for name, each in checkpoint.tensors.items() if each.is_floating}
+    if parameters == "all":
+        chosen = {
+            name: tensor
+            for name, tensor in floating.items()
+            if not any(fnmatchcase(name, buffer) for buffer in BUFFERS)
+        }
+    else:
+        patterns = [parameters] if isinstance(parameters, str) else list(parameters)
+        chosen = {
+            name: tensor
+            for name, tensor in floating.items()
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
+    if not chosen:
+        shown = formatting.listed(list(floating)[:12]) or "no floating-point tensors"
+        raise CheckpointError(
+            f"{path} has no parameter that matches {parameters!r}; it holds {shown}."
+        )
+    for name, tensor in chosen.items():
+        check_fits(path, name, tensor)
+    return chosen
+
+
+def _vector(
+    checkpoint: Checkpoint,
+    chosen: Mapping[str, Tensor],
+    table: Parameters,
+    path: Path,
+    first: Snapshot,
+) -> Float[np.ndarray, " weight"]:
+    vector = np.empty(table.size, np.float32)
+    for name, tensor in chosen.items():
+        if name not in checkpoint.tensors:
+            raise CheckpointError(
+                f"{path} has no parameter {name}, which {first.found.path} has; expected the same "
+                "parameters in all checkpoints. Collect the others with parameters=..."
+            )
+        if checkpoint.tensors[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{path}: {name} has shape {list(checkpoint.tensors[name].shape)}, but "
+                f"{list(tensor.shape)} in {first.found.path}; expected the same network."
+            )
+        vector[table.slice(name)] = checkpoint.read(name).reshape(-1)
+    return vector
+
+
+def _logged(template: str | None, of_run: list[Snapshot]) -> dict[int, dict[str, float]]:
+    if template is not None:
+        return scores_files.read(layouts.fill(template, of_run[0].found.coordinates))
+    last = of_run[-1].found.path
+    return trainer_history(last) if last.is_dir() else {}

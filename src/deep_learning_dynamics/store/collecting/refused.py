@@ -1,0 +1,73 @@
+"""Checkpoints that cannot be read without executing them, or that are not whole: how to export."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deep_learning_dynamics.errors import CheckpointError
+from deep_learning_dynamics.store.collecting.checkpoint import (
+    FORMATS,
+    Checkpoint,
+    Format,
+    Options,
+)
+
+
+class Refused(Format):
+    """A format that is recognised only to say how its weights are exported."""
+
+    why: str
+    export: str
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
+        raise CheckpointError(f"{path} is {cls.title}: {cls.why}. {cls.export}")
+        yield  # for the decorator: a generator without values
+
+
+@FORMATS.register
+class Pickle(Refused):
+    key, title = "pickle", "a pickle (scikit-learn's joblib, for example)"
+    why = "reading it would execute what is in it"
+    export = (
+        "Export the arrays where you trust it: "
+        'numpy.savez("FILE.npz", **{f"w{i}": w for i, w in enumerate(model.coefs_)})'
+    )
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_file() and path.suffix in (".pkl", ".pickle", ".joblib")
+
+
+@FORMATS.register
+class Distributed(Refused):
+    key, title = "dcp", "a distributed checkpoint of torch"
+    why = "its tensors lie in pieces that only torch.distributed puts together"
+    export = "Export it with: python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_dir() and (path / ".metadata").is_file() and any(path.glob("*.distcp"))
+
+
+@FORMATS.register
+class ZeRO(Refused):
+    key, title = "zero", "a checkpoint of DeepSpeed's ZeRO"
+    why = "its tensors lie in pieces, one per rank"
+    export = "Export it with the zero_to_fp32.py that DeepSpeed put beside it."
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_dir() and any(path.glob("**/*zero_pp_rank_*"))
+
+
+@FORMATS.register
+class TensorFlow(Refused):
+    key, title = "tensorflow", "a checkpoint of TensorFlow"
+    why = "only TensorFlow reads its format"
+    export = 'Export it with Keras: model.save_weights("FILE.weights.h5")'
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        return path.is_dir() and any(path.glob("*.ckpt*.index"))
