@@ -1,0 +1,280 @@
+"""The exact isometry: n rows of P weights become n rows of at most n − 1 principal components.
+
+All pairwise distances stay as they are, however small some are beside others. It works like a
+kernel method, from inner products alone, in one pass over blocks of columns. They are those of
+*differences along a short spanning tree* of the rows: a matrix of inner products of centred rows
+would hold squared distances with an error of 1e-16 of the largest one, so that two rows that are
+1e-6 times closer to each other than to the rest come out 1e-4 wrong.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+from deep_learning_dynamics.environment import cores
+from deep_learning_dynamics.errors import ProjectionError
+
+BLOCK_BYTES = 256 * 2**20  # that are read at once
+IN_CACHE = 2**11  # columns that are multiplied at once
+CHUNK_COLUMNS = 2**17  # of a store; narrower blocks would read chunks again and again
+
+
+@dataclass(frozen=True)
+class Components:
+    """Rows along their principal axes."""
+
+    vectors: Float64[np.ndarray, "row component"]  # centred on the usable rows, NaN where unknown
+    variance: Float64[np.ndarray, " component"]  # of the usable rows, falling
+    total_variance: float  # of the usable rows, in the components or not
+
+
+def principal_components(
+    weights: Any,
+    usable: Int[np.ndarray, " usable"],
+    stray: Int[np.ndarray, " stray"],
+    progress: Callable[[float], None],
+) -> Components:
+    """All principal components of the usable rows; stray rows are projected onto their span.
+
+    Raises:
+        ProjectionError: a usable row is not finite.
+    """
+    from threadpoolctl import threadpool_limits
+
+    rows, width = weights.shape
+    few = rows**2 * (rows + width) < 2e10  # threads would wait for each other most of the time
+    with threadpool_limits(1 if few else None, user_api="blas"):
+        if width < len(usable):
+            fitted, others, equal = _read_whole(weights, usable, stray)
+        else:
+            fitted, others, equal = _along_tree(weights, usable, stray, progress)
+        mean = fitted.mean(axis=0)
+        axes = principal_axes(fitted - mean)
+        fitted, others = (fitted - mean) @ axes, (others - mean) @ axes
+    # A product of matrices may round equal rows differently, depending on where they stand.
+    fitted = fitted[equal]
+    spread = np.linalg.norm(fitted, axis=0)
+    kept = spread > max(rows, width) * np.finfo(float).eps * spread.max(initial=0)
+    vectors = np.empty((rows, int(kept.sum())))
+    vectors[usable], vectors[stray] = fitted[:, kept], others[:, kept]
+    variance = spread[kept] ** 2 / (len(usable) - 1)
+    return Components(vectors, variance, float(variance.sum()))
+
+
+def principal_axes(
+    centred: Float[np.ndarray, "row component"],
+) -> Float64[np.ndarray, "component axis"]:
+    """An orthogonal matrix that turns centred rows to their principal axes.
+
+    The sign of an axis is arbitrary: the row that is farthest out lies on its positive side.
+    """
+    if centred.shape[1] == 0:
+        return np.zeros((0, 0))
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1]
+    along = centred @ axes
+    farthest = along[np.abs(along).argmax(axis=0), np.arange(axes.shape[1])]
+    return axes * np.where(farthest < 0, -1.0, 1.0)
+
+
+def numbers_of_equal(rows: Float[np.ndarray, "row column"]) -> Int[np.ndarray, " row"]:
+    """Which of the different rows each row is, numbered in the order in which they appear."""
+    return numbered([row_digest(row) for row in rows])
+
+
+def row_digest(row: Float[np.ndarray, " column"], before: bytes = b"") -> bytes:
+    """A digest of the row's numbers, after that of columns before these."""
+    # Adding zero turns −0.0 into 0.0, which is equal to it.
+    return hashlib.blake2b(before + (row + 0.0).tobytes(), digest_size=16).digest()
+
+
+def numbered(digests: list[bytes]) -> Int[np.ndarray, " row"]:
+    """Equal digests by one number, in the order in which they appear."""
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(each, len(numbers)) for each in digests], int)
+
+
+def check_finite(finite: Bool[np.ndarray, " usable"], usable: Int[np.ndarray, " usable"]) -> None:
+    """Raise a ProjectionError that names the first usable row that is not finite."""
+    if not finite.all():
+        raise ProjectionError(
+            f"{int((~finite).sum())} usable rows hold weights that are not finite (the first is "
+            f"row {int(usable[finite.argmin()])}); expected finite ones. Mark their networks as "
+            "diverged (usable=False), or leave them out."
+        )
+
+
+def _read_whole(
+    weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fewer weights than rows: the rows themselves, relative to the first, are coordinates."""
+    block = np.asarray(weights.read(slice(0, weights.shape[1])), np.float64)
+    fitted, others = block[usable], block[stray]
+    check_finite(np.isfinite(fitted).all(axis=1), usable)
+    others[~np.isfinite(others).all(axis=1)] = np.nan
+    _, first, of_row = np.unique(numbers_of_equal(fitted), return_index=True, return_inverse=True)
+    return fitted - fitted[0], others - fitted[0], first[of_row]
+
+
+def _along_tree(
+    weights: Any,
+    usable: Int[np.ndarray, " usable"],
+    stray: Int[np.ndarray, " stray"],
+    progress: Callable[[float], None],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates of usable and of stray rows, and for each usable row the first that equals it."""
+    from scipy.linalg import lapack, solve_triangular
+
+    tree = _Tree(weights, usable, stray)
+    tree.multiply(progress)
+    lengths = np.sqrt(np.diag(tree.products))
+    unit = np.where(lengths > 0, lengths, 1.0)
+    cosines = tree.products / np.outer(unit, unit)
+    # Pivoted Cholesky decides the rank: it stops where every further unit difference is within
+    # √(10 n ε) of the span of those before: no squared length changes by more than 10 n ε.
+    count = len(usable)
+    factor, pivots, rank, _ = lapack.dpstrf(
+        cosines, lower=1, tol=10 * count * np.finfo(float).eps, overwrite_a=1
+    )
+    rank = min(rank, weights.shape[1]) if lengths.any() else 0
+    factor, pivots = np.tril(factor)[:, :rank], pivots - 1
+    steps = np.empty((count, rank))
+    steps[pivots] = factor
+    steps *= lengths[:, None]
+    coordinates, equal = np.zeros((count, rank)), np.arange(count)
+    for row in tree.order[1:]:
+        parent = tree.parents[row]
+        coordinates[row] = coordinates[parent] + steps[row]
+        if lengths[row] == 0:
+            equal[row] = equal[parent]
+    others = np.zeros((len(stray), rank))
+    if len(stray) and rank:
+        pivots = pivots[:rank]
+        along = (tree.of_stray[:, pivots] / lengths[pivots]).T
+        others = coordinates[tree.nearest] + solve_triangular(factor[:rank], along, lower=True).T
+    others[~tree.finite] = np.nan
+    return coordinates, others, equal
+
+
+class _Tree:
+    """A spanning tree of the usable rows, and inner products of the differences along it.
+
+    Attributes, once multiplied:
+        products [usable, usable]: of the differences of usable rows from their parents.
+        of_stray [stray, usable]: of the differences of stray rows from the nearest usable one with
+            those.
+        finite [stray]: whether a stray row is.
+    """
+
+    def __init__(
+        self, weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
+    ) -> None:
+        self._weights, self._usable, self._stray = weights, usable, stray
+        self._spans = list(_spans(*weights.shape))
+        self._first = weights.read(self._spans[0])
+        fitted = np.asarray(self._first[usable], np.float64)
+        check_finite(np.isfinite(fitted).all(axis=1), usable)
+        self.order, self.parents = _short_tree(fitted)
+        others = np.nan_to_num(np.asarray(self._first[stray], np.float64), posinf=0, neginf=0)
+        self.nearest = squared_distances(others, fitted).argmin(axis=1)
+
+    def multiply(self, progress: Callable[[float], None]) -> None:
+        """One pass over the weights.
+
+        Blocks are read and multiplied side by side, each by one thread, and added in their order:
+        sums do not depend on the number of threads, and reading and multiplying overlap.
+        """
+        from threadpoolctl import threadpool_limits
+
+        workers, waiting = cores(), deque[Future]()
+        self.products = np.zeros((len(self._usable),) * 2)
+        self.of_stray = np.zeros((len(self._stray), len(self._usable)))
+        self.finite = np.ones(len(self._stray), bool)
+        done = 0
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+            for span in self._spans:
+                if len(waiting) == workers:  # no more than that in memory
+                    done += self._add(waiting.popleft())
+                    progress(done / self._weights.shape[1])
+                waiting.append(pool.submit(self._of_block, span))
+            while waiting:
+                done += self._add(waiting.popleft())
+                progress(done / self._weights.shape[1])
+
+    def _add(self, future: Future) -> int:
+        products, of_stray, finite, width = future.result()
+        self.products += products
+        self.of_stray += of_stray
+        self.finite &= finite
+        return width
+
+    def _of_block(self, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        if span.start == 0:
+            block, self._first = self._first, None
+        else:
+            block = self._weights.read(span)
+        count = len(self._usable)
+        products, of_stray = np.zeros((count, count)), np.zeros((len(self._stray), count))
+        finite = np.ones(len(self._stray), bool)
+        for start in range(0, block.shape[1], IN_CACHE):
+            part = block[:, start : start + IN_CACHE]
+            fitted, others = part[self._usable], part[self._stray]
+            differences = np.subtract(fitted, fitted[self.parents], dtype=np.float64)
+            # numpy sees that this is a matrix times its own transpose, and computes half of it.
+            products += differences @ differences.T
+            if len(others):
+                known = np.isfinite(others).all(axis=1)
+                finite &= known
+                away = np.subtract(others, fitted[self.nearest], dtype=np.float64)
+                of_stray += np.where(known[:, None], away, 0) @ differences.T
+        check_finite(np.isfinite(np.diag(products)), self._usable)
+        return products, of_stray, finite, block.shape[1]
+
+
+def _short_tree(
+    block: Float64[np.ndarray, "row column"],
+) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]:
+    """A minimum spanning tree (Prim, 1957): the order in which rows join, and each one's parent.
+
+    It is judged by the first block of weights alone. Any tree gives the right coordinates; a short
+    one only makes them more precise.
+    """
+    squared = squared_distances(block, block)
+    equal = numbers_of_equal(block)
+    squared[equal[:, None] == equal] = -1  # whatever the rounding, they are neighbours
+    rows = len(block)
+    order, parents = np.zeros(rows, int), np.zeros(rows, int)
+    nearest, joined = squared[0].copy(), np.zeros(rows, bool)
+    joined[0] = True
+    for position in range(1, rows):
+        row = int(np.where(joined, np.inf, nearest).argmin())
+        order[position], joined[row] = row, True
+        closer = squared[row] < nearest
+        parents[closer & ~joined] = row
+        nearest = np.where(closer, squared[row], nearest)
+    return order, parents
+
+
+def squared_distances(
+    left: Float64[np.ndarray, "left column"], right: Float64[np.ndarray, "right column"]
+) -> Float64[np.ndarray, "left right"]:
+    """Rounded where rows are close together; good enough to find neighbours."""
+    same, origin = left is right, right[0]
+    right = right - origin
+    left = right if same else left - origin  # a matrix times itself takes half of the time
+    lengths = [np.einsum("ij,ij->i", rows, rows) for rows in (left, right)]
+    return np.maximum(lengths[0][:, None] + lengths[1] - 2 * (left @ right.T), 0)
+
+
+def _spans(rows: int, width: int) -> Iterator[slice]:
+    """Blocks of columns that fit into memory; in parts of whole chunks, where these do."""
+    columns = max(1, BLOCK_BYTES // (4 * rows))
+    columns = columns // CHUNK_COLUMNS * CHUNK_COLUMNS or columns
+    for start in range(0, width, columns):
+        yield slice(start, min(start + columns, width))

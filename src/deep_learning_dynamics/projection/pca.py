@@ -1,0 +1,91 @@
+"""Principal component analysis: the plane in which rows vary most."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from deep_learning_dynamics.projection.method import METHODS, Fitted, Method
+from deep_learning_dynamics.seeds import generator
+
+WATCHED = 16  # directions that are iterated to find the first two
+MOST_STEPS = 200
+
+
+@METHODS.register
+class PrincipalComponents(Method):
+    """The first two principal components (Pearson, 1901)."""
+
+    key, title, axes = "pca", "Principal component analysis", ("PC 1", "PC 2")
+    merges_equal_rows = False
+    reads = "Directions and lengths of large movements: the plane is a true shadow of the paths."
+    cautions = (
+        "Paths that cross or come close in the plane may be far apart in the other dimensions."
+    )
+
+    @dataclass(frozen=True)
+    class Settings:
+        """How components are scaled."""
+
+        whiten: bool = False  # both components scaled to unit variance
+
+    @classmethod
+    def uses_chance(cls, settings: "PrincipalComponents.Settings") -> bool:
+        return False
+
+    @classmethod
+    def fit_rows(
+        cls,
+        vectors: Float[np.ndarray, "row component"],
+        seed: int,
+        settings: "PrincipalComponents.Settings",
+    ) -> Fitted:
+        mean, axes = principal_plane(vectors)
+        centred = (vectors - mean) @ axes
+        scale = np.ones(2)
+        if settings.whiten:
+            spread = centred.std(axis=0, ddof=1)
+            scale = np.where(spread > 0, spread, 1.0)
+        total = ((vectors - mean) ** 2).sum()
+        return Fitted(
+            coordinates=centred / scale,
+            transform=partial(_onto, mean, axes / scale),
+            properties={"explained_variance": float((centred**2).sum() / total)},
+        )
+
+
+def principal_plane(
+    vectors: Float[np.ndarray, "row component"],
+) -> tuple[Float[np.ndarray, " component"], Float[np.ndarray, "component 2"]]:
+    """The rows' mean and their first two principal axes, by subspace iteration.
+
+    Components of a whole reduction are its principal axes already, so that two steps confirm its
+    first two columns; where rows were left out, the axes are near and a few steps suffice.
+    """
+    mean = vectors.mean(axis=0)
+    centred = vectors - mean
+    axes = np.eye(centred.shape[1], WATCHED)
+    # A little of every direction, so that none is out of reach.
+    axes += 1e-3 * generator(0, "principal plane").normal(size=axes.shape)
+    axes, _ = np.linalg.qr(axes)
+    for _ in range(MOST_STEPS):
+        turned, _ = np.linalg.qr(centred.T @ (centred @ axes))
+        shadow = centred @ turned
+        _, rotation = np.linalg.eigh(shadow.T @ shadow)
+        following = (turned @ rotation)[:, ::-1]
+        plane = following[:, :2]
+        before, axes = axes[:, :2], following
+        if np.abs(plane - before @ (before.T @ plane)).max() < 1e-11:
+            break
+    along = centred @ plane
+    farthest = along[np.abs(along).argmax(axis=0), [0, 1]]
+    return mean, plane * np.where(farthest < 0, -1.0, 1.0)
+
+
+def _onto(
+    mean: Float[np.ndarray, " component"],
+    axes: Float[np.ndarray, "component 2"],
+    vectors: Float[np.ndarray, "row component"],
+) -> Float[np.ndarray, "row 2"]:
+    return (vectors - mean) @ axes

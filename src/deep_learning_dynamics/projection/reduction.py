@@ -1,0 +1,157 @@
+"""The reduction: rows of weights as short vectors with the same distances, once for all methods."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64, Int
+
+from deep_learning_dynamics.errors import ProjectionError, ResultsError
+from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.formatting import size
+from deep_learning_dynamics.projection import isometry, sketch
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.selection import Selection
+
+EXACT = 6000  # components; beyond, an exact decomposition takes minutes
+LIMITED = 256  # components where it would
+MOST_BYTES = 4 * 10**9
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Principal components of a selection: distances between vectors are those between weights.
+
+    Components are centred on the mean of the usable rows, which alone decide on the axes. Other
+    rows are shown by their shadow on the span of these, or as NaN where they are not finite.
+    """
+
+    vectors: Float64[np.ndarray, "row component"]  # components by falling variance
+    rows: pd.DataFrame  # as in the selection
+    weights: int  # in each row of the selection
+    variance: Float64[np.ndarray, " component"]  # of the usable rows along each component
+    total_variance: float
+    # Share of the squared distances among usable rows, summed over all pairs, that lies outside
+    # the components; distances among vectors are never longer than those among weights.
+    lost: float
+    titles: dict[str, Any]  # of coordinate values, for display
+    description: str  # "all weight matrices, without biases"
+
+    @property
+    def paths(self) -> list[Int[np.ndarray, " row"]]:
+        """The rows of each path in the order of time."""
+        return paths_of(self.rows)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the reduction to a folder; identical reductions give identical bytes."""
+        content = {
+            "weights": self.weights,
+            "total_variance": self.total_variance,
+            "lost": self.lost,
+            "description": self.description,
+            "titles": self.titles,
+        }
+        with replacing(Path(folder)) as partial:
+            partial.mkdir()
+            write_json(partial / "reduction.json", content)
+            self.rows.to_parquet(partial / "rows.parquet", index=False)
+            np.save(partial / "vectors.npy", self.vectors)
+            np.save(partial / "variance.npy", self.variance)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Reduction":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ResultsError: a file is missing or damaged.
+        """
+        folder = Path(folder)
+        content = read_json(folder / "reduction.json", "dvc repro reduce")
+        try:
+            return cls(
+                vectors=np.load(folder / "vectors.npy", allow_pickle=False),
+                rows=pd.read_parquet(folder / "rows.parquet"),
+                variance=np.load(folder / "variance.npy", allow_pickle=False),
+                **content,
+            )
+        except (TypeError, ValueError, OSError) as error:
+            raise ResultsError(
+                f"{folder} does not hold a whole reduction ({error}). "
+                "Make it again with: dvc repro --force reduce"
+            ) from None
+
+
+def reduce(
+    selection: "Selection",
+    *,
+    components: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Reduction:
+    """Principal components of the selected weights, without loss up to some thousand rows.
+
+    The weights are read once, in blocks of columns, or a few times where components are limited.
+
+    Args:
+        components: how many to keep; the default is all where an exact decomposition is feasible
+            (up to 6,000 rows or weights), and 256 otherwise.
+        progress: called with the share of the work that is done, from 0 to 1.
+
+    Raises:
+        ProjectionError: there are too few usable rows, one of them is not finite, or they need
+            more memory than 4 GB.
+    """
+    rows, (count, weights) = selection.rows, selection.weights.shape
+    usable = np.flatnonzero(rows["usable"].to_numpy(bool))
+    stray = np.flatnonzero(~rows["usable"].to_numpy(bool))
+    if len(usable) < 2:
+        raise ProjectionError(
+            f"There are {len(usable)} usable rows of weights; expected at least 2 to compare. "
+            "Keep more snapshots, or see why networks diverged."
+        )
+    if components is not None and components < 1:
+        raise ProjectionError(
+            f"components is {components}; expected a whole number of at least 1, or None."
+        )
+    rank = min(len(usable), weights)
+    exact = rank <= EXACT if components is None else components * 4 > rank
+    kept = rank if exact else (components or LIMITED)
+    # Vectors and two copies; inner products, their factor and decomposition.
+    needed = 8 * (3 * count * kept + (5 * rank**2 if exact else 0))
+    if needed > MOST_BYTES:
+        raise ProjectionError(
+            f"{kept:,} components of {count:,} rows need about {size(needed)} of memory; expected "
+            f"at most {size(MOST_BYTES)}. Ask for fewer components (the default here is "
+            f"{min(rank, LIMITED)}) or take fewer snapshots of each network (view.snapshots)."
+        )
+    tell = progress or (lambda share: None)
+    if exact:
+        found = isometry.principal_components(selection.weights, usable, stray, tell)
+    else:
+        found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
+    wanted = min(kept if components is None else components, found.vectors.shape[1])
+    variance = found.variance[:wanted]
+    outside = 0.0
+    if found.total_variance > 0 and (not exact or wanted < found.vectors.shape[1]):
+        outside = max(0.0, 1 - float(variance.sum()) / found.total_variance)
+    return Reduction(
+        vectors=np.ascontiguousarray(found.vectors[:, :wanted]),
+        rows=rows.reset_index(drop=True),
+        weights=weights,
+        variance=variance,
+        total_variance=found.total_variance,
+        lost=outside,
+        titles=dict(selection.titles),
+        description=selection.description,
+    )
+
+
+def paths_of(rows: pd.DataFrame) -> list[Int[np.ndarray, " row"]]:
+    """The rows of each path in the order of time; numbers of rows of the table."""
+    paths = rows["path"].to_numpy()
+    order = np.lexsort([rows["position"].to_numpy(), paths])
+    changes = np.flatnonzero(np.diff(paths[order])) + 1
+    return [path for path in np.split(order, changes) if len(path)]

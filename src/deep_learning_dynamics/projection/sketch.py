@@ -1,0 +1,162 @@
+"""The leading principal components of very many rows, by subspace iteration in few passes.
+
+A random subspace is improved by multiplying it with the rows' inner products, read from disk block
+by block (Halko, Martinsson and Tropp, 2011). The result is an orthogonal projection of the rows
+onto a subspace of weight space, so distances can only become shorter, and how much of them is lost
+in total follows from the rows' norms.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from deep_learning_dynamics.projection.isometry import (
+    CHUNK_COLUMNS,
+    Components,
+    check_finite,
+    numbered,
+    principal_axes,
+    row_digest,
+)
+from deep_learning_dynamics.seeds import generator
+
+MORE = 16  # directions than components
+PASSES = 3  # after the first
+BLOCK_BYTES = 128 * 2**20
+HELD_BYTES = 10**9  # a selection of that size stays in memory between passes
+
+
+def principal_components(
+    weights: Any,
+    usable: Int[np.ndarray, " usable"],
+    stray: Int[np.ndarray, " stray"],
+    components: int,
+    progress: Callable[[float], None],
+) -> Components:
+    """The first principal components of the usable rows; stray rows are projected onto them.
+
+    Raises:
+        ProjectionError: a usable row is not finite.
+    """
+    blocks = _Blocks(weights, usable, stray, progress)
+    size = min(components + MORE, len(usable) - 1, weights.shape[1])
+    images = blocks.random_images(size)
+    for number in range(PASSES):
+        directions, _ = np.linalg.qr(images - images.mean(axis=0))
+        last = number == PASSES - 1
+        images, others, products = blocks.multiply(directions, number + 1, last)
+    # Rows times an orthonormal basis of the subspace that directions span in weight space.
+    factor = np.linalg.cholesky(products + 1e-14 * np.trace(products) * np.eye(size))
+    turn = np.linalg.inv(factor).T
+    images, others = images @ turn, others @ turn
+    mean = images.mean(axis=0)
+    axes = principal_axes(images - mean)[:, :components]
+    vectors = np.empty((len(usable) + len(stray), components))
+    first = np.unique(blocks.equal, return_index=True)[1][blocks.equal]
+    vectors[usable] = ((images - mean) @ axes)[first]  # equal rows, equal vectors
+    vectors[stray] = (others - mean) @ axes
+    vectors[stray[~blocks.finite[stray]]] = np.nan
+    variance = (vectors[usable] ** 2).sum(axis=0) / (len(usable) - 1)
+    return Components(vectors, variance, blocks.total / (len(usable) - 1))
+
+
+class _Blocks:
+    """Passes over the weights, relative to the first usable row, in bands of whole chunks.
+
+    Attributes, after :meth:`random_images`:
+        equal [usable]: which of the different rows each usable row is.
+        finite [row]: whether all weights are.
+        total: the usable rows' squared distances from their mean, summed.
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        usable: Int[np.ndarray, " usable"],
+        stray: Int[np.ndarray, " stray"],
+        progress: Callable[[float], None],
+    ) -> None:
+        self._weights, self._usable, self._stray, self._progress = weights, usable, stray, progress
+        rows, width = weights.shape
+        self._bands = [
+            slice(start, min(start + CHUNK_COLUMNS, width))
+            for start in range(0, width, CHUNK_COLUMNS)
+        ]
+        self._origin = np.asarray(weights.read(slice(0, width), rows=usable[:1])[0], np.float32)
+        self._held: dict[tuple[int, int], np.ndarray] = {}
+        self._holds = rows * width * 4 <= HELD_BYTES
+        self.finite = np.ones(rows, bool)
+
+    def random_images(self, size: int) -> Float[np.ndarray, "usable direction"]:
+        """The usable rows along random directions."""
+        rng = generator(0, "sketch")
+        count = len(self._usable)
+        images = np.zeros((count, size), np.float32)
+        digests = [b""] * count
+        self.total = 0.0
+        for number, band in enumerate(self._bands):
+            directions = rng.standard_normal((band.stop - band.start, size), np.float32)
+            sums = np.zeros(band.stop - band.start)
+            for which, block in self._read(band, self._usable):
+                check_finite(np.isfinite(block).all(axis=1), self._usable[which])
+                images[which] += block @ directions
+                sums += block.sum(axis=0, dtype=np.float64)
+                self.total += float(np.einsum("rc,rc->", block, block, dtype=np.float64))
+                digests[which] = [
+                    row_digest(row, before)
+                    for row, before in zip(block, digests[which], strict=True)
+                ]
+            self.total -= float(sums @ sums) / count
+            self._report(0, number)
+        self.equal = numbered(digests)
+        return images.astype(np.float64)
+
+    def multiply(
+        self, directions: Float[np.ndarray, "usable direction"], passed: int, last: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inner products with all usable rows, times ``directions``, whose columns sum to zero.
+
+        Of usable rows [usable, direction], of stray rows [stray, direction] (in the last pass
+        alone), and the square [direction, direction] that is ``directions``' own.
+        """
+        exact = np.float64 if last else np.float32
+        size, narrow = directions.shape[1], directions.astype(exact)
+        images = np.zeros((len(self._usable), size))
+        others = np.zeros((len(self._stray), size))
+        square = np.zeros((size, size))
+        for number, band in enumerate(self._bands):
+            combined = np.zeros((size, band.stop - band.start))
+            for which, block in self._read(band, self._usable):
+                combined += narrow[which].T @ block.astype(exact, copy=False)
+            basis = combined.T.astype(exact)
+            square += combined @ combined.T
+            for which, block in self._read(band, self._usable):
+                images[which] += block.astype(exact, copy=False) @ basis
+            if last:
+                for which, block in self._read(band, self._stray):
+                    finite = np.isfinite(block).all(axis=1)
+                    self.finite[self._stray[which]] &= finite
+                    others[which] += np.where(finite[:, None], block, 0).astype(exact) @ basis
+            self._report(passed, number)
+        return images, others, square
+
+    def _read(
+        self, band: slice, rows: Int[np.ndarray, " wanted"]
+    ) -> Iterator[tuple[slice, Float32[np.ndarray, "part column"]]]:
+        """Parts of the rows, and their weights in the band relative to the first usable row's."""
+        step = max(1, BLOCK_BYTES // (4 * (band.stop - band.start)))
+        for start in range(0, len(rows), step):
+            which = slice(start, min(start + step, len(rows)))
+            key = (band.start, int(rows[start]))
+            block = self._held.get(key)
+            if block is None:
+                read = np.asarray(self._weights.read(band, rows=rows[which]), np.float32)
+                block = read - self._origin[band]
+                if self._holds:
+                    self._held[key] = block
+            yield which, block
+
+    def _report(self, passed: int, band: int) -> None:
+        self._progress((passed + (band + 1) / len(self._bands)) / (PASSES + 1))
