@@ -1,0 +1,367 @@
+"""Reading trajectories: one store or many as one lazy dataset.
+
+Weights are read only where they are used. Everything small (steps, scores, coordinates) is read at
+once, and checked.
+"""
+
+import glob
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.lazy import Part, lazy_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Location = str | Path
+
+_PLAIN = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
+
+
+def open(location: Location | Sequence[Location] | Mapping[str, Location]) -> "xr.Dataset":
+    """A store, or several that become one along ``network``, as a lazy dataset.
+
+    Where networks have fewer snapshots than others, steps are −1 and everything else is NaN.
+
+    Args:
+        location: a path, a URL such as s3://bucket/train.zarr, a pattern such as
+            "runs/*.zarr", or a list of these. A mapping of names to these gives each network the
+            coordinate ``run``, and its name the prefix "run/": for runs of the same networks.
+
+    Raises:
+        StoreError: there is no store, it is damaged, or stores have different parameters.
+    """
+    import xarray as xr  # 1 s, which an import of the package need not wait for
+
+    stores = _stores(location)
+    first = stores[0]
+    for other in stores[1:]:
+        difference = first.parameters.difference(other.parameters, first.path, other.path)
+        if difference:
+            raise StoreError(
+                f"{difference}; expected the same parameters in all stores that are opened "
+                "together. Open them one at a time."
+            )
+    table = _joined_tables(stores)
+    counts = [len(store.table) for store in stores]
+    length = max(store.steps.shape[1] for store in stores)
+
+    def padded(name: str, empty: Any) -> np.ndarray:
+        found = [store.scores[name] for store in stores if name in store.scores]
+        dtype = np.result_type(*(values.dtype for values in found))
+        joined = np.full((sum(counts), length), empty, dtype)
+        position = 0
+        for store, count in zip(stores, counts, strict=True):
+            if name in store.scores:
+                values = store.scores[name]
+                joined[position : position + count, : values.shape[1]] = values
+            position += count
+        return joined
+
+    axes = (schema.NETWORK, schema.SNAPSHOT)
+    shape = (sum(counts), length)
+    weights_shape = (*shape, first.parameters.size)
+    parts = [store.part(schema.WEIGHTS) for store in stores]
+    variables: dict[str, Any] = {
+        schema.WEIGHTS: xr.Variable(
+            (*axes, schema.WEIGHT),
+            lazy_array(parts, weights_shape),
+            encoding={"chunks": (1, 1, first.arrays[schema.WEIGHTS].chunks[2])},
+        )
+    }
+    with_outputs = [store for store in stores if schema.OUTPUTS in store.arrays]
+    if with_outputs:
+        sizes = {store.arrays[schema.OUTPUTS].shape[2:] for store in with_outputs}
+        if len(sizes) > 1:
+            raise StoreError(
+                f"Outputs of {listed([store.path for store in with_outputs])} have {sizes} probes "
+                "and classes; expected the same. Open them one at a time."
+            )
+        parts = [store.part(schema.OUTPUTS) for store in stores]
+        variables[schema.OUTPUTS] = xr.Variable(
+            (*axes, schema.PROBE, schema.CLASS), lazy_array(parts, (*shape, *sizes.pop()))
+        )
+    names = dict.fromkeys(name for store in stores for name in store.scores)
+    for name in names:
+        if name not in (schema.STEP, schema.FINITE):
+            variables[name] = (axes, padded(name, np.nan))
+    coordinates: dict[str, Any] = {
+        schema.NETWORK: (schema.NETWORK, np.array(table.index, object)),
+        schema.STEP: (axes, padded(schema.STEP, schema.ABSENT)),
+    }
+    if all(schema.FINITE in store.scores for store in stores):
+        coordinates[schema.FINITE] = (axes, padded(schema.FINITE, False))
+    for name in table:
+        values = table[name].to_numpy()
+        numeric = values.dtype.kind in "biuf"
+        coordinates[name] = (schema.NETWORK, values if numeric else values.astype(object))
+    for name, column in first.parameters.columns().items():
+        text = isinstance(column[0], str)
+        values = np.array(column, object if text else np.int64)
+        coordinates[name] = (schema.PARAMETER, values)
+    if first.labels is not None and with_outputs:
+        coordinates[schema.LABEL] = (schema.PROBE, first.labels)
+    return xr.Dataset(variables, coordinates, _joined_attributes(stores))
+
+
+def scores_table(runs: "xr.Dataset") -> "pd.DataFrame":
+    """A row per snapshot: network, its coordinates, snapshot, step, and every score."""
+    import pandas as pd
+
+    networks, steps = schema.networks_table(runs), runs[schema.STEP].values
+    network, snapshot = np.nonzero(steps != schema.ABSENT)
+    rows = networks.iloc[network].reset_index()
+    columns = {schema.SNAPSHOT: snapshot, schema.STEP: steps[network, snapshot]}
+    columns |= {name: runs[name].values[network, snapshot] for name in schema.score_names(runs)}
+    return pd.concat([rows, pd.DataFrame(columns)], axis=1)
+
+
+@dataclass(frozen=True)
+class _Store:
+    """One store as it was read: all that is small, and the arrays that are not."""
+
+    path: str
+    table: "pd.DataFrame"  # a row per network
+    parameters: schema.Parameters
+    scores: dict[str, np.ndarray]  # [network, snapshot], with steps
+    arrays: dict[str, Any]  # weights and outputs
+    labels: np.ndarray | None
+    attributes: dict[str, Any]
+
+    @property
+    def steps(self) -> np.ndarray:
+        return self.scores[schema.STEP]
+
+    def part(self, name: str) -> Part:
+        return Part(self.path, self.arrays.get(name), self.steps, self.scores.get(schema.FINITE))
+
+
+def _stores(location: Any) -> list[_Store]:
+    if isinstance(location, Mapping):
+        return [
+            _as_run(store, str(run)) for run, each in location.items() for store in _stores(each)
+        ]
+    listed_ = [location] if isinstance(location, str | Path) else list(location)
+    paths = [path for each in listed_ for path in _matching(str(each))]
+    if not paths:
+        raise StoreError("No store was named; expected at least one path.")
+    return [_read(path) for path in paths]
+
+
+def _as_run(store: _Store, run: str) -> _Store:
+    table = store.table.copy()
+    table.index = [f"{run}/{name}" for name in table.index]
+    known = table[schema.CONTINUES] != ""
+    table.loc[known, schema.CONTINUES] = f"{run}/" + table.loc[known, schema.CONTINUES]
+    table.insert(0, "run", run)
+    return _Store(**{**vars(store), "table": table})
+
+
+def _matching(path: str) -> list[str]:
+    """Paths that a pattern stands for; a path that is no pattern stands for itself."""
+    if not any(letter in path for letter in "*?[") or Path(path).exists():
+        return [path]
+    if "://" in path:
+        import fsspec
+
+        files, inner = fsspec.core.url_to_fs(path)
+        found = [files.unstrip_protocol(each) for each in files.glob(inner)]
+    else:
+        found = glob.glob(path, recursive=True)
+    if not found:
+        raise StoreError(f"No store matches {path}; expected a folder such as runs/adam.zarr.")
+    return sorted(found, key=_natural)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """An order in which run-10 comes after run-2."""
+    words = re.split(r"(\d+)", path)
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+
+
+def _read(path: str) -> _Store:
+    import zarr
+
+    try:
+        group = zarr.open_group(path, mode="r")
+        arrays = dict(group.arrays())
+    except ImportError as error:
+        raise StoreError(f"{path} needs another package: {error}.") from None
+    except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
+        raise StoreError(_nothing_at(path)) from error
+    except _PLAIN as error:
+        raise StoreError(
+            f"{path} cannot be opened ({_first_line(error)}); expected a store of trajectories "
+            "whose zarr.json files are whole. Copy it again, or record it again."
+        ) from error
+    missing = [
+        name
+        for name in (schema.WEIGHTS, schema.STEP, schema.NETWORK, *schema.COLUMNS[:4])
+        if name not in arrays
+    ]
+    if missing:
+        raise StoreError(
+            f"{path} lacks {listed(missing)}; expected a store of trajectories. If it was one, "
+            "copy it again, or record it again."
+        )
+    version = group.attrs.get("schema", schema.SCHEMA)
+    if version != schema.SCHEMA:
+        raise StoreError(
+            f"{path} has schema {version}; this version reads schema {schema.SCHEMA}. "
+            "Install the version of deep-learning-dynamics that wrote it."
+        )
+    try:
+        return _contents(path, arrays, dict(group.attrs))
+    except StoreError:
+        raise
+    except _PLAIN as error:
+        raise StoreError(
+            f"{path} is damaged ({_first_line(error)}). Copy it again, or record it again."
+        ) from error
+
+
+def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> _Store:
+    import pandas as pd
+
+    axes = {name: tuple(array.metadata.dimension_names or ()) for name, array in arrays.items()}
+    # A writer that was killed while it extended the arrays leaves some longer than others.
+    along = (schema.NETWORK, schema.SNAPSHOT)
+    by_snapshot = [name for name in arrays if axes[name][:2] == along]
+    names = _values(path, arrays, schema.NETWORK)
+    networks = min(len(names), *(arrays[name].shape[0] for name in by_snapshot))
+    length = min(arrays[name].shape[1] for name in by_snapshot)
+    steps = _values(path, arrays, schema.STEP)[:networks, :length]
+    used = np.flatnonzero((steps != schema.ABSENT).any(axis=0))
+    length = int(used[-1]) + 1 if len(used) else 0
+    scores = {schema.STEP: steps[:, :length]}
+    for name in by_snapshot:
+        if axes[name] == along and name != schema.STEP:
+            scores[name] = _values(path, arrays, name)[:networks, :length]
+    columns = {}
+    for name in arrays:
+        if axes[name] == (schema.NETWORK,) and name != schema.NETWORK:
+            columns[name] = _values(path, arrays, name)[:networks]
+    for name in (schema.CONTINUES, schema.OUTCOME):
+        columns.setdefault(name, np.full(networks, "", object))
+    known = str(attributes.get("coordinates", "")).split()
+    order = [name for name in known if name in columns]
+    order += [name for name in sorted(columns) if name not in order]
+    table = pd.DataFrame({name: columns[name] for name in order}, index=list(names[:networks]))
+    parameters = schema.Parameters.from_runs(
+        pd.DataFrame({name: _values(path, arrays, name) for name in schema.COLUMNS if name in arrays})
+    )
+    size = arrays[schema.WEIGHTS].shape[2]
+    if parameters.size != size:
+        raise StoreError(
+            f"{path} holds {size:,} weights for parameters of {parameters.size:,}; expected as "
+            "many. Copy it again, or record it again."
+        )
+    labels = _values(path, arrays, schema.LABEL) if schema.LABEL in arrays else None
+    large = {name: arrays[name] for name in (schema.WEIGHTS, schema.OUTPUTS) if name in arrays}
+    return _Store(path, table, parameters, scores, large, labels, attributes)
+
+
+def _values(path: str, arrays: dict[str, Any], name: str) -> np.ndarray:
+    try:
+        values = np.asarray(arrays[name][:])
+    except _PLAIN as error:
+        raise StoreError(
+            f"{path}/{name} is damaged ({_first_line(error)}). "
+            "Copy the store again, or record it again."
+        ) from error
+    if values.dtype.kind in "biuf":
+        return values
+    return np.array([str(value) for value in values], object)
+
+
+def _nothing_at(path: str) -> str:
+    if "://" in path:
+        return f"There is no store at {path}. Check the address, and that you may read it."
+    folder = Path(path)
+    if not folder.exists():
+        return (
+            f"{path} does not exist; expected a store of trajectories. "
+            "Write one with dld.Recorder, or dynamics collect."
+        )
+    inside = sorted(folder.glob("*.zarr")) if folder.is_dir() else []
+    if inside:
+        return f"{path} is a folder of {len(inside)} stores. Open them with {folder / '*.zarr'}"
+    return (
+        f"{path} is no store: it has no whole zarr.json. Copy it again, or write one with "
+        "dld.Recorder or dynamics collect."
+    )
+
+
+def _joined_tables(stores: Sequence[_Store]) -> "pd.DataFrame":
+    import pandas as pd
+
+    owners: dict[str, str] = {}
+    for store in stores:
+        for name in store.table.index:
+            if name in owners:
+                raise StoreError(
+                    f"Network {name!r} lies in {owners[name]} and in {store.path}; expected a name "
+                    "of its own for each. Open runs of the same networks as "
+                    'dld.open({"first": path, "second": path}).'
+                )
+            owners[name] = store.path
+    columns: dict[str, Callable[[], Any]] = {}
+    for store in stores:
+        for name, values in store.table.items():
+            kind = values.dtype.kind
+            columns.setdefault(str(name), {"b": False, "i": np.nan, "u": np.nan, "f": np.nan}.get(kind, ""))
+    complete = []
+    for store in stores:
+        table = store.table.copy()
+        for name, empty in columns.items():
+            if name not in table:
+                table[name] = empty
+        complete.append(table[list(columns)])
+    table = pd.concat(complete)
+    for name, empty in columns.items():
+        if empty is False and table[name].dtype != bool:
+            table[name] = table[name].astype(str)
+    return table
+
+
+def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
+    """What all stores agree on, with all their titles and environments."""
+    titles: dict[str, dict[str, str]] = {}
+    for store in stores:
+        for name, of_values in _json(store, "titles").items():
+            titles.setdefault(name, {}).update(of_values)
+    joined = {
+        name: value
+        for name, value in stores[0].attributes.items()
+        if name != "coordinates" and all(each.attributes.get(name) == value for each in stores)
+    }
+    environments = [store.attributes.get("environment") for store in stores]
+    distinct = list(dict.fromkeys(each for each in environments if isinstance(each, str)))
+    if len(distinct) > 1:
+        joined["environments"] = json.dumps([json.loads(each) for each in distinct])
+    joined["titles"] = json.dumps(titles, ensure_ascii=False, sort_keys=True)
+    joined["paths"] = [store.path for store in stores]
+    return joined
+
+
+def _json(store: _Store, name: str) -> dict[str, Any]:
+    try:
+        return json.loads(store.attributes.get(name, "{}"))
+    except (TypeError, ValueError):
+        raise StoreError(
+            f"{store.path} has {name} that are not JSON. Write them with store.StoreWriter."
+        ) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

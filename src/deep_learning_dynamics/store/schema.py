@@ -1,0 +1,233 @@
+"""What a store of trajectories holds: its variables, their axes, and the table of parameters.
+
+The writer, the opener and the selection speak of stores in the names that are defined here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.formatting import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+SCHEMA = 1  # version of this layout
+WEIGHTS, OUTPUTS, STEP, FINITE = "weights", "outputs", "step", "finite"
+ABSENT = -1  # the step of a snapshot that a network does not have
+NETWORK, SNAPSHOT, WEIGHT, PARAMETER, PROBE = "network", "snapshot", "weight", "parameter", "probe"
+CLASS, LABEL = "class", "label"
+CONTINUES, OUTCOME = "continues", "outcome"  # coordinates that every network has
+DEAD, DIVERGED = "dead", "diverged"  # outcomes; "" where learning went on
+COLUMNS = (PARAMETER, "shape", "start", "stop", "kind", "dtype")  # of the table of parameters
+RESERVED = frozenset(
+    {WEIGHTS, OUTPUTS, STEP, FINITE, NETWORK, SNAPSHOT, WEIGHT, PROBE, CLASS, LABEL, *COLUMNS}
+    | {"path", "position", "usable"}  # columns of a selection's rows
+)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The named tensors whose values make up a network's vector of weights, in its order."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    starts: tuple[int, ...]  # where a parameter begins in the vector
+    stops: tuple[int, ...]  # one past its last weight
+    kinds: tuple[str, ...]  # "weight" (a matrix or kernel), "bias" or "other" (a scale, ...)
+    dtypes: tuple[str, ...]  # in which it was trained: its resolution, as the store has float32
+
+    @classmethod
+    def of(
+        cls, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str] | None = None
+    ) -> "Parameters":
+        """Parameters one after the other, given the shape of each by name."""
+        starts, stops, position = [], [], 0
+        for shape in shapes.values():
+            starts.append(position)
+            for length in (size := [int(length) for length in shape]):
+                if length < 0:
+                    raise StoreError(f"A parameter cannot have the shape {size}.")
+            position += _product(shape)
+            stops.append(position)
+        if not position:
+            raise StoreError(
+                "There are no weights to record; expected at least one parameter. "
+                "Pass a model with floating-point parameters, and name filters that match some."
+            )
+        return cls(
+            tuple(shapes),
+            tuple(tuple(int(length) for length in shape) for shape in shapes.values()),
+            tuple(starts),
+            tuple(stops),
+            tuple(_kind(name, shape) for name, shape in shapes.items()),
+            tuple((dtypes or {}).get(name, "float32") for name in shapes),
+        )
+
+    @classmethod
+    def from_runs(cls, runs: "xr.Dataset") -> "Parameters":
+        """Those of an opened store."""
+        columns = {name: runs[name].values.tolist() for name in COLUMNS if name in runs}
+        missing = [name for name in COLUMNS[:4] if name not in columns]
+        if missing:
+            raise StoreError(
+                f"The table of parameters lacks {listed(missing)}; expected {listed(COLUMNS)}. "
+                "Write the store with dld.Recorder or store.StoreWriter."
+            )
+        shapes = tuple(_shape(text) for text in columns["shape"])
+        names = tuple(map(str, columns[PARAMETER]))
+        kinds = columns.get("kind") or map(_kind, names, shapes)
+        dtypes = columns.get("dtype") or ["float32"] * len(names)
+        return cls(
+            names, shapes, tuple(columns["start"]), tuple(columns["stop"]), tuple(kinds),
+            tuple(dtypes),
+        )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """Weights of a network."""
+        return self.stops[-1]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def slice(self, name: str) -> slice:
+        """Where a parameter lies in the vector of weights."""
+        position = self.names.index(name)
+        return slice(self.starts[position], self.stops[position])
+
+    def layers(self) -> dict[str, tuple[int, ...]]:
+        """Parameters by the module that owns them: {"hidden1": (0, 1), "output": (2, 3)}."""
+        found: dict[str, tuple[int, ...]] = {}
+        for position, name in enumerate(self.names):
+            owner = name[: max(name.rfind("."), name.rfind("/"), 0)] or name
+            found[owner] = (*found.get(owner, ()), position)
+        return found
+
+    def matching(self, wanted: str | Sequence[str]) -> tuple[int, ...]:
+        """Positions of the parameters that are wanted, in their order.
+
+        Args:
+            wanted: "all"; "weights" (every matrix and kernel, no bias or scale); or names, in
+                which * stands for anything.
+
+        Raises:
+            StoreError: a name matches no parameter.
+        """
+        patterns = [wanted] if isinstance(wanted, str) else list(wanted)
+        chosen: set[int] = set()
+        for pattern in patterns:
+            found = {
+                position
+                for position, name in enumerate(self.names)
+                if pattern == "all"
+                or (pattern == "weights" and self.kinds[position] == "weight")
+                or fnmatchcase(name, pattern)
+            }
+            if not found:
+                shown = listed(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
+                raise StoreError(
+                    f"No parameter is called {pattern!r}; these are there: {shown}. "
+                    'Use one of these names, * for anything, "weights" or "all".'
+                )
+            chosen |= found
+        return tuple(sorted(chosen))
+
+    def difference(self, other: "Parameters", here: str, there: str) -> str | None:
+        """The first difference from another table in one sentence, or None if there is none."""
+        ours = dict(zip(self.names, self.shapes, strict=True))
+        theirs = dict(zip(other.names, other.shapes, strict=True))
+        for name, shape in ours.items():
+            if name not in theirs:
+                return f"Parameter {name} of {here} is missing in {there}"
+            if theirs[name] != shape:
+                return (
+                    f"Parameter {name} is {_sides(shape)} in {here} "
+                    f"and {_sides(theirs[name])} in {there}"
+                )
+        for name in theirs:
+            if name not in ours:
+                return f"Parameter {name} of {there} is missing in {here}"
+        for mine, its in zip(self.names, other.names, strict=True):
+            if mine != its:
+                return f"Parameter {mine} of {here} stands where {there} has {its}"
+        return None
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The table as it is stored, a list per column."""
+        shapes = [",".join(map(str, shape)) for shape in self.shapes]
+        values = (self.names, shapes, self.starts, self.stops, self.kinds, self.dtypes)
+        return {name: list(column) for name, column in zip(COLUMNS, values, strict=True)}
+
+
+def score_names(runs: "xr.Dataset") -> list[str]:
+    """Scores that a store holds for each network and snapshot."""
+    return [
+        str(name)
+        for name, variable in runs.variables.items()
+        if variable.dims == (NETWORK, SNAPSHOT) and name not in (STEP, FINITE)
+    ]
+
+
+def coordinate_names(runs: "xr.Dataset") -> list[str]:
+    """What is known of each network besides its name: condition, pair, continues, outcome, ..."""
+    return [
+        str(name)
+        for name, variable in runs.variables.items()
+        if variable.dims == (NETWORK,) and name != NETWORK
+    ]
+
+
+def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
+    """A row per network, named by it, with its coordinates as columns."""
+    import pandas as pd
+
+    columns = {}
+    for name in coordinate_names(runs):
+        values = runs[name].values
+        columns[name] = values if values.dtype.kind in "biuf" else [str(value) for value in values]
+    names = [str(name) for name in runs[NETWORK].values]
+    table = pd.DataFrame(columns, index=pd.Index(names, name=NETWORK))
+    for name in (CONTINUES, OUTCOME):
+        if name not in table:
+            table[name] = ""
+    return table
+
+
+def check_names(names: Sequence[str], what: str) -> None:
+    """Refuse names of coordinates and scores that a store uses for something else.
+
+    Raises:
+        StoreError: a name is taken, or is not one word.
+    """
+    for name in names:
+        if name in RESERVED or not str(name).isidentifier():
+            raise StoreError(
+                f"{name!r} cannot be the name of a {what}; expected a word of letters, digits and "
+                f"_ other than {listed(sorted(RESERVED))}. Choose another name."
+            )
+
+
+def _product(shape: Sequence[int]) -> int:
+    size = 1
+    for length in shape:
+        size *= int(length)
+    return size
+
+
+def _kind(name: str, shape: Sequence[int]) -> str:
+    last = name.replace("/", ".").rsplit(".", 1)[-1]
+    if last.startswith("bias") or last == "beta":
+        return "bias"
+    return "weight" if len(shape) > 1 else "other"
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(int(length) for length in str(text).split(",") if length)
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "a single number"
