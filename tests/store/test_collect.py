@@ -1,0 +1,191 @@
+"""Folders and patterns of checkpoints become one store; an audit finds what is wrong with them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from deep_learning_dynamics.errors import CheckpointError, StoreError
+from deep_learning_dynamics.store import open as open_store
+from deep_learning_dynamics.store.auditing import audit
+from deep_learning_dynamics.store.collecting import collect
+
+
+def weights(step, seed=0):
+    """A run that moves a little in each step, from a start of its own."""
+    rng = np.random.default_rng(seed)
+    start, direction = rng.normal(size=(2, 6))
+    return start + np.sqrt(step) * direction
+
+
+def save(path, at, seed=0, **changes):
+    vector = weights(at, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"a.weight": vector[:4].reshape(2, 2), "a.bias": vector[4:]} | changes
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two groups of two seeds; one run is shorter and has other steps."""
+    for group in ("adam", "sgd"):
+        for seed in (0, 1):
+            steps = [0, 10, 100] if (group, seed) != ("sgd", 1) else [0, 20]
+            folder = tmp_path / "runs" / f"{group}-{seed}"
+            for step in steps:
+                save(folder / f"step_{step}.npz", step, seed=10 * seed + len(group))
+            log = [{"step": step, "test_accuracy": step / 100} for step in steps]
+            (folder / "log.json").write_text(json.dumps(log))
+    return tmp_path / "runs"
+
+
+def test_braces_name_coordinates_and_scores_come_from_the_log(runs, tmp_path):
+    found = collect(
+        f"{runs}/{{group}}-{{seed}}/step_{{step}}.npz",
+        tmp_path / "runs.zarr",
+        scores=f"{runs}/{{group}}-{{seed}}/log.json",
+    )
+    assert sorted(found["network"].values.tolist()) == ["adam-0", "adam-1", "sgd-0", "sgd-1"]
+    one = found.sel(network="adam-1")
+    assert one["group"].item() == "adam"
+    assert one["step"].values.tolist() == [0, 10, 100]
+    np.testing.assert_array_equal(
+        one["test_accuracy"], np.array([0, 0.1, 1], one["test_accuracy"].dtype)
+    )
+    expected = np.stack([weights(step, seed=14) for step in (0, 10, 100)])
+    np.testing.assert_array_equal(one["weights"], expected.astype(np.float32))
+    assert found["parameter"].values.tolist() == ["a.weight", "a.bias"]
+
+
+def test_runs_may_have_other_steps_and_lengths(runs, tmp_path):
+    found = collect(f"{runs}/{{run}}/step_{{step}}.npz", tmp_path / "runs.zarr")
+    short = found.sel(network="sgd-1")
+    assert short["step"].values.tolist() == [0, 20, -1]
+    assert np.isnan(short["weights"].values[2]).all()
+
+
+def test_a_folder_is_recognised_by_itself(runs, tmp_path):
+    found = collect(runs, tmp_path / "runs.zarr")
+    assert found["run"].values.tolist() == ["adam-0", "adam-1", "sgd-0", "sgd-1"]
+    assert found["step"].values[0].tolist() == [0, 10, 100]
+
+
+def test_the_last_number_is_the_step_where_no_name_says_step(tmp_path):
+    for step in (2, 10):
+        save(tmp_path / "run" / f"model-v2-{step:04d}.npz", step)
+    found = collect(tmp_path / "run", tmp_path / "runs.zarr")
+    assert found["step"].values.tolist() == [[2, 10]]
+
+
+def test_revisions_in_stages_are_counted_on_and_said(tmp_path):
+    names = ["stage1-step0", "stage1-step1000-tokens5B", "stage2-step500-tokens1B"]
+    for position, name in enumerate(names):
+        save(tmp_path / "olmo" / f"{name}.npz", position)
+    with pytest.warns(UserWarning, match="stage 2 starts again at step 500"):
+        found = collect(tmp_path / "olmo", tmp_path / "runs.zarr")
+    assert found["step"].values.tolist() == [[0, 1000, 1500]]
+
+
+def test_a_difference_names_the_file_and_the_parameter(runs, tmp_path):
+    save(runs / "sgd-0" / "step_10.npz", 10, **{"a.bias": np.zeros(3)})
+    with pytest.raises(CheckpointError, match=r"sgd-0/step_10\.npz: a\.bias has shape \[3\]"):
+        collect(runs, tmp_path / "runs.zarr")
+    save(runs / "sgd-0" / "step_10.npz", 10, **{"a.bias": None})
+    with pytest.raises(CheckpointError, match=r"step_10\.npz has no parameter a\.bias"):
+        collect(runs, tmp_path / "runs.zarr")
+
+
+def test_what_was_collected_before_stays_if_collecting_fails(runs, tmp_path):
+    collect(runs, tmp_path / "runs.zarr")
+    (runs / "sgd-0" / "step_10.npz").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="step_10"):
+        collect(runs, tmp_path / "runs.zarr")
+    assert open_store(tmp_path / "runs.zarr").sizes["network"] == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "runs.zarr"}
+
+
+def test_two_checkpoints_of_one_step_are_refused(runs, tmp_path):
+    save(runs / "sgd-0" / "again_step_10.npz", 10)
+    with pytest.raises(CheckpointError, match="both step 10"):
+        collect(runs, tmp_path / "runs.zarr")
+
+
+def test_parameters_can_be_chosen_and_statistics_of_normalisation_are_left_out(tmp_path):
+    save(tmp_path / "run" / "step_0.npz", 0, **{"n.running_mean": np.zeros(2)})
+    found = collect(tmp_path / "run", tmp_path / "all.zarr")
+    assert found["parameter"].values.tolist() == ["a.weight", "a.bias"]
+    found = collect(tmp_path / "run", tmp_path / "some.zarr", parameters="*.weight")
+    assert found["parameter"].values.tolist() == ["a.weight"]
+
+
+def test_nothing_to_collect(tmp_path):
+    with pytest.raises(CheckpointError, match="names no checkpoints"):
+        collect(tmp_path, tmp_path / "runs.zarr")
+
+
+# Audit
+
+
+def problems(source, **options):
+    return {(each.problem, each.run, each.step) for each in audit(source, **options).findings}
+
+
+def smooth_run(folder, steps=range(0, 80, 10)):
+    for step in steps:
+        save(folder / f"step_{step}.npz", step + 1)
+
+
+def test_a_healthy_run_passes(tmp_path):
+    smooth_run(tmp_path / "run")
+    assert audit(tmp_path / "run").findings == ()
+    collect(tmp_path / "run", tmp_path / "runs.zarr")
+    found = audit(tmp_path / "runs.zarr")
+    assert (found.passed, found.runs, found.snapshots) == (True, 1, 8)
+
+
+def test_identical_snapshots_under_different_names_are_found(tmp_path):
+    smooth_run(tmp_path / "run")
+    (tmp_path / "run" / "step_60.npz").write_bytes((tmp_path / "run" / "step_20.npz").read_bytes())
+    assert ("identical", "run", 60) in problems(tmp_path / "run")
+    assert not audit(tmp_path / "run").passed
+
+
+def test_a_jump_is_found(tmp_path):
+    smooth_run(tmp_path / "run")
+    save(tmp_path / "run" / "step_40.npz", 41, **{"a.bias": np.array([100.0, 100.0])})
+    assert {step for problem, _, step in problems(tmp_path / "run") if problem == "jump"} == {
+        40,
+        50,
+    }
+
+
+def test_nan_truncation_and_a_wrong_step_are_found(tmp_path):
+    smooth_run(tmp_path / "run")
+    save(tmp_path / "run" / "step_30.npz", 30, **{"a.bias": np.array([np.nan, 1])})
+    whole = (tmp_path / "run" / "step_50.npz").read_bytes()
+    (tmp_path / "run" / "step_50.npz").write_bytes(whole[:-30])
+    save(tmp_path / "run" / "step_70.npz", 71, step=np.int64(60))
+    found = problems(tmp_path / "run")
+    assert {("not finite", "run", 30), ("unreadable", "run", 50), ("step", "run", 70)} <= found
+
+
+def test_a_layer_that_never_moves_is_worth_knowing(tmp_path):
+    for step in range(4):
+        save(tmp_path / "run" / f"step_{step}.npz", step, **{"a.bias": np.ones(2)})
+    found = audit(tmp_path / "run")
+    assert found.passed
+    assert [each.detail for each in found.findings] == ["never move: a.bias"]
+
+
+def test_half_precision_is_worth_knowing(tmp_path):
+    torch = pytest.importorskip("torch")
+    for step in range(3):
+        torch.save({"w": torch.tensor(weights(step)).bfloat16()}, tmp_path / f"step_{step}.pt")
+    found = audit(str(tmp_path / "step_{step}.pt"))
+    assert found.passed
+    assert [each.problem for each in found.findings] == ["resolution"]
+
+
+def test_nothing_to_audit(tmp_path):
+    with pytest.raises(StoreError, match="names no checkpoints"):
+        audit(tmp_path)
