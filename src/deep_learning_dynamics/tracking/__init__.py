@@ -1,0 +1,31 @@
+"""What was found, in MLflow: a run is one execution.
+
+Importing this package is cheap: MLflow itself (seconds) is imported where a store is contacted.
+"""
+
+from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
+from deep_learning_dynamics.tracking.live import Live, mark
+from deep_learning_dynamics.tracking.lock import flattened, read_lock, stage_names
+from deep_learning_dynamics.tracking.runs import Record, fetch, has, local_files, records, resolve
+from deep_learning_dynamics.tracking.store import EXPERIMENT, Store, connect, is_off, store_of
+
+__all__ = [
+    "EXPERIMENT",
+    "NOTE",
+    "SWEEP",
+    "Live",
+    "Record",
+    "Store",
+    "connect",
+    "fetch",
+    "flattened",
+    "has",
+    "is_off",
+    "local_files",
+    "mark",
+    "read_lock",
+    "records",
+    "resolve",
+    "stage_names",
+    "store_of",
+]

@@ -1,0 +1,182 @@
+"""Completes a run from what the stages wrote: curves, numbers, files, the verdict in words."""
+
+import html
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from deep_learning_dynamics.results import Results
+
+from deep_learning_dynamics import formatting
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.files import read_json
+from deep_learning_dynamics.tracking import live
+from deep_learning_dynamics.tracking.curves import curves_of
+from deep_learning_dynamics.tracking.identity import Identity, identity_of
+from deep_learning_dynamics.tracking.lock import dumped, flattened, read_lock
+from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run
+from deep_learning_dynamics.tracking.store import Connection, Store, connect, reaching, store_of
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+SUMMARY = Path("metrics/summary.json")
+MOST_METRICS = 30
+MOST_BYTES = 4e9  # of one output; larger ones, such as the weights of many networks, stay with DVC
+LIMIT = 8000  # characters that MLflow keeps of a tag
+PREVIEWS = ("sheet", "learning_curves")  # figures in the description, at the width of its column
+PREVIEW_WIDTH = 800  # pixels
+CURVES = "curves.parquet"  # every network's scores, by snapshot
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A complete run."""
+
+    run_id: str
+    name: str
+    store: Store
+    before: bool  # it was complete already
+
+
+def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> Logged:
+    """Log what this execution's run lacks, and finish it; a finished run stays as it is.
+
+    Args:
+        root: the project. Its outputs must be those of its ``params.yaml``, as after ``dvc repro``.
+        parameters: all settings, defaults included.
+        note: what a person says about the run; otherwise what the environment says.
+
+    Raises:
+        TrackingError: the store cannot be reached, or an output is missing.
+    """
+    store, (device, arithmetic) = store_of(root), _trained_with(root)
+    identity = identity_of(root, parameters, device, arithmetic)
+    results, numbers = Results.gather(root), _numbers(root)
+    connection = connect(store)
+    with live.alone(root), reaching(store):
+        run = open_run(connection, identity)
+        before = run.info.status == "FINISHED"
+        if not before:
+            curves = curves_of(results.scores, results.by, MOST_METRICS - len(numbers))
+            steps = [step for curve in curves.values() for step in curve]
+            values = {name: {max(steps, default=0): value} for name, value in numbers.items()}
+            log_curves(connection, run.info.run_id, curves | values)
+            note = identity.tags.get("note", "") if note is None else note
+            with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
+                previews, left = _log_files(connection, run, root, results, Path(scratch))
+            tags = {"conditions differ": _differ(results), "not logged": ", ".join(left)}
+            tags["note"] = note
+            tags["mlflow.note.content"] = describe(run, identity, results, previews, note)
+            for key, value in tags.items():
+                if value:
+                    connection.client.set_tag(run.info.run_id, key, value)
+        run = run if before else finish(connection, run.info.run_id, identity.fingerprint)
+    return Logged(run.info.run_id, run.info.run_name, store, before)
+
+
+def describe(
+    run: "Run", identity: Identity, results: Results, previews: list[str], note: str
+) -> str:
+    """The run's description in MLflow's UI: Markdown; the first sentence is the answer."""
+    # MLflow's UI serves a run's files at this address; without a leading slash it also holds for a
+    # server that lives under a path.
+    files = f"get-artifact?run_uuid={run.info.run_id}&path=preview"
+    parts = []
+    if results.comparisons is not None:
+        verdict = results.comparisons.verdict
+        parts += [f"**{verdict.sentence}**", "\n".join(f"- {text}" for text in verdict.bullets)]
+        if verdict.next_step:
+            parts.append(verdict.next_step)
+    # What a person wrote is text, not HTML.
+    parts.append(html.escape(note.strip()))
+    parts += [f"![{name.replace('_', ' ')}]({files}/{name}.png)" for name in previews]
+    parts += [
+        f"- **{entry.get('label', name)}** (from {entry.get('source', 'unknown')}): "
+        f"{entry.get('description', '')}"
+        for name, entry in identity.data.items()
+    ]
+    return "\n\n".join(part for part in parts if part)[:LIMIT]
+
+
+def _log_files(
+    connection: Connection, run: "Run", root: Path, results: Results, scratch: Path
+) -> tuple[list[str], list[str]]:
+    """Copy an execution's files to its run: which figures are previews, and what was too large."""
+    client, run_id = connection.client, run.info.run_id
+    lock = read_lock(root)
+    sources = {name: root / name for name in ("params.yaml", "dvc.yaml", *lock.outputs)}
+    missing = [name for name, source in sources.items() if not source.exists()]
+    if missing:
+        raise TrackingError(
+            f"{formatting.listed(missing)} of {root} are missing; expected what the pipeline "
+            "wrote. Make it with: dvc repro"
+        )
+    # Of this experiment's stages alone, and without the stage that logs, which is not done yet.
+    sources["dvc.lock"] = scratch / "dvc.lock"
+    sources["dvc.lock"].write_text(dumped(lock.content), encoding="utf-8")
+    sources[CURVES] = scratch / CURVES
+    results.scores.to_parquet(sources[CURVES], index=False)
+    previews = []
+    for name in PREVIEWS:
+        for figure in sorted((root / "figures").rglob(f"{name}.png"))[:1]:
+            sources[f"preview/{name}.png"] = scratch / f"{name}.png"
+            _write_preview(figure, scratch / f"{name}.png")
+            previews.append(name)
+    left = [name for name, source in sources.items() if _size(source) > MOST_BYTES]
+    for name, source in sources.items():
+        folder = PurePosixPath(name).parent.as_posix()
+        if name in left or name.endswith(".npz"):  # datasets are named, not copied
+            continue
+        if source.is_dir():
+            client.log_artifacts(run_id, str(source), name)
+        else:
+            client.log_artifact(run_id, str(source), None if folder == "." else folder)
+    return previews, left
+
+
+def _write_preview(source: Path, target: Path) -> None:
+    from PIL import Image
+
+    with Image.open(source) as picture:
+        # Up to that width it stays as it is.
+        picture.thumbnail((PREVIEW_WIDTH, picture.height), Image.Resampling.LANCZOS)
+        picture.save(target)
+
+
+def _numbers(root: Path) -> dict[str, float]:
+    """The numbers of the summary that DVC compares, too; those that are not known are left out."""
+    found = flattened(read_json(root / SUMMARY, "dvc repro"))
+    numbers = {key: float(v) for key, v in found.items() if isinstance(v, int | float)}
+    return dict(list(numbers.items())[: MOST_METRICS // 2])
+
+
+def _trained_with(root: Path) -> tuple[str, str]:
+    """The device and the arithmetic of the training, as its stores say."""
+    device, arithmetic = "cpu", ""
+    for store in sorted((root / "snapshots").glob("*.zarr")):
+        attributes = read_json(store / "zarr.json", "dvc repro").get("attributes", {})
+        environment = attributes.get("environment") or {}
+        if isinstance(environment, str):
+            environment = json.loads(environment)
+        device = environment.get("device", device)
+        arithmetic = attributes.get("arithmetic", arithmetic)
+    return device, arithmetic
+
+
+def _differ(results: Results) -> str:
+    """Whether conditions differ: a column of MLflow's table of runs."""
+    if results.comparisons is None:
+        return ""
+    if not results.comparisons.verdict.decided:
+        return "undecided"
+    adjusted = [item.adjusted_p for item in results.comparisons.items]
+    return "yes" if any(p is not None and p < formatting.ALPHA for p in adjusted) else "no"
+
+
+def _size(source: Path) -> int:
+    files: Iterator[Path] = source.rglob("*") if source.is_dir() else iter([source])
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,0 +1,238 @@
+"""Runs in a store: opened for one execution and no other, continued, finished, read back."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.tracking.identity import Identity, dataset_inputs
+from deep_learning_dynamics.tracking.store import Connection, reaching
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+LATEST = "latest"
+FINISHED = "FINISHED"
+BATCH, TAGS = 1000, 100  # metrics, and tags or parameters, that MLflow takes at once
+
+
+@dataclass(frozen=True)
+class Record:
+    """What MLflow holds of one run, without its files."""
+
+    run_id: str
+    name: str
+    started: datetime  # with its time zone, UTC
+    ended: datetime | None
+    status: str  # RUNNING, FINISHED, FAILED or KILLED
+    parameters: dict[str, str]  # dotted keys; what is not text is JSON
+    metrics: dict[str, float]  # the last value of each
+    tags: dict[str, str]
+    artifacts: str  # the address of its files
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that belongs to it has been logged."""
+        return self.status == FINISHED
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.run_id[:8]})"
+
+
+def find_finished(connection: Connection, fingerprint: str) -> "Run | None":
+    """The finished run of an execution like this one: that which finished first."""
+    condition = f"tags.fingerprint = '{fingerprint}' AND attributes.status = '{FINISHED}'"
+    found = sorted(_search(connection, condition), key=_finishing)
+    return found[0] if found else None
+
+
+def find_interrupted(connection: Connection, identity: Identity) -> "Run | None":
+    """The run of this very execution that did not come to its end."""
+    condition = f"tags.fingerprint = '{identity.fingerprint}' AND tags.execution = "
+    runs = _search(connection, f"{condition}'{identity.execution}'")
+    return next((run for run in runs if run.info.status != FINISHED), None)
+
+
+def open_run(connection: Connection, identity: Identity) -> "Run":
+    """This execution's run: the interrupted one, or a new one; or that which is finished."""
+    from mlflow.entities import Param, RunTag
+
+    client = connection.client
+    finished = find_finished(connection, identity.fingerprint)
+    if finished is not None:
+        return finished
+    run = find_interrupted(connection, identity)
+    if run is None:
+        tags = {"fingerprint": identity.fingerprint, "execution": identity.execution}
+        run = client.create_run(connection.experiment_id, tags=tags, run_name=identity.name)
+    elif run.info.status != "RUNNING":
+        client.update_run(run.info.run_id, status="RUNNING")
+    run_id = run.info.run_id
+    lacking = {k: v for k, v in identity.parameters.items() if k not in run.data.params}
+    for chunk in _chunks([Param(*item) for item in lacking.items()], TAGS):
+        client.log_batch(run_id, params=chunk)
+    lacking = {k: v for k, v in identity.tags.items() if run.data.tags.get(k) != v}
+    for chunk in _chunks([RunTag(*item) for item in lacking.items()], TAGS):
+        client.log_batch(run_id, tags=chunk)
+    if len(run.inputs.dataset_inputs) < len(identity.data):
+        client.log_inputs(run_id, dataset_inputs(identity))
+    return client.get_run(run_id)
+
+
+def log_curves(
+    connection: Connection, run_id: str, curves: Mapping[str, Mapping[int, float]]
+) -> None:
+    """Add points to curves, by name and step; MLflow keeps repeated ones, so these are left out."""
+    from mlflow.entities import Metric
+
+    client, now = connection.client, int(time.time() * 1000)
+    present = client.get_run(run_id).data.metrics
+    points = []
+    for name, curve in curves.items():
+        history = client.get_metric_history(run_id, name) if name in present else []
+        there = {metric.step for metric in history}
+        points += [Metric(name, v, now, step) for step, v in curve.items() if step not in there]
+    for chunk in _chunks(points, BATCH):
+        client.log_batch(run_id, metrics=chunk)
+
+
+def finish(connection: Connection, run_id: str, fingerprint: str) -> "Run":
+    """Mark a run as finished; of several that finished at once the first stays. It is returned."""
+    client = connection.client
+    client.set_terminated(run_id, status=FINISHED)
+    condition = f"tags.fingerprint = '{fingerprint}' AND attributes.status = '{FINISHED}'"
+    first, *others = sorted(_search(connection, condition), key=_finishing)
+    for run in others:
+        client.delete_run(run.info.run_id)
+    return first
+
+
+def records(connection: Connection) -> list[Record]:
+    """Every run in a store, the newest first."""
+    with reaching(connection.store):
+        return [_record(run) for run in _search(connection, "tags.fingerprint LIKE '%'", "DESC")]
+
+
+def resolve(known: Sequence[Record], wanted: str) -> Record:
+    """The run that is meant: by an id or a name, the beginning of either, or ``latest``.
+
+    ``known`` are all runs, the newest first. The latest is the one that finished last.
+
+    Raises:
+        TrackingError: there is no such run, or more than one.
+    """
+    if not known:
+        raise TrackingError(
+            "There are no runs in this MLflow store yet. Make one with: dynamics run"
+        )
+    if wanted == LATEST:
+        complete = [record for record in known if record.complete]
+        return max(complete, key=lambda each: each.ended or each.started, default=known[0])
+    matches = [record for record in known if wanted in (record.run_id, record.name)]
+    if not matches and wanted:
+        matches = [
+            record
+            for record in known
+            if record.run_id.startswith(wanted.lower()) or record.name.startswith(wanted)
+        ]
+    if not matches:
+        raise TrackingError(
+            f"There is no run {wanted!r}; expected an id or a name, the beginning of either, or "
+            f"{LATEST}. dynamics list shows the {len(known)} that there are."
+        )
+    if len(matches) > 1:
+        shown = ", ".join(str(record) for record in matches[:5])
+        more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
+        raise TrackingError(
+            f"{wanted!r} may be {shown}{more}; expected one run. Give more of its name or id."
+        )
+    return matches[0]
+
+
+def has(connection: Connection, record: Record, name: str) -> bool:
+    """Whether a run has this file or folder."""
+    here = local_files(record)
+    if here is not None:
+        return (here / name).exists()
+    parent = PurePosixPath(name).parent.as_posix()
+    with reaching(connection.store):
+        listed = connection.client.list_artifacts(record.run_id, "" if parent == "." else parent)
+    return name in {file.path for file in listed}
+
+
+def fetch(connection: Connection, record: Record, name: str, scratch: Path) -> Path:
+    """Where a file or folder of a run can be read; do not change it.
+
+    What has to be downloaded comes to ``scratch``, an existing folder, in a folder for each run.
+
+    Raises:
+        TrackingError: the run does not have it, or the store cannot be reached.
+    """
+    here = local_files(record)
+    if here is not None and (here / name).exists():
+        return here / name
+    if here is not None or not has(connection, record, name):
+        why = "" if record.complete else f" It is {record.status}, not complete."
+        where = f" in {here}" if here is not None else ""
+        raise TrackingError(
+            f"The run {record} has no {name}{where}.{why} Log it again where its outputs are: "
+            "dynamics track"
+        )
+    # In its folder: files of different folders have the same name.
+    target = (scratch / record.run_id / name).parent
+    target.mkdir(parents=True, exist_ok=True)
+    with reaching(connection.store):
+        return Path(connection.client.download_artifacts(record.run_id, name, str(target)))
+
+
+def local_files(record: Record) -> Path | None:
+    """The folder of a run's files if its store keeps them as files of this machine."""
+    parts = urlsplit(record.artifacts)
+    if parts.scheme not in ("", "file"):
+        return None
+    return Path(url2pathname(parts.path) if parts.scheme else record.artifacts)
+
+
+def _finishing(run: "Run") -> tuple[int, str]:
+    return run.info.end_time or 0, run.info.run_id
+
+
+def _search(connection: Connection, condition: str, order: str = "ASC") -> "Iterator[Run]":
+    token = None
+    while True:
+        page = connection.client.search_runs(
+            [connection.experiment_id],
+            condition,
+            order_by=[f"attributes.start_time {order}"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _record(run: "Run") -> Record:
+    ended = run.info.end_time
+    return Record(
+        run.info.run_id,
+        run.info.run_name,
+        datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        datetime.fromtimestamp(ended / 1000, UTC) if ended else None,
+        run.info.status,
+        dict(run.data.params),
+        dict(run.data.metrics),
+        dict(run.data.tags),
+        run.info.artifact_uri,
+    )
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    items = list(items)
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,305 @@
+"""Where runs are kept: SQLite and a folder in the project, or what MLFLOW_TRACKING_URI names."""
+
+import fcntl
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.project import home_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "deep-learning-dynamics"
+PATIENCE = 8.0  # seconds that a server has to answer for the first time
+SETTINGS = {  # of MLflow, where the person set nothing
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",  # not each migration of a new database
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # one for each file that is read back
+    # Its own 7 retries of 120 s keep people waiting for minutes when a server is gone.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store, not yet contacted."""
+
+    uri: str  # absolute; of a server without user and password
+    home: Path  # the project, not a copy of it in which DVC computes
+    embedded: bool  # nobody set MLFLOW_TRACKING_URI
+    user: str = ""
+    password: str = ""
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is spoken to over HTTP; otherwise it is a database or a folder."""
+        return urlsplit(self.uri).scheme in ("http", "https")
+
+    @cached_property
+    def database(self) -> Path | None:
+        """The file of an SQLite store."""
+        scheme, _, path = self.uri.partition(":///")
+        return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
+
+    @property
+    def artifacts(self) -> str | None:
+        """Where a new experiment keeps its files; None: where its server says."""
+        # A bare database names no place for files; MLflow would choose ./mlruns of wherever
+        # the command was started.
+        if self.is_server or urlsplit(self.uri).scheme in ("", "file"):
+            return None
+        if self.database is None or self.embedded:
+            return (self.home / "mlruns" / "artifacts").as_uri()
+        return self.database.with_name(f"{self.database.stem}-artifacts").as_uri()
+
+    def hidden(self, text: str) -> str:
+        """A text, such as an error of a library, without this store's password."""
+        for secret in {self.password, unquote(self.password)} - {""}:
+            text = text.replace(secret, "***")
+        return text
+
+    def __str__(self) -> str:
+        """The address as it may be shown."""
+        if self.embedded:
+            return str(self.database)
+        return self.hidden(self.uri)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A store that answered, and our experiment in it."""
+
+    store: Store
+    client: "MlflowClient"
+    experiment_id: str
+
+
+def store_of(root: Path) -> Store:
+    """The store in use for the project at ``root``; a copy of a project uses the project's own.
+
+    A relative MLFLOW_TRACKING_URI is relative to the project, wherever a command is started.
+
+    Raises:
+        TrackingError: MLFLOW_TRACKING_URI is no address.
+    """
+    home = home_of(root)
+    given = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if not given:
+        folder = (home / "mlruns").resolve()  # it may be a link to a larger disk
+        return Store(f"sqlite:///{folder / 'mlflow.db'}", home, embedded=True)
+    try:
+        parts = urlsplit(given)
+        user, password = parts.username or "", parts.password or ""
+        if parts.scheme in ("http", "https"):
+            _ = parts.port
+            # Out of the address: MLflow and the libraries below it repeat addresses in errors.
+            parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+            return Store(urlunsplit(parts), home, False, unquote(user), unquote(password))
+    except ValueError as error:  # not with the address itself, in which a password may stand
+        raise TrackingError(
+            f"MLFLOW_TRACKING_URI is no address: {error}. Expected one such as http://host:5000"
+        ) from None
+    scheme, slashes, path = given.partition(":///")
+    if scheme.startswith("sqlite") and slashes and path:
+        given = given if path.startswith(":") else f"{scheme}:///{(home / path).absolute()}"
+    elif parts.scheme in ("", "file") and not parts.netloc:
+        given = (home / parts.path).absolute().as_uri()
+    return Store(given, home, False, user, password)
+
+
+def is_off() -> bool:
+    """Whether DYNAMICS_TRACKING=off asks that nothing be logged, as for benchmarks."""
+    return os.environ.get("DYNAMICS_TRACKING", "").lower() == "off"
+
+
+def connect(store: Store, create: bool = True) -> Connection | None:
+    """Contact a store; where nothing is there yet, make it, or give None.
+
+    Raises:
+        TrackingError: the store cannot be reached, or the experiment in it is deleted.
+    """
+    if store.is_server:
+        _await(store)
+    elif not create and store.database is not None and not store.database.exists():
+        return None
+    load_mlflow()
+    with reaching(store), _locked(store):
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        if store.database is not None:
+            _prepare(store, store.database)
+        client = MlflowClient(tracking_uri=store.uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None and not create:
+            return None
+        if experiment is None:
+            try:
+                _create_experiment(client, store)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":  # by another pipeline, just now
+                    raise
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment.lifecycle_stage != "active":
+        raise TrackingError(
+            f"The experiment {EXPERIMENT} in the MLflow store {store} is deleted. Restore it: "
+            f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        )
+    return Connection(store, client, experiment.experiment_id)
+
+
+@contextmanager
+def reaching(store: Store) -> Iterator[None]:
+    """Turn what goes wrong between us and a store into one clear error, without a password.
+
+    Raises:
+        TrackingError: instead of the many errors of MLflow and the libraries below it.
+    """
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (  # the last where the driver of a database is not installed
+        MlflowException,
+        RequestException,
+        SQLAlchemyError,
+        sqlite3.Error,
+        OSError,
+        ModuleNotFoundError,
+    ) as error:
+        raise unusable(store, str(error)) from None
+
+
+def unusable(store: Store, reason: str) -> TrackingError:
+    """The error that says why a store cannot be used."""
+    reason = store.hidden(" ".join(reason.split()))
+    if "Connection refused" in reason:
+        reason = "nothing answers at that address"
+    reason = reason if len(reason) <= 300 else f"{reason[:297]}..."
+    return TrackingError(f"The MLflow store {store} cannot be used: {reason}")
+
+
+def load_mlflow() -> None:
+    """Import MLflow, which takes seconds, with settings that fit a laboratory at one's desk."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("alembic", "urllib3", "mlflow.store.db.utils"):  # they print what they raise, too
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    import mlflow.tracking  # noqa: F401
+
+
+def _await(store: Store) -> None:
+    """Wait until a server answers, for a short time in all; hand MLflow the password.
+
+    Raises:
+        TrackingError: it did not.
+    """
+    import requests
+
+    if store.user:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = store.user
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = store.password
+    verify = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            left = max(0.5, deadline - time.monotonic())
+            with requests.get(
+                f"{store.uri.rstrip('/')}/health", timeout=left, verify=verify, stream=True
+            ) as answer:
+                if answer.status_code < 500:
+                    return
+                reason = f"it answers {answer.status_code} {answer.reason}"
+        except requests.Timeout:
+            raise unusable(store, f"it did not answer within {PATIENCE:.0f} s") from None
+        except requests.RequestException as error:
+            raise unusable(store, str(error)) from None
+        if time.monotonic() + 1 > deadline:
+            raise unusable(store, reason)
+        time.sleep(1)
+
+
+@contextmanager
+def _locked(store: Store) -> Iterator[None]:
+    """One process at a time, of all projects that use an SQLite store, creates or moves it.
+
+    Later writes need no lock: SQLite has its own, and MLflow waits for it.
+    """
+    if store.database is None:
+        yield
+        return
+    store.database.parent.mkdir(parents=True, exist_ok=True)
+    with store.database.with_name(f"{store.database.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        yield
+
+
+def _prepare(store: Store, database: Path) -> None:
+    for left in database.parent.glob(f".{database.name}.*"):  # by a process that was killed
+        left.unlink()
+    if not database.exists() or database.stat().st_size == 0:
+        # Aside, because MLflow makes dozens of tables, and some of them would be no store.
+        aside = database.with_name(f".{database.name}.{os.getpid()}")
+        from mlflow import MlflowClient
+
+        _create_experiment(MlflowClient(tracking_uri=f"sqlite:///{aside}"), store)
+        aside.replace(database)
+        return
+    _relocate(store, database)
+
+
+def _create_experiment(client: "MlflowClient", store: Store) -> None:
+    # Without the tag MLflow's UI guesses, and opens on pages about language models.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    client.create_experiment(EXPERIMENT, store.artifacts, tags)
+
+
+def _relocate(store: Store, database: Path) -> None:
+    """Let the addresses of files follow a store that was moved or copied. Says so.
+
+    MLflow keeps absolute addresses and has no call that changes them.
+    """
+    with closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+        known = "SELECT experiment_id, artifact_location FROM experiments WHERE name = ?"
+        try:
+            found = connection.execute(known, (EXPERIMENT,)).fetchone()
+        except sqlite3.OperationalError:  # no MLflow store: MLflow says what it is
+            return
+        here = store.artifacts
+        if found is None or here is None or found[1] == here:
+            return
+        experiment, there = found
+        ours = urlsplit(there).scheme in ("", "file") and Path(there).name == Path(here).name
+        if not ours:  # somebody chose another place
+            return
+        connection.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+            "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+            (here, len(there) + 1, experiment, len(there) + 1, f"{there}/"),
+        )
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
+            (here, experiment),
+        )
+    print(
+        f"note: {database} was moved or copied; the files of its runs are now looked for in "
+        f"{unquote(urlsplit(here).path)}, no longer in {unquote(urlsplit(there).path)}",
+        file=sys.stderr,
+    )
