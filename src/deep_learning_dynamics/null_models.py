@@ -200,7 +200,9 @@ def _walk(
 ) -> Float64[np.ndarray, "row axis"]:
     wholes = [np.concatenate(list(path)) for path in paths]
     starts = vectors[[whole[0] for whole in wholes]].astype(np.float64)
-    starts = _short_coordinates(starts - starts.mean(axis=0))
+    # Paths with one start, such as those of a pair, have it to the bit.
+    different, of_path = np.unique(starts, axis=0, return_inverse=True)
+    starts = _short_coordinates(different - starts.mean(axis=0))[of_path.ravel()]
     noise = _gaussian_vectors(
         sum(len(whole) - 1 for whole in wholes), weights, rng, min(starts.shape[1], weights)
     )

@@ -1,0 +1,343 @@
+"""The tests of a projection: refits with other seeds and without some networks, and null models.
+
+All of them, and the fit that they are compared with, run on the same subset of each path's
+snapshots, as vectors along their own principal axes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+
+from deep_learning_dynamics import null_models, seeds
+from deep_learning_dynamics.errors import ProjectionError
+from deep_learning_dynamics.execution import run_tasks
+from deep_learning_dynamics.formatting import count
+from deep_learning_dynamics.null_models import NULL_MODELS
+from deep_learning_dynamics.projection.distances import evenly
+from deep_learning_dynamics.projection.method import METHODS, Method, different_rows
+from deep_learning_dynamics.projection.procrustes import align
+from deep_learning_dynamics.projection.quality import WeightSpace
+from deep_learning_dynamics.projection.robustness import Fold, Robustness, RobustnessSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deep_learning_dynamics.projection.projection import Projection
+    from deep_learning_dynamics.projection.reduction import Reduction
+
+SPREAD = ("spread_xx", "spread_xy", "spread_yy")  # columns of coordinates
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What every fit starts from."""
+
+    vectors: Float64[np.ndarray, "row component"]
+    fitted: Bool[np.ndarray, " row"]  # the others are placed afterwards
+    paths: Sequence[null_models.Path]
+    weights: int  # in each row
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit: of the rows as they are, of some of them, or of a null."""
+
+    test: str  # "base" (what the others are compared with), "seeds", "folds", or a null model
+    seed: int  # of the method
+    left_out: tuple[str, ...] = ()  # networks
+    kept: Bool[np.ndarray, " row"] | None = None  # None: all rows
+    null: tuple[str, int] | None = None  # its model and number
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a fit gave."""
+
+    points: Float64[np.ndarray, "row 2"]  # NaN for rows that were left out
+    numbers: Mapping[str, float]  # by quantity; none for refits
+
+
+def assess_robustness(
+    projection: "Projection",
+    reduction: "Reduction",
+    settings: Any = True,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Projection":
+    """The projection with its robustness, and with the spread of each row over refits.
+
+    Only usable rows take part. A refit leaves out whole paths, and those of one pair together:
+    partners start alike and see the same mini-batches, so one would give the other away. Without
+    a column ``pair``, all paths of a network (one for each parameter) leave together.
+
+    Args:
+        projection: of the reduction, made with ``seed``.
+        settings: a :class:`RobustnessSettings`, or what makes one.
+        seed: of the experiment.
+        progress: called with the numbers of fits that are done and of all.
+    """
+    settings = RobustnessSettings.of(settings)
+    method, table = METHODS[projection.method], projection.coordinates
+    subset = subset_of(table, settings.snapshots)
+    rows = table.iloc[subset]
+    data = Rows(
+        along_principal_axes(reduction.vectors[subset]),
+        rows["fitted"].to_numpy(bool),
+        null_models.paths_of(rows),
+        reduction.weights,
+    )
+    chance = method.uses_chance(method.settings(projection.settings))
+    fits, not_tested = _planned(settings, method, rows, chance, seed)
+    work = partial(_fit, method, projection.settings, data)
+    label = f"fits of {method.key}"
+    results = list(run_tasks(work, fits, label=label, progress=progress))
+    found, failures = _by_test(fits, results)
+    not_tested |= failures
+    nowhere = np.full((len(subset), 3), np.nan)
+    if "base" not in found:
+        robustness = Robustness(settings, len(subset), not_tested=not_tested)
+        return _with(projection, robustness, _among_all(nowhere, subset, len(table)))
+
+    base = found["base"][0][1]
+    stable = {
+        test: [align_to(base.points, result.points) for _, result in found.get(test, [])]
+        for test in ("seeds", "folds")
+    }
+    moved = [moves for test in stable.values() for _, moves in test]
+    moments = _moments(moved) if moved else nowhere
+    robustness = Robustness(
+        settings,
+        len(subset),
+        real=base.numbers,
+        seeds=tuple(disparity for disparity, _ in stable["seeds"])
+        if chance
+        else (0.0,) * settings.seeds,
+        folds=tuple(
+            Fold(fit.left_out, disparity)
+            for (fit, _), (disparity, _) in zip(
+                found.get("folds", []), stable["folds"], strict=True
+            )
+        ),
+        refit_spread=_relative(moved, base.points) if moved else None,
+        nulls={
+            model: {
+                key: np.array([result.numbers.get(key, np.nan) for _, result in found[model]])
+                for key in base.numbers
+            }
+            for model in settings.null_models
+            if model in found
+        },
+        examples={
+            model: _among_all(found[model][0][1].points, subset, len(table))
+            for model in settings.null_models
+            if model in found
+        },
+        not_tested=not_tested,
+    )
+    # Refits lie around the fit of the subset; the drawn layout has a plane of its own.
+    onto = align(base.points, projection.points[subset]).matrix
+    return _with(projection, robustness, _among_all(_turned(moments, onto), subset, len(table)))
+
+
+def subset_of(rows: "pd.DataFrame", snapshots: int | None) -> Int[np.ndarray, " taken"]:
+    """Usable rows that are placed, at most so many of each path, evenly spread over it."""
+    usable = rows["usable"].to_numpy(bool) & rows["x"].notna().to_numpy()
+    numbers = np.flatnonzero(usable)
+    taken = [numbers[:0]]
+    for path in null_models.paths_of(rows.iloc[numbers]):
+        whole = numbers[np.concatenate(path)]
+        most = len(whole) if snapshots is None else min(snapshots, len(whole))
+        taken.append(whole[evenly(len(whole), most)])
+    return np.sort(np.concatenate(taken))
+
+
+def folds_of(
+    rows: "pd.DataFrame", folds: int
+) -> list[tuple[tuple[str, ...], Bool[np.ndarray, " row"]]]:
+    """For each fold the networks that are left out, and which rows are kept.
+
+    Pairs (or networks that have none) are dealt to so many folds at most, and each is left out
+    once. Only those that are fitted are; where that is a single one, none is.
+    """
+    networks, fitted = rows["network"].to_numpy(), rows["fitted"].to_numpy(bool)
+    pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
+    units: dict[tuple[str, Any], list[Int[np.ndarray, " row"]]] = {}
+    for path in null_models.paths_of(rows):
+        whole = np.concatenate(path)
+        pair = pairs[whole[-1]]
+        if fitted[whole].any():
+            unit = ("network", networks[whole[0]]) if _missing(pair) else ("pair", pair)
+            units.setdefault(unit, []).append(whole)
+    if folds < 2 or len(units) < 2:
+        return []
+    found = []
+    for number in range(min(folds, len(units))):
+        out = np.concatenate([np.concatenate(unit) for unit in list(units.values())[number::folds]])
+        kept = np.ones(len(rows), bool)
+        kept[out] = False
+        found.append((tuple(dict.fromkeys(networks[np.sort(out)])), kept))
+    return found
+
+
+def along_principal_axes(
+    vectors: Float[np.ndarray, "row component"],
+) -> Float64[np.ndarray, "row axis"]:
+    """Rows with the same distances, centred, along their principal axes by falling variance.
+
+    Rows that are equal stay so.
+    """
+    different, of_row = different_rows(vectors.astype(np.float64))
+    centred = different - vectors.mean(axis=0)
+    if centred.shape[1] <= len(centred):
+        # Each of the different rows counts as often as it occurs.
+        often = np.bincount(of_row)[:, None]
+        values, axes = np.linalg.eigh(centred.T @ (often * centred))
+        turned = centred @ axes
+    else:
+        often = np.sqrt(np.bincount(of_row))[:, None]
+        values, left = np.linalg.eigh((often * centred) @ (often * centred).T)
+        turned = left * np.sqrt(np.maximum(values, 0)) / often
+    known = values > max(values[-1], 0) * 1e-13  # the others are rounding
+    return np.ascontiguousarray(turned[:, known][:, ::-1][of_row])
+
+
+def align_to(
+    base: Float[np.ndarray, "row 2"], points: Float[np.ndarray, "row 2"]
+) -> tuple[float, Float64[np.ndarray, "row 2"]]:
+    """The disparity of a refit, and how far each row moved in the plane of ``base``; NaN where a
+    row was left out."""
+    kept = np.isfinite(points).all(axis=1)
+    aligned = align(points[kept], base[kept])
+    moves = np.full_like(points, np.nan)
+    moves[kept] = aligned.points - base[kept]
+    return aligned.disparity, moves
+
+
+def _planned(
+    settings: RobustnessSettings,
+    method: type[Method],
+    rows: "pd.DataFrame",
+    chance: bool,
+    seed: int,
+) -> tuple[list[Fit], dict[str, str]]:
+    """All fits, the one first with which the others are compared; what is not tested, and why."""
+    fits, not_tested = [], {}
+    if settings.seeds and chance:
+        numbers = range(settings.seeds)
+        fits += [Fit("seeds", seeds.integer(seed, "refit", number)) for number in numbers]
+    elif not settings.seeds:
+        not_tested["seeds"] = "robustness.seeds is 0"
+    folds = folds_of(rows, settings.folds)
+    fits += [Fit("folds", seed, left_out, kept) for left_out, kept in folds]
+    if not folds:
+        not_tested["folds"] = (
+            "robustness.folds is less than 2"
+            if settings.folds < 2
+            else "the method is fitted on one pair or network alone"
+        )
+    for model in NULL_MODELS:
+        if settings.nulls == 0 or model not in settings.null_models:
+            not_tested[model] = "not asked for; use robustness: full"
+        elif settings.null_methods != "all" and method.key not in settings.null_methods:
+            not_tested[model] = f"would take long for {method.key}; use robustness: full"
+        else:
+            numbers = range(settings.nulls)
+            fits += [Fit(model, seed, null=(model, number)) for number in numbers]
+    return [Fit("base", seed), *fits] if fits else [], not_tested
+
+
+def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit) -> Found | str:
+    """What a fit gives, or why there is none."""
+    vectors, to_fit = rows.vectors, rows.fitted
+    kept = np.ones(len(vectors), bool) if fit.kept is None else fit.kept
+    if fit.null:
+        rng = seeds.generator(fit.seed, "null", *fit.null)
+        drawn = NULL_MODELS[fit.test].draw(vectors, rows.paths, rows.weights, rng)
+        vectors = along_principal_axes(drawn)
+    elif fit.kept is not None:
+        vectors, to_fit = along_principal_axes(vectors[kept]), to_fit[kept]
+    places = np.empty((len(vectors), 2))
+    try:
+        found = method.fit(vectors[to_fit], fit.seed, settings)
+        places[to_fit] = found.coordinates
+        if not to_fit.all():
+            places[~to_fit] = found.transform(vectors[~to_fit])
+    except ProjectionError as error:
+        return str(error)
+    points = np.full((len(rows.vectors), 2), np.nan)
+    points[kept] = places
+    if fit.test in ("seeds", "folds"):
+        return Found(points, {})
+    paths = [np.concatenate(path) for path in rows.paths]
+    quality = WeightSpace(vectors, paths).assess(places, found.properties).quality
+    return Found(points, quality.numbers())
+
+
+def _by_test(
+    fits: Sequence[Fit], results: Sequence[Found | str]
+) -> tuple[dict[str, list[tuple[Fit, Found]]], dict[str, str]]:
+    """The results of each test, and why those that failed did."""
+    found: dict[str, list[tuple[Fit, Found]]] = {}
+    failed: dict[str, list[str]] = {}
+    for fit, result in zip(fits, results, strict=True):
+        if isinstance(result, str):
+            failed.setdefault(fit.test, []).append(result)
+        else:
+            found.setdefault(fit.test, []).append((fit, result))
+    if "base" in failed:  # nothing to compare the others with
+        return {}, {fit.test: failed["base"][0] for fit in fits if fit.test != "base"}
+    return found, {
+        test: f"{count(len(reasons), 'fit')} failed: {reasons[0]}"
+        for test, reasons in failed.items()
+    }
+
+
+def _moments(moved: Sequence[Float64[np.ndarray, "row 2"]]) -> Float64[np.ndarray, "row 3"]:
+    """Mean xx, xy and yy of the moves of each row; NaN for one that no refit has."""
+    moves = np.stack(moved)
+    products = np.stack([moves[..., a] * moves[..., b] for a, b in ((0, 0), (0, 1), (1, 1))], -1)
+    known = np.isfinite(moves[..., 0]).sum(axis=0)[:, None]
+    sums = np.nansum(products, axis=0)
+    return np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
+
+
+def _relative(
+    moved: Sequence[Float64[np.ndarray, "row 2"]], points: Float[np.ndarray, "row 2"]
+) -> float:
+    """The moves' root mean square, relative to that of distances from the layout's centre."""
+    size = ((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()
+    moves = np.concatenate(moved)
+    return float(np.sqrt(np.nanmean((moves**2).sum(axis=1)) / size)) if size > 0 else 0.0
+
+
+def _turned(
+    moments: Float64[np.ndarray, "row 3"], matrix: Float[np.ndarray, "2 2"]
+) -> Float64[np.ndarray, "row 3"]:
+    """Moments of moves that are multiplied by a matrix."""
+    whole = moments[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
+    return (matrix.T @ whole @ matrix).reshape(-1, 4)[:, [0, 1, 3]]
+
+
+def _among_all(
+    values: Float64[np.ndarray, "taken value"], subset: Int[np.ndarray, " taken"], rows: int
+) -> Float64[np.ndarray, "row value"]:
+    """Values of the subset at their places among all rows; NaN elsewhere."""
+    spread = np.full((rows, values.shape[1]), np.nan)
+    spread[subset] = values
+    return spread
+
+
+def _with(
+    projection: "Projection", robustness: Robustness, spread: Float64[np.ndarray, "row 3"]
+) -> "Projection":
+    columns = dict(zip(SPREAD, spread.T, strict=True))
+    coordinates = projection.coordinates.assign(**columns)
+    return replace(projection, robustness=robustness, coordinates=coordinates)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value != value  # NaN
