@@ -1,11 +1,29 @@
-"""The answer in words, from the comparisons alone."""
+"""The answer in words, from the comparisons alone.
+
+The library knows no word of a study: titles of groups, what is learnt and the command for more
+pairs are passed in.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from deep_learning_dynamics import formatting
+from deep_learning_dynamics.formatting import ALPHA
+from deep_learning_dynamics.geometry.measures import measure_of
+from deep_learning_dynamics.quantities import quantity
+
 if TYPE_CHECKING:
-    from deep_learning_dynamics.inference.comparing import Comparisons
+    from deep_learning_dynamics.inference.comparing import Comparison, Comparisons
+
+MARGIN = 0.25  # differences within this share of the reference are as good as none
+POWER = 0.8  # of the test, where the number of pairs is estimated
+MOST_PAIRS = 1000  # beyond, no number is proposed
+REACHED = 0.9  # share of networks of both groups in which a time says most about learning
+_PREPOSITIONS = ("from", "with", "without", "on", "in", "at", "of", "after", "by")
 
 
 @dataclass(frozen=True)
@@ -15,7 +33,7 @@ class Verdict:
     sentence: str
     bullets: tuple[str, ...]
     next_step: str | None
-    decided: bool
+    decided: bool  # whether learning differs, or differs by less than matters
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Verdict":
@@ -23,4 +41,418 @@ class Verdict:
 
 
 def verdict(comparisons: "Comparisons", task: str = "", command: str | None = None) -> Verdict:
-    return Verdict("", (), None, False)
+    """The verdict on the first contrast; further ones are bullets.
+
+    Args:
+        comparisons: of groups of networks.
+        task: what is learnt, as within a sentence: "MNIST".
+        command: what to run for more pairs, with "{pairs}" where their number belongs.
+    """
+    return _Writer(comparisons, task, command).verdict()
+
+
+class _Writer:
+    def __init__(self, comparisons: "Comparisons", task: str, command: str | None) -> None:
+        self._all, self._command = comparisons, command
+        self._learn = f"learn {task}" if task else "learn"
+
+    def verdict(self) -> Verdict:
+        counts = self._all.counts
+        networks = sum(each["networks"] for each in counts.values())
+        failed = sum(each["failed"] for each in counts.values())
+        if networks == 0:
+            return Verdict("There are no networks to compare.", (), None, False)
+        if failed == networks:
+            parts = [f"{counts[name]['failed']} {self._short(name)}" for name in counts]
+            many = "Its only network" if networks == 1 else f"All {networks} networks"
+            shown = f" ({formatting.listed(parts)})" if len(parts) > 1 else ""
+            text = f"{many} stopped learning or diverged{shown}, so nothing can be compared."
+            return Verdict(text, (), "Lower the learning rate, or start from other weights.", False)
+        if not self._all.contrasts:
+            return self._of_one_group()
+        main = self._main(self._all.contrasts[0])
+        if main is None:
+            return Verdict("Nothing was measured in both groups.", (), None, False)
+        if main.smallest_p * self._tests(main) > ALPHA:
+            return self._too_few(main)
+        headline, decided = self._headline(main)
+        next_step = None if decided else self._next_step(main)
+        return Verdict(headline, self._bullets(main, headline), next_step, decided)
+
+    # Sentences
+
+    def _of_one_group(self) -> Verdict:
+        (name, *_) = self._all.groups
+        count = self._all.counts[name]["networks"]
+        chosen = self._main(None)
+        value = "" if chosen is None else f": {self._value(chosen, chosen.reference_value)}"
+        median = f" (median of {count})" if chosen and count > 1 else ""
+        who = formatting.count(count, "network")
+        group = f" {self._short(name)}" if name else ""
+        text = (
+            f"Only one group was trained, {who}{group}, so there is nothing to compare"
+            f"{value}{median}."
+        )
+        return Verdict(text, (), "Train a second group to compare with.", False)
+
+    def _too_few(self, main: "Comparison") -> Verdict:
+        least = self._fewest(main)
+        text = (
+            f"{self._count(main)} {'is' if main.n_other == 1 else 'are'} too few to tell whether "
+            f"{self._networks(main.other)} {self._learn} {self._either(main)} than "
+            f"{self._those(main.reference)}; at least {least} are needed."
+        )
+        estimate = self._estimate(main)
+        wanted = max(least, estimate if estimate is not None else 0)
+        step = self._more(main, _round_up(min(wanted, MOST_PAIRS)))
+        return Verdict(text, self._bullets(main, text), step, False)
+
+    def _headline(self, main: "Comparison") -> tuple[str, bool]:
+        if main.significant:
+            return self._differs(main), True
+        others = [row for row in self._family(main) if row.significant and row is not main]
+        learning = [row for row in others if measure_of(row.measure).better != "neither"]
+        if learning:
+            best = min(learning, key=lambda row: row.adjusted_p or 0.0)
+            return self._differs(best), True
+        if _equivalent(main):
+            return (
+                f"{_capital(self._networks(main.other))} {self._learn} {self._as(main)} "
+                f"{self._those(main.reference)}: {self._both(main)}{self._over(main)}.",
+                True,
+            )
+        if others:
+            best = min(others, key=lambda row: row.adjusted_p or 0.0)
+            return (
+                f"{_capital(self._networks(best.other))} {self._learn} along other paths than "
+                f"{self._those(best.reference)}: {self._instead(best)}{self._in(best)}; "
+                "whether faster is undecided.",
+                False,
+            )
+        return (
+            f"Whether {self._networks(main.other)} {self._learn} {self._either(main)} than "
+            f"{self._those(main.reference)} is undecided: {self._both(main)}{self._over(main)}.",
+            False,
+        )
+
+    def _differs(self, row: "Comparison") -> str:
+        return (
+            f"{_capital(self._networks(row.other))} {self._learn} {_adverb(row)}: "
+            f"{self._instead(row)}{self._in(row)}."
+        )
+
+    # Bullets
+
+    def _bullets(self, main: "Comparison", headline: str) -> tuple[str, ...]:
+        found = [
+            self._failures(),
+            self._evidence(main),
+            self._controls(),
+            self._rounding(main),
+            self._partners(main),
+        ]
+        return tuple(each for each in found if each and each not in headline)[:3]
+
+    def _failures(self) -> str:
+        counts = self._all.counts
+        if not any(each["failed"] for each in counts.values()):
+            return ""
+        parts = [
+            f"{each['failed']} of {each['networks']} {self._short(name)}"
+            for name, each in counts.items()
+        ]
+        return f"Failed networks are counted in: {formatting.listed(parts)}."
+
+    def _evidence(self, main: "Comparison") -> str:
+        rows = [main]
+        for key in ("final_accuracy", "final_loss"):
+            row = self._all.of(key, (main.reference, main.other))
+            if row is not None and row is not main:
+                rows.append(row)
+                break
+        parts = []
+        for row in rows:
+            measured = quantity(row.measure)
+            change = (
+                measured.difference(row.difference)
+                if row.difference is not None
+                else f"reached by {row.reached_other} of {row.n_other} networks instead of "
+                f"{row.reached_reference} of {row.n_reference}"
+                if row.reached_other is not None
+                else "no common difference"
+            )
+            bounds = ""
+            if row.low is not None and row.high is not None:
+                scale = 100 if measured.unit == "%" else 1
+                low, high = (formatting.signed(scale * bound) for bound in (row.low, row.high))
+                bounds = f"{100 * (1 - ALPHA):g} % interval {low} to {high}, "
+            p = formatting.p_value(np.nan if row.adjusted_p is None else row.adjusted_p)
+            parts.append(f"{measured.title} {change} ({bounds}p = {p})")
+        count = self._tests(main)
+        return _capital(f"{'; '.join(parts)}; p-values are corrected for {count} measures.")
+
+    def _controls(self) -> str:
+        parts = []
+        for contrast in self._all.contrasts[1:]:
+            row = self._main(contrast)
+            if row is None:
+                continue
+            values = f" ({self._pair_of_values(row)})"
+            if row.significant:
+                how = f"{_adverb(row)} than {self._short(row.reference)}"
+            elif _equivalent(row):
+                how = f"{self._as(row)} {self._short(row.reference)}"
+            else:
+                how = f"{self._either(row)} than {self._short(row.reference)}"
+                parts.append(
+                    f"whether {self._networks(row.other)} learn {how} is undecided{values}"
+                )
+                continue
+            parts.append(f"{self._networks(row.other)} learn {how}{values}")
+        return f"{_capital('; '.join(parts))}." if parts else ""
+
+    def _rounding(self, main: "Comparison") -> str:
+        if main.rounding_share is None:
+            return ""
+        share = formatting.percent(main.rounding_share, 0 if main.rounding_share >= 0.1 else 1)
+        title = quantity(main.measure).title
+        warning = ", so single networks cannot be replicated on another processor"
+        return (
+            f"Rounding alone makes {share} of the variance over seeds of {title}"
+            f"{warning if main.rounding_share > 0.5 else ''}."
+        )
+
+    def _partners(self, main: "Comparison") -> str:
+        row = self._all.of("partner_distance", (main.reference, main.other))
+        if row is None or row.other_value is None or row.reference_value is None:
+            return ""
+        values = [formatting.number(value) for value in (row.other_value, row.reference_value)]
+        how = "as far from each other as from"
+        if row.significant and row.difference is not None:
+            how = (
+                "nearer to each other than to" if row.difference < 0 else "farther apart than from"
+            )
+        return (
+            f"Partners end {how} networks of other pairs ({values[0]} and {values[1]} of their "
+            "displacement)."
+        )
+
+    # What to do
+
+    def _next_step(self, main: "Comparison") -> str:
+        estimate = self._estimate(main)
+        if estimate is None or estimate > MOST_PAIRS:
+            bounds = ""
+            if main.low is not None and main.high is not None:
+                low, high = (quantity(main.measure).difference(x) for x in (main.low, main.high))
+                bounds = f" lies between {low} and {high}, and"
+            kind = "pairs" if main.design == "paired" else "networks in each group"
+            return (
+                f"The difference, if there is one,{bounds} would take more than {MOST_PAIRS:,} "
+                f"{kind} to find."
+            )
+        now = main.pairs if main.pairs is not None else min(main.n_reference, main.n_other)
+        return self._more(main, _round_up(max(estimate, self._fewest(main), now + 1)))
+
+    def _more(self, main: "Comparison", number: int) -> str:
+        kind = "pairs" if main.design == "paired" else "networks in each group"
+        text = f"About {number:,} {kind} would decide"
+        return f"{text}: {self._command.format(pairs=number)}" if self._command else f"{text}."
+
+    def _estimate(self, main: "Comparison") -> int | None:
+        """How many pairs (networks in each group) would decide; ``None``: not known.
+
+        To find a difference of this effect (Noether, 1987), or to show that it is within the
+        margin, whichever takes fewer.
+        """
+        from scipy.stats import norm
+
+        now = main.pairs if main.pairs is not None else min(main.n_reference, main.n_other)
+        numbers = []
+        if main.effect:
+            level = ALPHA / self._tests(main)
+            quantiles = norm.ppf(1 - level / 2) + norm.ppf(POWER)
+            total = 4 * quantiles**2 / (3 * main.effect**2)
+            numbers.append(total if main.design == "paired" else total / 2)
+        if None not in (main.low, main.high, main.difference) and main.reference_value:
+            width = (main.high - main.low) / 2  # type: ignore[operator]
+            room = MARGIN * abs(main.reference_value) - abs(main.difference)  # type: ignore[arg-type]
+            if room > 0:
+                numbers.append(now * (width / room) ** 2)
+        return ceil(min(numbers)) if numbers else None
+
+    def _fewest(self, main: "Comparison") -> int:
+        """The least with which anything can be significant after correction."""
+        from math import comb, log2
+
+        tests = self._tests(main)
+        if main.design == "paired":
+            return ceil(1 + log2(tests / ALPHA))
+        return next(n for n in range(2, 100) if 2 / comb(2 * n, n) * tests <= ALPHA)
+
+    # Rows
+
+    def _main(self, contrast: tuple[str, str] | None) -> "Comparison | None":
+        """The row that says most about learning: a time that nearly all reached, or the end."""
+        rows = [
+            row
+            for row in self._all.items
+            if row.family == "network"
+            and (contrast is None or (row.reference, row.other) == contrast)
+        ]
+        times = [row for row in rows if row.reached_reference]
+        if contrast is not None:
+            times = [row for row in times if row.reached_other is not None]
+
+        def share(row: "Comparison") -> float:
+            reached = [(row.reached_reference or 0) / max(row.n_reference, 1)]
+            if contrast is not None:
+                reached.append((row.reached_other or 0) / max(row.n_other, 1))
+            return min(reached)
+
+        if times:
+            most = min(max(share(row) for row in times), REACHED)
+            return [row for row in times if share(row) >= most][-1]
+        scores = [
+            row
+            for row in rows
+            if measure_of(row.measure).family == "learning"
+            and row.measure != "failed"
+            and row.reached_reference is None
+            and row.reference_value is not None
+        ]
+        if not scores and rows:
+            return min(rows, key=lambda row: 1.0 if row.p is None else row.p)
+        by_key = {row.measure: row for row in scores}
+        for key in ("final_accuracy", "final_loss", *by_key):
+            if key in by_key:
+                return by_key[key]
+        return None
+
+    def _family(self, main: "Comparison") -> list["Comparison"]:
+        contrast = (main.reference, main.other)
+        return [
+            row
+            for row in self._all.items
+            if row.family == main.family and (row.reference, row.other) == contrast
+        ]
+
+    def _tests(self, main: "Comparison") -> int:
+        return max(1, len(self._family(main)))
+
+    # Words
+
+    def _title(self, group: str) -> str:
+        named = f"with {self._all.by} {group}" if self._all.by else group
+        return self._all.titles.get(group, named)
+
+    def _short(self, group: str) -> str:
+        """ "from scratch", "pre-trained"."""
+        return self._title(group)
+
+    def _networks(self, group: str) -> str:
+        """ "networks from scratch", "pre-trained networks"."""
+        title = self._title(group)
+        return f"networks {title}" if _prepositional(title) else f"{title} networks"
+
+    def _those(self, group: str) -> str:
+        title = self._title(group)
+        return f"those {title}" if _prepositional(title) else f"{title} networks"
+
+    def _count(self, row: "Comparison") -> str:
+        if row.pairs is not None:
+            return formatting.count(row.pairs, "pair")
+        return f"{row.n_reference} and {row.n_other} networks"
+
+    def _over(self, row: "Comparison") -> str:
+        return f", over {self._count(row)}"
+
+    def _in(self, row: "Comparison") -> str:
+        if row.pairs is None or row.higher is None or row.lower is None or row.effect is None:
+            return f", over {self._count(row)}"
+        agree = row.higher if row.effect > 0 else row.lower
+        return f", in {agree} of {self._count(row)}"
+
+    def _value(self, row: "Comparison", value: float | None) -> str:
+        measured = quantity(row.measure)
+        if value is None:
+            return f"{measured.title} not reached"
+        if measured.title.startswith("steps to "):
+            return (
+                f"{measured.title.removeprefix('steps to ')} after {measured.format(_whole(value))}"
+            )
+        return f"{measured.title} {measured.format(value)}"
+
+    def _instead(self, row: "Comparison") -> str:
+        if row.reference_value is None or row.other_value is None:
+            if row.reached_other is None:
+                return quantity(row.measure).title
+            target = quantity(row.measure).title.removeprefix("steps to ")
+            reached = f"{row.reached_other} networks instead of {row.reached_reference}"
+            return f"{target} reached by {reached}"
+        reference = self._plain(row, row.reference_value)
+        return f"{self._value(row, row.other_value)} instead of {reference}"
+
+    def _both(self, row: "Comparison") -> str:
+        if row.reference_value is None or row.other_value is None:
+            return self._instead(row)
+        measured = quantity(row.measure)
+        values = f"{self._plain(row, row.other_value)} and {self._plain(row, row.reference_value)}"
+        if measured.title.startswith("steps to "):
+            return f"{measured.title.removeprefix('steps to ')} after {values} steps"
+        return f"{measured.title} {values}"
+
+    def _pair_of_values(self, row: "Comparison") -> str:
+        if row.reference_value is None or row.other_value is None:
+            return self._instead(row)
+        unit = quantity(row.measure).unit
+        plain = f"{self._plain(row, row.other_value)} and {self._plain(row, row.reference_value)}"
+        return f"{plain} {unit}" if unit and unit != "%" else plain
+
+    def _plain(self, row: "Comparison", value: float) -> str:
+        """Without a unit that follows anyway."""
+        measured = quantity(row.measure)
+        if measured.unit == "%":
+            return measured.format(value)
+        return formatting.number(_whole(value) if measured.unit == "steps" else value)
+
+    def _either(self, row: "Comparison") -> str:
+        return "faster or more slowly" if row.reached_other is not None else "better or less well"
+
+    def _as(self, row: "Comparison") -> str:
+        return "as fast as" if row.reached_other is not None else "as well as"
+
+
+def _adverb(row: "Comparison") -> str:
+    measure = measure_of(row.measure)
+    more = (row.effect or 0) > 0
+    if measure.censored:
+        return "more slowly" if more else "faster"
+    if measure.better == "neither":
+        return "along other paths"
+    return "better" if more == (measure.better == "higher") else "less well"
+
+
+def _equivalent(row: "Comparison") -> bool:
+    """The interval of the difference lies within the margin."""
+    if row.low is None or row.high is None or not row.reference_value:
+        return False
+    margin = MARGIN * abs(row.reference_value)
+    return -margin <= row.low and row.high <= margin
+
+
+def _prepositional(title: str) -> bool:
+    return title.split(" ")[0] in _PREPOSITIONS
+
+
+def _round_up(number: int) -> int:
+    unit = 1 if number <= 20 else 5 if number <= 100 else 50
+    return ceil(number / unit) * unit
+
+
+def _whole(value: float) -> float:
+    return round(value) if abs(value) >= 10 else value
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,296 @@
+"""Would nothing but chance look the same? One rule for projections and for paths.
+
+A direction is told where its adjusted p-value is at most ``ALPHA``: *better than* the null model,
+*worse than* it (*more* and *less* where neither side is better), else *as* it. With fewer than
+``FEWEST_NULLS`` nulls, or ``FEWEST_NETWORKS`` networks, it was *not tested*.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from deep_learning_dynamics import formatting, seeds
+from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.formatting import ALPHA
+from deep_learning_dynamics.geometry.measures import WHOLE, Measures
+from deep_learning_dynamics.inference.groups import Group, groups_of
+from deep_learning_dynamics.inference.statistics import Sample, holm, of_pairs
+from deep_learning_dynamics.null_models import (
+    NULL_MODELS,
+    expected_effective_dimension,
+    expected_straightness,
+)
+from deep_learning_dynamics.quantities import quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from deep_learning_dynamics.projection.projection import Projection
+
+FEWEST_NULLS = 39  # the least that can be significant at 5 % in both directions
+FEWEST_NETWORKS = 6  # likewise of signed ranks
+DIGITS = 10
+
+STRAIGHTNESS = (
+    "Being straighter than a random walk says that steps go on in the direction of those before, "
+    "as momentum and a steady gradient make them; it is no evidence of learning."
+)
+
+Direction = Literal["better than", "worse than", "more than", "less than", "as", "not tested"]
+
+
+@dataclass(frozen=True)
+class NullTest:
+    """One number against one null model."""
+
+    subject: str  # key of a projection method, or name of a group of networks
+    quantity: str
+    model: str  # key of a null model
+    value: float | None
+    null_value: float | None  # of the median null, or what is expected of it
+    low: float | None  # the middle 95 % of nulls; None where a formula takes their place
+    high: float | None
+    count: int  # nulls that were drawn; networks, where a formula takes the nulls' place
+    p: float | None  # two-sided
+    adjusted_p: float | None  # over the family: one subject and one model
+    direction: Direction
+    reason: str  # why it was not tested, or ""
+
+    @property
+    def sentence(self) -> str:
+        """ "Trustworthiness 0.98: better than random walks (0.91, p = 0.025)." """
+        measured = quantity(self.quantity)
+        title = measured.title[:1].upper() + measured.title[1:]
+        if self.direction == "not tested":
+            return f"{title}: not tested ({self.reason})."
+        shown = [measured.format(x) for x in (self.value, self.null_value) if x is not None]
+        p = formatting.p_value(self.adjusted_p if self.adjusted_p is not None else float("nan"))
+        return (
+            f"{title} {shown[0]}: {self.direction} {NULL_MODELS[self.model].title} "
+            f"({shown[1]}, p = {p})."
+        )
+
+
+@dataclass(frozen=True)
+class NullTests:
+    """Tests against null models."""
+
+    items: tuple[NullTest, ...]
+
+    def of(self, subject: str, model: str | None = None) -> tuple[NullTest, ...]:
+        return tuple(
+            item for item in self.items if item.subject == subject and model in (None, item.model)
+        )
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """A row per test."""
+        import pandas as pd
+
+        names = [each.name for each in fields(NullTest)]
+        return pd.DataFrame([asdict(item) for item in self.items], columns=names)
+
+    def save(self, folder: File) -> None:
+        """Write ``null_tests.json``; the same tests, the same bytes."""
+        with replacing(folder) as partial:
+            partial.mkdir()
+            write_json(partial / "null_tests.json", [_rounded(asdict(each)) for each in self.items])
+
+    @classmethod
+    def load(cls, folder: File) -> "NullTests":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ResultsError: the file is missing or damaged.
+        """
+        content = read_json(folder / "null_tests.json", "dvc repro measure")
+        return cls(tuple(NullTest(**item) for item in content))
+
+
+def null_tests(projections: Mapping[str, "Projection"]) -> NullTests:
+    """Test the numbers of projections against those of null models that were projected alike.
+
+    The numbers of one method and one null model are a family, adjusted together by Westfall and
+    Young's (1993) step-down method. It bounds false alarms as Holm's does, and takes from the
+    nulls themselves how the numbers depend on each other; Holm's could not reach 5 % with 39
+    nulls, whatever they are.
+    """
+    items: list[NullTest] = []
+    for method, projection in projections.items():
+        robustness = projection.robustness
+        models = {} if robustness is None else robustness.nulls
+        for model, nulls in models.items():
+            real = {key: robustness.real[key] for key in nulls if key in robustness.real}
+            items += against(method, model, real, nulls)
+        reason = "robustness was not tested" if robustness is None else "no nulls were drawn"
+        if not models:
+            numbers = projection.quality.numbers()
+            items += [
+                _untested(method, key, "random_walk", numbers[key], 0, reason) for key in numbers
+            ]
+    return NullTests(tuple(items))
+
+
+def against(
+    subject: str,
+    model: str,
+    real: Mapping[str, float],
+    nulls: Mapping[str, Float[np.ndarray, " null"]],
+) -> list[NullTest]:
+    """Test the numbers of one subject against nulls of one model, of which each has all numbers."""
+    keys = [key for key in real if real[key] is not None and np.isfinite(real[key])]
+    if not keys:
+        return []
+    values = np.stack([np.asarray(nulls[key], np.float64) for key in keys], axis=1)
+    values = values[np.isfinite(values).all(axis=1)]
+    count = len(values)
+    if count < FEWEST_NULLS:
+        reason = f"{formatting.count(count, 'null')}; at least {FEWEST_NULLS} are needed"
+        return [_untested(subject, key, model, real[key], count, reason) for key in keys]
+    observed = np.array([real[key] for key in keys], np.float64)
+    p_values, adjusted = step_down(observed, values)
+    low, median, high = np.quantile(values, [ALPHA / 2, 0.5, 1 - ALPHA / 2], axis=0)
+    return [
+        NullTest(
+            subject,
+            key,
+            model,
+            float(observed[place]),
+            float(median[place]),
+            float(low[place]),
+            float(high[place]),
+            count,
+            float(p_values[place]),
+            float(adjusted[place]),
+            _direction(key, float(observed[place] - median[place]), float(adjusted[place])),
+            "",
+        )
+        for place, key in enumerate(keys)
+    ]
+
+
+def step_down(
+    real: Float[np.ndarray, " quantity"], nulls: Float[np.ndarray, "null quantity"]
+) -> tuple[Float64[np.ndarray, " quantity"], Float64[np.ndarray, " quantity"]]:
+    """P-values from raw nulls, and adjusted for the number of quantities.
+
+    How far out a number is, is measured in standard deviations among all, the real one included:
+    it counts as a null would, so that no p-value is 0 (Phipson and Smyth, 2010). A number that all
+    share has a p-value of 1.
+    """
+    together = np.vstack([real[None], nulls]).astype(np.float64)
+    deviation = together.std(axis=0)
+    same = deviation <= 1e-12 * np.abs(together).max(axis=0)
+    distance = np.abs(together - together.mean(axis=0)) / np.where(same, 1, deviation)
+    distance = np.round(np.where(same, 0, distance), 9)  # ties are not decided by rounding
+    p_values = (distance >= distance[0]).mean(axis=0)
+    order = np.argsort(-distance[0], kind="stable")
+    adjusted = np.empty(len(order))
+    least = 0.0
+    for place, key in enumerate(order):
+        farthest = distance[:, order[place:]].max(axis=1)
+        least = max(least, float((farthest >= distance[0, key]).mean()))
+        adjusted[key] = least
+    return p_values, adjusted
+
+
+def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) -> NullTests:
+    """Test the paths of each group of networks against walks with steps of the same lengths.
+
+    What such walks are expected to be follows from the lengths of their steps, and for walks with
+    momentum from the mean angle between consecutive steps, which they keep; in very many
+    dimensions a single walk hardly differs from it. Test: signed ranks of the networks'
+    differences to what is expected of each; Holm's correction over a group and a model. See
+    ``STRAIGHTNESS`` for what this does not say.
+    """
+    paths = measures.over_time[measures.over_time["parameter"] == WHOLE]
+    by_network = dict(tuple(paths.groupby("network", sort=False)))
+    items: list[NullTest] = []
+    for group in groups_of(measures, by):
+        alive = np.array([outcome != "diverged" for outcome in group.outcomes], bool)
+        kept = group.take(alive)
+        expected = [_expected(by_network[network]) for network in kept.networks]
+        for model in ("random_walk", "momentum_walk"):
+            tests = [
+                _path_test(
+                    measures, kept, key, model, [each[model][key] for each in expected], seed
+                )
+                for key in (expected[0][model] if expected else ())
+            ]
+            p_values = np.array([np.nan if t.p is None else t.p for t in tests], np.float64)
+            for test, p in zip(tests, holm(p_values), strict=True):
+                items.append(_decided(test, None if np.isnan(p) else float(p)))
+    return NullTests(tuple(items))
+
+
+def _expected(path: "pd.DataFrame") -> dict[str, dict[str, float]]:
+    """Of walks like one network, by null model and measure."""
+    steps = np.diff(path["step"].to_numpy())
+    lengths = path["speed"].to_numpy()[1:] * steps
+    cosine = np.cos(np.radians(path["turning_angle"].to_numpy(np.float64)))
+    momentum = float(np.nanmean(cosine)) if np.isfinite(cosine).any() else 0.0
+    return {
+        "random_walk": {
+            "straightness": expected_straightness(lengths),
+            "turning_angle": 90.0,
+            "effective_dimension": expected_effective_dimension(lengths),
+        },
+        "momentum_walk": {
+            "straightness": expected_straightness(lengths, momentum),
+            "effective_dimension": expected_effective_dimension(lengths, momentum),
+        },
+    }
+
+
+def _path_test(
+    measures: Measures, group: Group, key: str, model: str, expected: Sequence[float], seed: int
+) -> NullTest:
+    real = measures.values(key).reindex(list(group.networks)).to_numpy(np.float64)
+    walks = np.array(expected, np.float64)
+    known = np.isfinite(real) & np.isfinite(walks)
+    real, walks = real[known], walks[known]
+    count = len(real)
+    if count < FEWEST_NETWORKS:
+        value = float(np.median(real)) if count else None
+        reason = f"{formatting.count(count, 'network')}; at least {FEWEST_NETWORKS} are needed"
+        return _untested(group.name, key, model, value, count, reason)
+    no_limit = np.full(count, np.nan)
+    rng = seeds.generator(seed, "null test", group.name, key, model)
+    found = of_pairs(Sample(walks, no_limit), Sample(real, no_limit), rng, resamples=99)
+    medians = float(np.median(real)), float(np.median(walks))
+    return NullTest(group.name, key, model, *medians, None, None, count, found.p, None, "as", "")
+
+
+def _decided(test: NullTest, adjusted_p: float | None) -> NullTest:
+    if adjusted_p is None or test.value is None or test.null_value is None:
+        return test
+    direction = _direction(test.quantity, test.value - test.null_value, adjusted_p)
+    return NullTest(**{**asdict(test), "adjusted_p": adjusted_p, "direction": direction})
+
+
+def _direction(key: str, difference: float, adjusted_p: float) -> Direction:
+    if adjusted_p > ALPHA or difference == 0:
+        return "as"
+    better = quantity(key).better
+    if better == "neither":
+        return "more than" if difference > 0 else "less than"
+    return "better than" if (difference > 0) == (better == "higher") else "worse than"
+
+
+def _untested(
+    subject: str, key: str, model: str, value: float | None, count: int, reason: str
+) -> NullTest:
+    return NullTest(
+        subject, key, model, value, None, None, None, count, None, None, "not tested", reason
+    )
+
+
+def _rounded(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+        for name, value in item.items()
+    }
