@@ -4,7 +4,12 @@ import importlib
 from typing import Any
 
 from deep_learning_dynamics.store.opening import open, scores_table
-from deep_learning_dynamics.store.schema import Parameters, coordinate_names, networks_table, score_names
+from deep_learning_dynamics.store.schema import (
+    Parameters,
+    coordinate_names,
+    networks_table,
+    score_names,
+)
 from deep_learning_dynamics.store.writer import StoreWriter
 
 _ELSEWHERE = {  # imported when they are asked for

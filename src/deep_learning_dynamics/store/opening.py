@@ -7,7 +7,7 @@ once, and checked.
 import glob
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,7 +177,7 @@ def _matching(path: str) -> list[str]:
         files, inner = fsspec.core.url_to_fs(path)
         found = [files.unstrip_protocol(each) for each in files.glob(inner)]
     else:
-        found = glob.glob(path, recursive=True)
+        found = glob.glob(path, recursive=True)  # noqa: PTH207  Path.glob wants a relative pattern
     if not found:
         raise StoreError(f"No store matches {path}; expected a folder such as runs/adam.zarr.")
     return sorted(found, key=_natural)
@@ -258,7 +258,9 @@ def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> 
     order += [name for name in sorted(columns) if name not in order]
     table = pd.DataFrame({name: columns[name] for name in order}, index=list(names[:networks]))
     parameters = schema.Parameters.from_runs(
-        pd.DataFrame({name: _values(path, arrays, name) for name in schema.COLUMNS if name in arrays})
+        pd.DataFrame(
+            {name: _values(path, arrays, name) for name in schema.COLUMNS if name in arrays}
+        )
     )
     size = arrays[schema.WEIGHTS].shape[2]
     if parameters.size != size:
@@ -315,11 +317,12 @@ def _joined_tables(stores: Sequence[_Store]) -> "pd.DataFrame":
                     'dld.open({"first": path, "second": path}).'
                 )
             owners[name] = store.path
-    columns: dict[str, Callable[[], Any]] = {}
+    columns: dict[str, Any] = {}  # with what stands for a value that is not known
     for store in stores:
         for name, values in store.table.items():
             kind = values.dtype.kind
-            columns.setdefault(str(name), {"b": False, "i": np.nan, "u": np.nan, "f": np.nan}.get(kind, ""))
+            empty = False if kind == "b" else np.nan if kind in "iuf" else ""
+            columns.setdefault(str(name), empty)
     complete = []
     for store in stores:
         table = store.table.copy()

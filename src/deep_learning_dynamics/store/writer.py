@@ -26,7 +26,6 @@ from deep_learning_dynamics.store.lock import Lock
 
 if TYPE_CHECKING:
     import pandas as pd
-    import zarr
 
 CHUNK_WEIGHTS = 2**17
 CHUNK_BYTES = 4 * 2**20  # large enough to stream from disk, small enough to hold many at once
@@ -316,9 +315,7 @@ class StoreWriter:
             of_one = (self._probes, self._classes)
             chunk = (1, self._block, *of_one)
             axes = (schema.PROBE, schema.CLASS)
-            self._create_array(
-                schema.OUTPUTS, (*shape[:2], *of_one), chunk, "float32", None, axes
-            )
+            self._create_array(schema.OUTPUTS, (*shape[:2], *of_one), chunk, "float32", None, axes)
             if self._labels is not None:
                 self._write_table({schema.LABEL: list(self._labels)}, schema.PROBE)
         chunk = self._score_chunk()
@@ -356,7 +353,7 @@ class StoreWriter:
         self._resize(self._capacity)  # also repairs what a killed writer left half resized
         columns = dict.fromkeys([*known.columns, *map(str, self._given.columns)])
         for column in columns:
-            told = self._given[column] if column in self._given else {}
+            told = self._given.get(column, {})
             of_given = {name: told[name] for name in self._names if name in told}
             self._write_coordinate(column, {**known.get(column, {}), **of_given})
         self._write_table({schema.NETWORK: list(self._positions)}, schema.NETWORK)

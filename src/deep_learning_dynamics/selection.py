@@ -1,0 +1,481 @@
+"""Which weights of which snapshots are analysed: a table of rows and a lazy matrix beside it.
+
+A selection stands between stores and everything that looks at weights: projection, measures,
+geometry.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.registry import Registry
+from deep_learning_dynamics.store import schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+BLOCK_BYTES = 128 * 2**20
+READ_BYTES = 64 * 2**20  # read from a store at once
+
+# Symmetries that are taken out before anything is compared, beside "none".
+ALIGNMENTS: Registry[Any] = Registry("alignment", "deep_learning_dynamics.geometry", ("alignment",))
+
+
+class Matrix(Protocol):
+    """Weights, row × weight, read where and when they are needed."""
+
+    shape: tuple[int, int]
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        """Neighbouring columns of all rows, or of some, in the precision they are stored in."""
+
+    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
+        """All columns from left to right, some at a time; a block has at most ``max_bytes`` as
+        float64."""
+
+    def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        """The columns of these blocks."""
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "Matrix":
+        """Some of the rows; nothing is read."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Weights of snapshots, ordered by path, then time.
+
+    A path is what one network's weights went through, beginning with those of the network that it
+    continues (pre-training), if that is selected too.
+    """
+
+    rows: "pd.DataFrame"
+    """A row per snapshot: network, snapshot, step, path, position (along the path), usable (all
+    weights are finite, and the network did not diverge), every coordinate of the network, every
+    score. ``parameter``, where parameters are separate."""
+    weights: Matrix
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)  # {coordinate: {value: title}}
+    description: str = "all weights"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def usable(self) -> Bool[np.ndarray, " row"]:
+        """Rows that a method may be fitted to."""
+        return self.rows["usable"].to_numpy(bool)
+
+    @property
+    def paths(self) -> "list[Int[np.ndarray, ' row']]":
+        """Rows of each path in time order."""
+        return paths_of(self.rows)
+
+    def take(self, mask: Bool[np.ndarray, " row"] | Int[np.ndarray, " chosen"]) -> "Selection":
+        """Some of the rows, by mask or by number; nothing is read."""
+        chosen = np.flatnonzero(mask) if np.asarray(mask).dtype == bool else np.asarray(mask)
+        rows = self.rows.iloc[chosen].reset_index(drop=True)
+        return replace(self, rows=rows, weights=self.weights.take(chosen))
+
+
+def paths_of(rows: "pd.DataFrame") -> "list[Int[np.ndarray, ' row']]":
+    """Rows of each path in time order, for a table with the columns path and position."""
+    order = np.lexsort((rows["position"].to_numpy(), rows["path"].to_numpy()))
+    path = rows["path"].to_numpy()[order]
+    return np.split(order, np.flatnonzero(np.diff(path)) + 1) if len(order) else []
+
+
+def select(
+    runs: "xr.Dataset",
+    parameters: str | Sequence[str] = "weights",
+    *,
+    networks: str | Sequence[Any] | np.ndarray | None = None,
+    separately: bool = False,
+    align: str = "none",
+    snapshots: int | None = None,
+) -> Selection:
+    """Choose weights of snapshots. Weights are not read yet.
+
+    Args:
+        runs: opened stores.
+        parameters: "weights" (all matrices, no biases), "all", or names with * for anything.
+        networks: which of them: a condition on their coordinates such as
+            "condition == 'scratch' and not twin", a mask, or names. None: all.
+        separately: each parameter has a path of its own; all must be of one size.
+        align: "none", or the key of an alignment.
+        snapshots: how many of each path at most, evenly spread over it, the first and last among
+            them. None: all.
+
+    Raises:
+        StoreError: parameters or networks are not there, or do not fit.
+        ParamsError: ``align`` is not known.
+    """
+    table = schema.networks_table(runs)
+    chosen = _chosen(table, networks)
+    of_runs = schema.Parameters.from_runs(runs)
+    positions = of_runs.matching(parameters)
+    groups = [(position,) for position in positions] if separately else [positions]
+    sizes = {sum(of_runs.stops[each] - of_runs.starts[each] for each in part) for part in groups}
+    if len(sizes) > 1:
+        names = [of_runs.names[position] for position in positions]
+        raise StoreError(
+            f"Parameters {listed(names)} have {listed([f'{size:,}' for size in sorted(sizes)])} "
+            "weights; expected as many of each to follow them separately. "
+            'Name some of one size, such as "hidden*.weight".'
+        )
+    segments = [_segments(of_runs, part) for part in groups]
+    chains = _chains(table.iloc[chosen], chosen)
+    rows, sources = _rows(runs, table, of_runs, chains, groups if separately else None, snapshots)
+    weights = StoredWeights(runs[schema.WEIGHTS], segments, sources)
+    rows["usable"] = _usable(runs, rows, sources, weights)
+    selection = Selection(rows, weights, _titles(runs), _description(of_runs, positions))
+    return selection if align == "none" else ALIGNMENTS[align].of(runs, selection)
+
+
+def from_arrays(
+    weights: Float[np.ndarray, "row weight"],
+    rows: "pd.DataFrame",
+    titles: dict[str, dict[str, str]] | None = None,
+    description: str = "all weights",
+) -> Selection:
+    """A selection of anybody's matrix.
+
+    Args:
+        rows: a row for each of the matrix, with ``network`` (or ``path``) and ``step`` at least,
+            in any order; what else a selection's rows have is filled in.
+
+    Raises:
+        StoreError: the table has another length, or lacks these columns.
+    """
+    if len(rows) != len(weights) or not {"network", "path"} & set(rows) or "step" not in rows:
+        raise StoreError(
+            f"{len(rows)} rows with the columns {listed(list(map(str, rows)))} were given for "
+            f"{len(weights)} rows of weights; expected as many, with network and step."
+        )
+    table = rows.reset_index(drop=True).copy()
+    if "path" not in table:
+        table["path"] = table["network"].factorize()[0]
+    order = np.lexsort((table["step"].to_numpy(), table["path"].to_numpy()))
+    if "position" in table:
+        order = np.lexsort((table["position"].to_numpy(), table["path"].to_numpy()))
+    table = table.iloc[order].reset_index(drop=True)
+    table["position"] = table.groupby("path").cumcount()
+    if "network" not in table:
+        table["network"] = [f"network-{path}" for path in table["path"]]
+    if "snapshot" not in table:
+        table["snapshot"] = table["position"]
+    matrix = ArrayWeights(weights, order)
+    if "usable" not in table:
+        outcomes = table.get(schema.OUTCOME, "")
+        table["usable"] = _finite_rows(matrix) & (np.asarray(outcomes) != schema.DIVERGED)
+    first = ["network", "snapshot", "step", "path", "position", "usable"]
+    table = table[[*first, *(name for name in table if name not in first)]]
+    return Selection(table, matrix, titles or {}, description)
+
+
+class _Blocks:
+    """What matrices have in common, given ``shape``, ``read`` and the width of stored chunks."""
+
+    shape: tuple[int, int]
+    chunk: int
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        rows, width = self.shape
+        columns = max(1, max_bytes // (8 * max(1, rows)))
+        if columns > self.chunk:  # then no chunk is read twice
+            columns -= columns % self.chunk
+        for start in range(0, width, columns):
+            yield slice(start, min(start + columns, width))
+
+    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
+        for columns in self.spans(max_bytes):
+            yield self.read(columns)
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self.read(slice(0, self.shape[1]))
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class ArrayWeights(_Blocks):
+    """Weights that are in memory, or in any array that can be sliced, such as a memory map."""
+
+    values: Any
+    chosen: Int[np.ndarray, " row"]
+    chunk: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return len(self.chosen), self.values.shape[1]
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "ArrayWeights":
+        return replace(self, chosen=self.chosen[rows])
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        chosen = self.chosen if rows is None else self.chosen[rows]
+        return np.asarray(self.values[_as_slice(chosen), columns])
+
+
+@dataclass(frozen=True)
+class StoredWeights(_Blocks):
+    """Weights of a store: columns are those of some of its parameters."""
+
+    array: "xr.DataArray"  # network × snapshot × weight
+    segments: list[list[slice]]  # the columns in the store, for each group of parameters
+    sources: Int[np.ndarray, "row 3"]  # network, snapshot, group
+
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        width = sum(part.stop - part.start for part in self.segments[0])
+        return len(self.sources), width
+
+    @cached_property
+    def chunk(self) -> int:  # type: ignore[override]
+        """How many neighbouring weights the store keeps in one piece."""
+        chunks = self.array.encoding.get("chunks") or self.array.shape
+        return max(1, min(int(chunks[-1]), self.shape[1]))
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "StoredWeights":
+        return replace(self, sources=self.sources[rows])
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        sources = self.sources if rows is None else self.sources[rows]
+        start, stop, _ = columns.indices(self.shape[1])
+        block = np.empty((len(sources), max(0, stop - start)), self.array.dtype)
+        for group, segments in enumerate(self.segments):
+            mine = np.flatnonzero(sources[:, 2] == group)
+            offset = 0
+            for segment in segments:
+                length = segment.stop - segment.start
+                first, last = max(start, offset), min(stop, offset + length)
+                if first < last and len(mine):
+                    within = slice(segment.start + first - offset, segment.start + last - offset)
+                    self._fill(block[:, first - start : last - start], mine, sources, within)
+                offset += length
+        return block
+
+    def _fill(
+        self,
+        block: Float[np.ndarray, "row part"],
+        mine: Int[np.ndarray, " mine"],
+        sources: Int[np.ndarray, "row 3"],
+        columns: slice,
+    ) -> None:
+        """Put neighbouring columns of the store into the rows ``mine`` of a block."""
+        owners = np.unique(sources[mine, 0])
+        snapshots = np.unique(sources[mine, 1])
+        bytes_each = self.array.dtype.itemsize * len(snapshots) * (columns.stop - columns.start)
+        together = max(1, READ_BYTES // max(1, bytes_each))
+        for begin in range(0, len(owners), together):
+            networks = owners[begin : begin + together]
+            asked = mine[np.isin(sources[mine, 0], networks)]
+            taken = np.unique(sources[asked, 1])
+            key = (_as_slice(networks), _as_slice(taken), columns)
+            values = self.array.variable[key].values
+            network = np.searchsorted(networks, sources[asked, 0])
+            snapshot = np.searchsorted(taken, sources[asked, 1])
+            block[_as_slice(asked)] = values[network, snapshot]
+
+
+def _as_slice(numbers: Int[np.ndarray, " number"]) -> slice | Int[np.ndarray, " number"]:
+    """The same choice as a slice where the numbers follow each other: then nothing is copied."""
+    if len(numbers) and (np.diff(numbers) == 1).all():
+        return slice(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
+
+
+def _segments(parameters: schema.Parameters, positions: Sequence[int]) -> list[slice]:
+    """Columns of parameters, those that follow each other as one."""
+    segments: list[slice] = []
+    for position in positions:
+        start, stop = parameters.starts[position], parameters.stops[position]
+        if segments and segments[-1].stop == start:
+            segments[-1] = slice(segments[-1].start, stop)
+        else:
+            segments.append(slice(start, stop))
+    return segments
+
+
+def _chosen(
+    table: "pd.DataFrame", networks: str | Sequence[Any] | np.ndarray | None
+) -> Int[np.ndarray, " chosen"]:
+    """Numbers of the networks that are wanted, in the store's order."""
+    everyone = np.arange(len(table))
+    if networks is None:
+        return everyone
+    if isinstance(networks, str):
+        try:
+            found = table.assign(number=everyone).query(networks)["number"].to_numpy()
+        except Exception as error:  # pandas raises what the condition raises
+            raise StoreError(
+                f"Networks cannot be chosen by {networks!r} ({error}); expected a condition on "
+                f"{listed(['network', *map(str, table)])}, such as \"condition == 'scratch'\"."
+            ) from None
+    elif np.asarray(networks).dtype == bool:
+        if len(networks) != len(table):
+            raise StoreError(
+                f"A mask of {len(networks)} was given for {len(table)} networks; "
+                "expected true or false for each."
+            )
+        found = np.flatnonzero(networks)
+    else:
+        missing = [str(name) for name in networks if str(name) not in table.index]
+        if missing:
+            raise StoreError(
+                f"There is no network {missing[0]!r}; these are there: "
+                f"{', '.join(table.index[:10])}. Use some of these names."
+            )
+        found = np.flatnonzero(table.index.isin([str(name) for name in networks]))
+    if not len(found):
+        raise StoreError(
+            f"No network of {len(table)} matches {networks!r}; expected at least one. "
+            f"What is known of them: {listed(list(map(str, table)))}."
+        )
+    return np.sort(found)
+
+
+def _chains(table: "pd.DataFrame", numbers: Int[np.ndarray, " chosen"]) -> list[list[int]]:
+    """Networks that continue each other, in time order; chains in the order of their last ones.
+
+    Where several continue the same network, it belongs to the first of them.
+    """
+    number = dict(zip(table.index, numbers.tolist(), strict=True))
+    before = {
+        number[name]: number[str(earlier)]
+        for name, earlier in zip(table.index, table[schema.CONTINUES], strict=True)
+        if str(earlier) in number
+    }
+    heirs: dict[int, int] = {}
+    for name, earlier in before.items():
+        heirs.setdefault(earlier, name)
+    chains, seen = [], 0
+    for last in numbers.tolist():
+        if last in heirs:
+            continue
+        chain = [last]
+        while chain[0] in before and heirs[before[chain[0]]] == chain[0]:
+            chain.insert(0, before[chain[0]])
+        chains.append(chain)
+        seen += len(chain)
+    if seen < len(numbers):
+        raise StoreError(
+            "Networks continue each other in a circle; expected a beginning. "
+            f"Correct their coordinate {schema.CONTINUES}."
+        )
+    return chains
+
+
+def _rows(
+    runs: "xr.Dataset",
+    table: "pd.DataFrame",
+    parameters: schema.Parameters,
+    chains: list[list[int]],
+    groups: list[tuple[int, ...]] | None,
+    snapshots: int | None,
+) -> "tuple[pd.DataFrame, Int[np.ndarray, 'row 3']]":
+    """The table of rows, and of each its network, snapshot and group of parameters."""
+    import pandas as pd
+
+    steps = runs[schema.STEP].values
+    present = steps != schema.ABSENT
+    sources, paths, positions = [], [], []
+    for chain in chains:
+        of_chain = np.concatenate(
+            [
+                np.stack([np.full(len(found), network), found], axis=1)
+                for network in chain
+                for found in (np.flatnonzero(present[network]),)
+            ]
+        )
+        position = np.arange(len(of_chain))
+        if snapshots is not None and len(of_chain) > snapshots:
+            position = np.unique(np.rint(np.linspace(0, len(of_chain) - 1, max(1, snapshots))))
+            position = position.astype(int)
+        for group in range(1 if groups is None else len(groups)):
+            chosen = of_chain[position]
+            sources.append(np.column_stack([chosen, np.full(len(chosen), group)]))
+            positions.append(position)
+            paths.append(np.full(len(chosen), len(paths)))
+    source = np.concatenate(sources)
+    if not len(source):
+        raise StoreError("The networks have no snapshot yet; expected at least one. Record some.")
+    network, snapshot, group = source.T
+    columns: dict[str, Any] = {
+        schema.NETWORK: table.index.to_numpy()[network],
+        schema.SNAPSHOT: snapshot,
+        schema.STEP: steps[network, snapshot],
+        "path": np.concatenate(paths),
+        "position": np.concatenate(positions),
+        "usable": True,
+    }
+    if groups is not None:
+        names = np.array([parameters.names[part[0]] for part in groups], object)
+        columns[schema.PARAMETER] = names[group]
+    columns |= {name: table[name].to_numpy()[network] for name in table}
+    columns |= {name: runs[name].values[network, snapshot] for name in schema.score_names(runs)}
+    return pd.DataFrame(columns), source
+
+
+def _usable(
+    runs: "xr.Dataset",
+    rows: "pd.DataFrame",
+    sources: Int[np.ndarray, "row 3"],
+    weights: StoredWeights,
+) -> Bool[np.ndarray, " row"]:
+    if schema.FINITE in runs.variables:
+        finite = runs[schema.FINITE].values.astype(bool)[sources[:, 0], sources[:, 1]]
+    else:  # somebody else wrote the store
+        finite = _finite_rows(weights)
+    return finite & (rows[schema.OUTCOME] != schema.DIVERGED).to_numpy()
+
+
+def _finite_rows(weights: Any) -> Bool[np.ndarray, " row"]:
+    finite = np.ones(weights.shape[0], bool)
+    for block in weights.blocks():
+        finite &= np.isfinite(block).all(axis=1)
+    return finite
+
+
+def _titles(runs: "xr.Dataset") -> dict[str, dict[str, str]]:
+    import json
+
+    try:
+        return json.loads(runs.attrs.get("titles", "{}"))
+    except (TypeError, ValueError):
+        raise StoreError(
+            "The attribute titles is not JSON; expected {coordinate: {value: title}}."
+        ) from None
+
+
+def _description(parameters: schema.Parameters, positions: Sequence[int]) -> str:
+    """What was selected, for captions."""
+    kinds = set(parameters.kinds)
+    chosen = set(positions)
+    if len(chosen) == len(parameters):
+        return "all weights and biases" if "bias" in kinds else "all weights"
+    of_kind = {at for at, kind in enumerate(parameters.kinds) if kind == "weight"}
+    if chosen == of_kind:
+        return "all weight matrices, without biases" if "bias" in kinds else "all weight matrices"
+    names = [parameters.names[position] for position in positions]
+    if len(names) > 4:
+        return f"{len(names)} of {len(parameters)} parameters"
+    return listed(names)
