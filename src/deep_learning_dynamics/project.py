@@ -4,6 +4,8 @@ Stages call :func:`enter_stage` first. A copy of a project in which DVC or ``dyn
 lies under ``.dvc/tmp`` of the project itself, its *home*.
 """
 
+import codecs
+import io
 import os
 import signal
 import subprocess
@@ -53,9 +55,7 @@ def check_code(root: Path) -> None:
     Raises:
         DynamicsError: the package was imported from elsewhere, although the project has its own.
     """
-    import deep_learning_dynamics
-
-    here = Path(deep_learning_dynamics.__file__).resolve().parent
+    here = Path(__file__).resolve().parent
     own = root.resolve() / "src" / "deep_learning_dynamics"
     if own.is_dir() and here != own:
         raise DynamicsError(
@@ -154,9 +154,24 @@ def enter_stage(root: Path) -> None:
     Raises:
         DynamicsError: as in :func:`check_code`.
     """
+    print_anywhere()
     check_code(root)
     end_like_ctrl_c()
     watch_parents()
+
+
+def print_anywhere() -> None:
+    """Let what is printed get through any encoding: "−" is "-" where only ASCII is known."""
+    plain = {"−": "-", "–": "-", "×": "x", "·": "-", "…": "...", "✓": "+", "✗": "x", "∞": "inf"}
+
+    def replace(error: UnicodeError) -> tuple[str, int]:
+        text = error.object[error.start : error.end]  # type: ignore[attr-defined]
+        return "".join(plain.get(letter, "?") for letter in text), error.end  # type: ignore[attr-defined]
+
+    codecs.register_error("dynamics", replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="dynamics")
 
 
 def end_like_ctrl_c() -> None:

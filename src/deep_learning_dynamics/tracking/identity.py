@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import deep_learning_dynamics
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.files import read_json
 from deep_learning_dynamics.project import SCRATCH, commit_of
@@ -99,7 +98,7 @@ def identity_of(
 
 def code_digest(root: Path, plugins: Sequence[str] = ()) -> str:
     """Of the code that was imported, of the stages' scripts and of ``dvc.yaml``."""
-    package = Path(deep_learning_dynamics.__file__).parent
+    package = Path(__file__).resolve().parent.parent
     files = {f"src/{path.relative_to(package)}": path for path in package.rglob("*")}
     files |= {f"pipeline/{path.name}": path for path in (root / "pipeline").glob("*.py")}
     files["dvc.yaml"] = root / "dvc.yaml"

@@ -1,0 +1,141 @@
+"""DVC as the commands call it: with this Python and the project's code, on files that it can read.
+
+DVC writes some of its files in place, so that a kill can leave them empty; these are repaired.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.project import PARENT, git
+
+CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
+
+
+class DvcError(DynamicsError):
+    """DVC did not do what was asked of it."""
+
+
+def prepare(root: Path) -> None:
+    """Set DVC up where there is no git, and repair what a kill left behind. Says what it does.
+
+    Call it while no other DVC works in the project.
+
+    Raises:
+        DvcError: ``dvc.lock`` is damaged and may hold what a person wants to keep.
+    """
+    if not (root / ".dvc").is_dir():
+        print("There is no .dvc here: setting DVC up with dvc init", flush=True)
+        if git(root, "rev-parse", "--show-toplevel") is None:
+            call(root, "init", "--no-scm", "--quiet")
+        else:
+            call(root, "init", "--subdir", "--quiet")
+    elif git(root, "rev-parse", "--show-toplevel") is None:
+        configs = [root / ".dvc" / name for name in ("config", "config.local")]
+        known = "".join(path.read_text() for path in configs if path.exists())
+        if "no_scm" not in known:
+            print("No git here: telling DVC so with dvc config --local core.no_scm true")
+            call(root, "config", "--local", "core.no_scm", "true")
+    repair(root)
+
+
+def repair(root: Path) -> None:
+    """Remove empty files of DVC that make it fail; they hold nothing that is lost.
+
+    Raises:
+        DvcError: as in :func:`prepare`.
+    """
+    lock, cache = root / ".dvc" / "tmp" / "rwlock", root / ".dvc" / "cache" / "runs"
+    if lock.exists() and not _is_json(lock):
+        _remove(root, lock, "the lock of a command that was killed")
+    for entry in cache.glob("*/*"):
+        if entry.is_dir() and not any(entry.iterdir()):
+            _remove(root, entry, "an entry of a command that was killed")
+    path = root / "dvc.lock"
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    if not content.strip():
+        _remove(root, path, "DVC finds what was computed in its cache")
+        return
+    reason = None
+    try:
+        lines = content.decode().splitlines()
+        if any(line.startswith(CONFLICT) for line in lines):
+            reason = "has conflict markers of a merge"
+        elif "stages:" not in lines or "\0" in "".join(lines[:5]):
+            reason = "is cut or not what DVC writes"
+    except UnicodeDecodeError:
+        reason = "is no text"
+    if reason is not None:
+        restore = "git checkout HEAD -- dvc.lock" if git(root, "ls-files", "dvc.lock") else ""
+        raise DvcError(
+            f"dvc.lock {reason}; expected what DVC keeps of the last run. "
+            f"{f'Restore it: {restore}, or remove' if restore else 'Remove'} it: rm dvc.lock "
+            "(DVC finds what was computed in its cache)."
+        )
+
+
+def environment(root: Path) -> dict[str, str]:
+    """The environment of a DVC for the project at ``root``: this Python, the project's code."""
+    # Not resolved: a virtual environment's python is a link to one outside of it.
+    here = str(Path(sys.executable).parent)
+    variables = os.environ | {
+        "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        PARENT: str(os.getpid()),
+    }
+    own = root / "src"
+    if (own / "deep_learning_dynamics").is_dir():
+        others = [
+            path
+            for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            if path and not (Path(path) / "deep_learning_dynamics").is_dir()
+        ]
+        variables["PYTHONPATH"] = os.pathsep.join([str(own), *others])
+    # A checkout of another user, as in a container, is what the person works in all the same.
+    number = int(os.environ.get("GIT_CONFIG_COUNT", "0") or 0)
+    return variables | {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{number}": "*",
+    }
+
+
+def call(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+    """What a DVC command prints.
+
+    Raises:
+        DvcError: it failed.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment(root) | dict(variables or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+        reason = lines[0].removeprefix("ERROR: ") if lines else result.stderr.strip()
+        raise DvcError(f"dvc {' '.join(arguments)} failed: {reason}")
+    return result.stdout.strip()
+
+
+def _remove(root: Path, path: Path, why: str) -> None:
+    path.rmdir() if path.is_dir() else path.unlink()
+    print(f"note: removed {path.relative_to(root)}, which was empty or cut ({why})", flush=True)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True

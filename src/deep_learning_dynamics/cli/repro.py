@@ -1,0 +1,254 @@
+"""The pipeline as ``dynamics`` runs it: one line for each stage, how far it is and how long yet."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from deep_learning_dynamics.cli.dvc import DvcError, environment
+from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.files import write_json
+from deep_learning_dynamics.formatting import duration
+from deep_learning_dynamics.project import SCRATCH
+from deep_learning_dynamics.tracking import stage_names
+
+TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
+RUNNING = re.compile(r"Running stage '(.+?)'")
+SKIPPED = re.compile(r"Stage '(.+?)' (didn't change|is cached)")
+OF_DVC = ("> ", "Updating lock file", "Generating lock file", "ERROR: ")
+TOLD = ("warning:", "note:", "error:")  # lines of stages that a person is to see
+PATIENCE = (20.0, 5.0)  # seconds after SIGINT, and after SIGTERM, before the next signal
+
+
+class StageError(DynamicsError):
+    """A stage of the pipeline failed; it has said why."""
+
+
+class InterruptionError(DynamicsError):
+    """Ctrl-C, or a signal to end."""
+
+    exit_status = 130
+
+
+@dataclass
+class Progress:
+    """How far the pipeline is."""
+
+    names: list[str]
+    expected: dict[str, float]  # seconds that stages took before
+    title: str = ""  # before a stage's name, as in a sweep
+    seen: list[str] = field(default_factory=list)
+    ran: dict[str, float] = field(default_factory=dict)  # seconds, of those that are done
+    current: str | None = None
+    started: float = 0.0
+    detail: str = ""  # what the stage said last
+
+    def line(self) -> str:
+        """The current stage on one line."""
+        if self.current is None:
+            return f"{self.title}looking at what has changed"
+        seconds = time.monotonic() - self.started
+        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
+        parts = [f"{number:>5} {self.title}{self.current}", duration(round(seconds))]
+        left = self._left(seconds)
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        return "  ".join([*parts, self.detail])
+
+    def begin(self, name: str) -> None:
+        self.current, self.started, self.detail = name, time.monotonic(), ""
+        self.seen.append(name)
+
+    def end(self) -> str | None:
+        """The line that stays of a stage that is done."""
+        if self.current is None:
+            return None
+        seconds = time.monotonic() - self.started
+        self.ran[self.current] = seconds
+        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
+        line = f"{number:>5} {self.title}{self.current}  {duration(seconds)}"
+        self.current = None
+        return line
+
+    def _left(self, seconds: float) -> float | None:
+        if self.current not in self.expected:
+            return None
+        later = [self.expected.get(name, 0.0) for name in self.names if name not in self.seen]
+        return round(max(0.0, self.expected[self.current] - seconds) + sum(later))
+
+
+def repro(
+    root: Path,
+    arguments: Sequence[str] = ("repro",),
+    *,
+    variables: Mapping[str, str] | None = None,
+    verbose: bool = False,
+    title: str = "",
+) -> list[str]:
+    """Run the pipeline, showing a line for each stage; which stages ran.
+
+    Args:
+        arguments: of ``dvc``.
+        variables: additional ones of the environment.
+        verbose: show all that DVC and the stages say instead.
+        title: before the stages' names.
+
+    Raises:
+        StageError: a stage failed.
+        DvcError: DVC did, before or between stages.
+        InterruptionError: Ctrl-C, SIGTERM or SIGHUP; the stage has tidied up and ended.
+    """
+    progress = Progress(stage_names(root), _timings(root), title)
+    words: deque[str] = deque(maxlen=200)
+    with _started(root, arguments, variables or {}) as process, _display(progress, verbose) as say:
+        try:
+            _follow(process, progress, words, say)
+            status, interrupted = process.wait(), False
+        except KeyboardInterrupt:
+            status, interrupted = _stop(process), True
+        if status == 0 and (line := progress.end()):
+            say(line)
+    _keep_timings(root, progress.ran)
+    said = list(words)
+    if status == 0:
+        return list(progress.ran)
+    if interrupted or any("exited with 130" in line for line in said):
+        raise InterruptionError("interrupted; the same command continues")
+    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+    if progress.current is None:
+        raise DvcError(f"DVC failed: {' '.join(errors) or f'exit status {status}'}")
+    if not verbose:
+        print("\n".join(_telling(said)), file=sys.stderr)
+    raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
+
+
+def _follow(
+    process: "subprocess.Popen[str]", progress: Progress, words: deque[str], say: Any
+) -> None:
+    for line in process.stdout:
+        line = line.rstrip()
+        say(line, raw=True)
+        running, skipped = RUNNING.match(line), SKIPPED.match(line)
+        if running or skipped:
+            if done := progress.end():
+                say(done)
+            words.clear()
+            progress.begin(running[1]) if running else progress.seen.append(skipped[1])
+        elif line.startswith(OF_DVC[1:3]):
+            if done := progress.end():  # hashing and caching included
+                say(done)
+        elif line.strip() and not line.startswith(OF_DVC[0]):
+            words.append(line)
+            if progress.current is not None:
+                progress.detail = line.strip()
+                if line.startswith(TOLD[:2]):
+                    say(line)
+
+
+def _telling(words: list[str]) -> list[str]:
+    """Of a failed stage's words those that say why: from its error on, or the last ones."""
+    words = [line for line in words if not line.startswith("ERROR: failed to reproduce")]
+    for number, line in enumerate(words):
+        if line.startswith(TOLD[2]):
+            return words[number:]
+    return words[-25:]
+
+
+@contextmanager
+def _display(progress: Progress, verbose: bool) -> Iterator[Any]:
+    """A function that prints a line that stays; on a terminal one that changes is below it."""
+    if verbose or not sys.stdout.isatty():
+
+        def plain(line: str, raw: bool = False) -> None:
+            if raw == verbose:
+                print(line, flush=True)
+
+        yield plain
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    class Line:
+        def __rich__(self) -> Text:
+            return Text(progress.line(), no_wrap=True, overflow="ellipsis")
+
+    console = Console(highlight=False)
+    with Live(Line(), console=console, refresh_per_second=4, transient=True):
+
+        def show(line: str, raw: bool = False) -> None:
+            if not raw:
+                console.print(Text(line), soft_wrap=True)
+
+        yield show
+
+
+@contextmanager
+def _started(
+    root: Path, arguments: Sequence[str], variables: Mapping[str, str]
+) -> Iterator["subprocess.Popen[str]"]:
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:  # in the background of a script; children would inherit that and never tidy up
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment(root) | dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        process_group=0,  # Ctrl-C comes to us alone, and we end all of it
+    )
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _stop(process)
+        _close(process.stdout)
+
+
+def _stop(process: "subprocess.Popen[str]") -> int:
+    """End DVC and its stage, which tidy up first; DVC's exit status."""
+    for number, patience in zip((signal.SIGINT, signal.SIGTERM), PATIENCE, strict=True):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.communicate(timeout=patience)  # what is still said must not fill the pipe
+            return process.returncode
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def _close(stream: IO[str] | None) -> None:
+    if stream is not None:
+        stream.close()
+
+
+def _timings(root: Path) -> dict[str, float]:
+    try:
+        found = json.loads((root / TIMINGS).read_text())
+        return {str(name): float(seconds) for name, seconds in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _keep_timings(root: Path, ran: Mapping[str, float]) -> None:
+    if ran:
+        known = _timings(root) | {name: round(seconds, 2) for name, seconds in ran.items()}
+        write_json(root / TIMINGS, known)
