@@ -1,0 +1,23 @@
+"""Networks that start from their initialisation."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from deep_learning_dynamics.store import Parameters
+from deep_learning_dynamics.study.conditions.condition import CONDITIONS, Condition
+
+
+@CONDITIONS.register
+class Scratch(Condition):
+    """The reference: nothing was learnt before."""
+
+    key, title = "scratch", "from scratch"
+
+    def start(
+        self,
+        initial: Float32[np.ndarray, " weight"],
+        pretrained: Float32[np.ndarray, " weight"] | None,
+        parameters: Parameters,
+        rng: np.random.Generator,
+    ) -> Float32[np.ndarray, " weight"]:
+        return initial

@@ -1,0 +1,366 @@
+"""``params.yaml`` as typed, validated, immutable objects: the door through which settings come in.
+
+Sections are built from the registries, so a method, dataset or network of a plug-in has its keys
+without a change here. A stage reads the sections that it names and no other.
+"""
+
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, create_model
+
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.registry import import_plugins
+from deep_learning_dynamics.study.messages import explained, shown
+from deep_learning_dynamics.study.sections import KeyOf, Section, registry, settings_section
+
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NotNegative = Annotated[float, Field(ge=0, le=1e6)]
+
+
+def _count(low: int, high: int) -> Any:
+    return Annotated[int, Field(ge=low, le=high)]
+
+
+class Data(Section):
+    """Where datasets are looked for; with a section for each dataset that has settings."""
+
+    sources: Annotated[tuple[Literal["local", "download", "embedded"], ...], Field(min_length=1)]
+
+    def settings(self, dataset: str) -> Any:
+        """The settings of a dataset, defaults where it has no section."""
+        return _instance(registry("study.datasets.DATASETS")[dataset], getattr(self, dataset, None))
+
+
+class Network(Section):
+    """What is trained; with the settings of its kind."""
+
+    kind: Annotated[str, KeyOf("study.networks.NETWORKS")]
+
+    def settings(self) -> Any:
+        """The settings of this kind of network."""
+        values = self.model_dump(exclude={"kind"})
+        return registry("study.networks.NETWORKS")[self.kind].Settings(**values)
+
+
+class Snapshots(Section):
+    """How many snapshots are taken; the one at step 0 comes on top."""
+
+    first_epoch: _count(1, 10_000)
+    per_epoch: _count(1, 10_000)
+
+
+class Pretrain(Section):
+    """How networks learn a dataset."""
+
+    dataset: Annotated[str, KeyOf("study.datasets.DATASETS")]
+    optimiser: Annotated[str, KeyOf("study.optimisers.OPTIMISERS")]
+    learning_rate: Positive
+    weight_decay: NotNegative
+    batch_size: _count(1, 60_000)
+    batch_order: Literal["per_pair", "shared"]
+    epochs: _count(1, 10_000)
+    snapshots: Snapshots
+
+
+class Train(Pretrain):
+    """How networks learn the dataset of the question, and what is kept of them."""
+
+    scored_examples: _count(1, 60_000)
+    probes: _count(1, 10_000)
+
+
+class View(Section):
+    """Which weights of which snapshots are projected."""
+
+    parameters: (
+        Annotated[str, Field(min_length=1)]
+        | Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    )
+    snapshots: _count(2, 1_000_000) | None
+    separately: bool
+    align: Annotated[str, Field(min_length=1)]
+
+
+class Project(Section):
+    """With which methods; with a section for each method."""
+
+    methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
+    fit_on_first_network_only: bool
+
+    def settings(self, method: str) -> Any:
+        """The settings of a method, defaults where its section says nothing."""
+        return _instance(registry("projection.METHODS")[method], getattr(self, method, None))
+
+
+class Figures(Section):
+    """How figures are saved."""
+
+    width: Annotated[float, Field(ge=2, le=40)]
+    title: bool
+    formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], Field(min_length=1)]
+    dpi: _count(50, 600)
+
+
+class Params(Section):
+    """One experiment's settings: those sections that were asked for."""
+
+    if TYPE_CHECKING:
+        seed: int
+        plugins: tuple[str, ...]
+        data: Data
+        network: Network
+        conditions: tuple[str, ...]
+        contrasts: tuple[tuple[str, str], ...]
+        pairs: int
+        twins: bool
+        pretrain: Pretrain
+        train: Train
+        view: View
+        project: Project
+        robustness: Any
+        figures: Figures
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values of all keys, defaults included, without sections that are not there."""
+        return _without_nothing(self.model_dump(mode="json"), ("project", "data"))
+
+
+Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
+PLUGINS = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+def _types(names: tuple[str, ...], raw: dict[str, Any]) -> dict[str, Any]:
+    """The type of each section; what a registry holds is imported for those that need it."""
+    makers: dict[str, Any] = {
+        "seed": lambda: _count(0, 2**32 - 1),
+        "plugins": lambda: PLUGINS,
+        "data": lambda: _with_variants(Data, "study.datasets.DATASETS"),
+        "network": lambda: _network(raw),
+        "conditions": lambda: Annotated[tuple[Condition, ...], Field(min_length=1)],
+        "contrasts": lambda: tuple[tuple[Condition, Condition], ...],
+        "pairs": lambda: _count(1, 10_000),
+        "twins": lambda: bool,
+        "pretrain": lambda: Pretrain,
+        "train": lambda: Train,
+        "view": lambda: View,
+        "project": lambda: _with_variants(Project, "projection.METHODS"),
+        "robustness": _robustness,
+        "figures": lambda: Figures,
+    }
+    return {name: makers[name]() for name in names}
+
+
+SECTIONS = (
+    "seed", "plugins", "data", "network", "conditions", "contrasts", "pairs", "twins", "pretrain",
+    "train", "view", "project", "robustness", "figures",
+)  # fmt: skip
+
+
+def load(path: Path = Path("params.yaml"), sections: tuple[str, ...] = SECTIONS) -> Params:
+    """Read and check ``params.yaml``, or some sections of it.
+
+    Raises:
+        ParamsError: the file cannot be read or a value in it is not allowed; the message has a
+            line for each problem with the key, the value found and what is allowed.
+    """
+    return validate(read(path), path.name, sections, folder=path.parent)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The plain contents of ``params.yaml``, read as DVC reads it (YAML 1.2), unchecked.
+
+    Raises:
+        ParamsError: there is no such file, or it is not YAML with sections.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        # YAML 1.2, unlike PyYAML's 1.1, reads 1e-4 as a number; DVC uses the same reader.
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(
+            f"{path} does not exist; expected the experiment's parameters. "
+            "Run this in the project's folder, or restore it: git checkout params.yaml"
+        ) from None
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
+    except RecursionError:
+        raise ParamsError(f"{path} is nested too deeply; expected sections of keys.") from None
+    except (YAMLError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        # Others than YAMLError come from a date that is none, for example.
+        reason = " ".join(str(error).split())
+        raise ParamsError(f"{path} is not valid YAML: {shown(reason, 300)}") from None
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path} holds {shown(raw)}; expected sections such as network, train.")
+    return raw
+
+
+def validate(
+    raw: dict[str, Any],
+    origin: str = "params.yaml",
+    sections: tuple[str, ...] = SECTIONS,
+    folder: Path = Path(),
+) -> Params:
+    """Check plain values.
+
+    Args:
+        origin: says in messages where they came from.
+        sections: those that are checked and returned.
+        folder: where modules of ``plugins`` may lie, besides where Python finds modules.
+
+    Raises:
+        ParamsError: as in :func:`load`.
+    """
+    text = _as_json(raw, origin)
+    _import_plugins(raw, origin, folder)
+    unknown = {name: value for name, value in json.loads(text).items() if name not in SECTIONS}
+    types = _types(tuple(name for name in SECTIONS if name in sections), raw)
+    model = create_model("Params", __base__=Params, **{n: (t, ...) for n, t in types.items()})
+    values = {name: value for name, value in json.loads(text).items() if name in types}
+    problems: list[str] = []
+    checked = None
+    try:
+        # Through JSON, where a list is a valid tuple although the check is strict.
+        checked = model.model_validate_json(json.dumps(values | unknown))
+    except ValidationError as error:
+        known = known_keys(_types(SECTIONS, raw) if unknown else types)
+        problems = list(dict.fromkeys(explained(each, raw, known) for each in error.errors()))
+    if checked is not None:
+        from deep_learning_dynamics.study.agreement import disagreements
+
+        problems = list(disagreements(checked))
+    if problems:
+        raise ParamsError("\n".join(f"{origin}: {problem}" for problem in problems))
+    assert checked is not None
+    return checked
+
+
+def known_keys(types: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every key of ``params.yaml`` by its dotted name, sections included, in order, with its type.
+
+    Types are pydantic's ``FieldInfo`` or, of a whole section, an annotation.
+    """
+    found: dict[str, Any] = {}
+
+    def add(name: str, field: Any) -> None:
+        found[name] = field
+        kind = getattr(field, "annotation", field)
+        options = [kind, *getattr(kind, "__args__", ())]
+        for option in options:
+            if isinstance(option, type) and issubclass(option, Section):
+                for each, inner in option.model_fields.items():
+                    add(f"{name}.{each}", inner)
+
+    for name, kind in (types or _types(SECTIONS, {})).items():
+        add(name, kind)
+    return found
+
+
+def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values with dotted keys: ``{"train": {"epochs": 10}}`` → ``{"train.epochs": 10}``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _with_variants(base: type[Section], name: str) -> type[Section]:
+    """A section with an optional one for each variant that has settings."""
+    keys = {
+        key: (settings_section(variant.Settings, variant.__name__) | None, None)
+        for key, variant in registry(name).items()
+        if fields(variant.Settings) or base is Project
+    }
+    return create_model(base.__name__, __base__=base, **keys)
+
+
+def _network(raw: dict[str, Any]) -> type[Section]:
+    """The keys of the kind of network that is set."""
+    networks = registry("study.networks.NETWORKS")
+    section = raw.get("network")
+    kind = section.get("kind") if isinstance(section, dict) else None
+    variant = networks[kind] if isinstance(kind, str) and kind in networks else networks["mlp"]
+    return create_model(
+        "Network", __base__=(Network, settings_section(variant.Settings, variant.__name__))
+    )
+
+
+def _robustness() -> Any:
+    """The name of a preset, or settings."""
+    from deep_learning_dynamics.projection.robustness import PRESETS, RobustnessSettings
+
+    section = settings_section(RobustnessSettings, "Robustness")
+    return Literal[tuple(PRESETS)] | section  # type: ignore[valid-type]
+
+
+def _instance(variant: Any, section: Section | None) -> Any:
+    given = {} if section is None else {name: getattr(section, name) for name in _names(section)}
+    return variant.Settings(**given)
+
+
+def _names(section: Section) -> list[str]:
+    return list(type(section).model_fields)
+
+
+def _without_nothing(values: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
+    for name in sections:
+        if name in values:
+            values[name] = {key: value for key, value in values[name].items() if value is not None}
+    return values
+
+
+def _import_plugins(raw: dict[str, Any], origin: str, folder: Path) -> None:
+    names = raw.get("plugins") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        return  # the check of the sections says so
+    if names and str(folder.resolve()) not in sys.path:
+        sys.path.insert(0, str(folder.resolve()))
+    try:
+        import_plugins(tuple(names))
+    except ParamsError as error:
+        raise ParamsError(f"{origin}: {error}") from None
+
+
+MOST_VALUES = 100_000  # of all keys together: far beyond, YAML's aliases multiply without bound
+
+
+def _as_json(raw: dict[str, Any], origin: str) -> str:
+    seen, waiting = 0, [("", raw, 0)]
+    while waiting:
+        where, value, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_VALUES or depth > 50:
+            what = "nested too deeply" if depth > 50 else f"more than {MOST_VALUES:,} values"
+            raise ParamsError(f"{origin}: {where or 'the file'} is {what}; expected settings.")
+        if isinstance(value, dict):
+            waiting += [(f"{where}.{k}".strip("."), v, depth + 1) for k, v in value.items()]
+            waiting += [(where, key, depth + 1) for key in value]
+        elif isinstance(value, list | tuple | set):
+            waiting += [(where, each, depth + 1) for each in value]
+        elif isinstance(value, str) and not _is_text(value):
+            raise ParamsError(
+                f"{origin}: {shown(where)} holds {shown(value)}; expected text that can be written "
+                "in UTF-8, without halves of surrogate pairs."
+            )
+    try:
+        return json.dumps(raw, default=str)
+    except (TypeError, ValueError, RecursionError) as error:  # a key that is no text, or a loop
+        raise ParamsError(
+            f"{origin}: {error}; expected sections of keys and values, such as train.epochs: 10."
+        ) from None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,219 @@
+"""The two phases of the study: pre-training, and training in every condition."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32
+
+from deep_learning_dynamics import seeds
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.study import datasets, training
+from deep_learning_dynamics.study.conditions import CONDITIONS
+from deep_learning_dynamics.study.networks import NETWORKS, Network, Optimisation
+from deep_learning_dynamics.study.training import Cohort, Task, Training
+from deep_learning_dynamics.study.twins import twin_start
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.study.params import Params
+
+PRETRAIN, TRAIN = Path("snapshots/pretrain.zarr"), Path("snapshots/train.zarr")
+
+
+def stores() -> list[Path]:
+    """The stores of both phases; without the first where no condition needs pre-training."""
+    return [path for path in (PRETRAIN, TRAIN) if path == TRAIN or (path / "zarr.json").exists()]
+
+
+def pretraining(params: "Params") -> Training | None:
+    """Train what the conditions start from, from the initialisation of each pair.
+
+    ``None``: no condition needs it, and a store without networks was left in its place.
+
+    Recorded are the weights of a network for the dataset of training: its output layer waits
+    unchanged, and that of pre-training is not recorded. So both stores have the same parameters.
+    """
+    needed = _pretrainings(params)
+    if not needed:
+        PRETRAIN.mkdir(parents=True, exist_ok=True)
+        (PRETRAIN / "README").write_text("No condition needs pre-training.\n")
+        return None
+    settings, pairs = params.pretrain, range(params.pairs)
+    examples = datasets.load(Path("data", f"{settings.dataset}.npz"))
+    task = Task.of(
+        settings.dataset, examples, params.seed, params.train.scored_examples, params.train.probes
+    )
+    kind = NETWORKS[params.network.kind]
+    network = kind(params.network.settings(), task.shape, task.classes)
+    # The network that will be trained afterwards, as its output layer is recorded.
+    after = kind(params.network.settings(), task.shape, _classes(params))
+    names, groups = training.grouped(pairs, settings.batch_order)
+    initial = _initial(network, params.seed, pairs, settings.dataset)
+    waiting = _initial(after, params.seed, pairs, params.train.dataset)
+
+    def recorded(weights: Float32[np.ndarray, "network w"]) -> Float32[np.ndarray, "network w2"]:
+        kept = waiting.copy()
+        kept[:, ~after.output] = weights[:, ~network.output]
+        return kept
+
+    cohorts = []
+    for key in needed:
+        rng = seeds.generator(params.seed, "labels", key, settings.dataset)
+        labels = CONDITIONS[key]().labels(task.labels, rng)
+        ensemble = network.ensemble(initial, _optimisation(settings), groups, training.threads())
+        table = _table(
+            [network_name(settings.dataset, key, pair) for pair in pairs],
+            condition=key,
+            pair=list(pairs),
+            dataset=settings.dataset,
+            twin=False,
+        )
+        cohorts.append(Cohort(table, ensemble, labels, names, recorded))
+    return Training(
+        PRETRAIN,
+        tuple(cohorts),
+        task,
+        settings,
+        params.seed,
+        after.parameters,
+        _attributes(params, kind),
+        datasets.DATASETS[settings.dataset].title,
+        with_outputs=False,  # of other classes than those after it
+    )
+
+
+def main_training(params: "Params") -> Training:
+    """Train the networks of all conditions, with their rounding twins, all at once."""
+    settings, pairs = params.train, range(params.pairs)
+    examples = datasets.load(Path("data", f"{settings.dataset}.npz"))
+    task = Task.of(
+        settings.dataset, examples, params.seed, settings.scored_examples, settings.probes
+    )
+    kind = NETWORKS[params.network.kind]
+    network = kind(params.network.settings(), task.shape, task.classes)
+    initial = _initial(network, params.seed, pairs, settings.dataset)
+    learnt = {key: _ends(key, params, network) for key in _pretrainings(params)}
+    sensitive = network.sensitive(task.images)
+    rows, starts = [], []
+    for key in params.conditions:
+        condition = CONDITIONS[key]()
+        for pair in pairs:
+            before = learnt[condition.pretraining][pair] if condition.pretraining else None
+            rng = seeds.generator(params.seed, "condition", key, pair)
+            start = condition.start(initial[pair], before, network.parameters, rng)
+            start = np.where(network.output, initial[pair], start).astype(np.float32)
+            source = (
+                network_name(params.pretrain.dataset, str(condition.pretraining), pair)
+                if condition.continues
+                else ""
+            )
+            rows.append((network_name(settings.dataset, key, pair), key, pair, False, source))
+            starts.append(start)
+    if params.twins:
+        for (name, key, pair, _, _), start in list(zip(rows, starts, strict=True)):
+            rng = seeds.generator(params.seed, "twin", key, pair)
+            rows.append((f"{name}/twin", key, pair, True, ""))
+            starts.append(twin_start(start, sensitive, rng))
+    names, conditions, of_pair, is_twin, continues = zip(*rows, strict=True)
+    table = _table(
+        names,
+        condition=conditions,
+        pair=of_pair,
+        dataset=settings.dataset,
+        twin=is_twin,
+        continues=continues,
+    )
+    group_names, groups = training.grouped(of_pair, settings.batch_order)
+    ensemble = network.ensemble(
+        np.stack(starts), _optimisation(settings), groups, training.threads()
+    )
+    cohort = Cohort(table, ensemble, task.labels, group_names, lambda weights: weights)
+    return Training(
+        TRAIN,
+        (cohort,),
+        task,
+        settings,
+        params.seed,
+        network.parameters,
+        _attributes(params, kind),
+        datasets.DATASETS[settings.dataset].title,
+        with_outputs=True,
+    )
+
+
+def network_name(dataset: str, condition: str, pair: int) -> str:
+    """The name of a network in its store: "mnist/scratch-3"."""
+    return f"{dataset}/{condition}-{pair}"
+
+
+def condition_titles(params: "Params") -> dict[str, str]:
+    """What the conditions are called for people."""
+    pretraining = datasets.DATASETS[params.pretrain.dataset].title
+    keys = dict.fromkeys([*params.conditions, *_pretrainings(params)])
+    return {key: CONDITIONS[key].title.format(pretraining=pretraining) for key in keys}
+
+
+def _pretrainings(params: "Params") -> list[str]:
+    """The pre-trainings that the conditions need, each once, in their order."""
+    needed = [CONDITIONS[key].pretraining for key in params.conditions]
+    return list(dict.fromkeys(key for key in needed if key is not None))
+
+
+def _ends(key: str, params: "Params", network: Network) -> Float32[np.ndarray, "pair weight"]:
+    """Where the pre-training of each pair ended.
+
+    Raises:
+        StoreError: the store of pre-training has other parameters or lacks a pair.
+    """
+    from deep_learning_dynamics import store
+
+    remedy = "Make it again with: dvc repro --force pretrain"
+    with store.open(PRETRAIN) as runs:
+        found, here = store.Parameters.from_runs(runs), network.parameters
+        difference = here.difference(found, "network", str(PRETRAIN))
+        if difference:
+            raise StoreError(f"{difference}; expected the same. {remedy}")
+        rows = {str(name): row for row, name in enumerate(runs["network"].values)}
+        ends = []
+        for pair in range(params.pairs):
+            name = network_name(params.pretrain.dataset, key, pair)
+            if name not in rows:
+                raise StoreError(f"{PRETRAIN} has no network {name}; expected one. {remedy}")
+            steps = runs["step"].isel(network=rows[name]).values
+            last = int(np.flatnonzero(steps >= 0)[-1])
+            ends.append(runs["weights"].isel(network=rows[name], snapshot=last).values)
+    return np.stack(ends)
+
+
+def _classes(params: "Params") -> int:
+    return datasets.load(Path("data", f"{params.train.dataset}.npz")).classes
+
+
+def _initial(
+    network: Network, seed: int, pairs: Sequence[int], task: str
+) -> Float32[np.ndarray, "pair weight"]:
+    return np.stack([network.initial(seed, pair, task) for pair in pairs])
+
+
+def _optimisation(settings: Any) -> Optimisation:
+    return Optimisation(settings.optimiser, settings.learning_rate, settings.weight_decay)
+
+
+def _table(names: Sequence[str], **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame(columns, index=pd.Index(names, name="network"))
+
+
+def _attributes(params: "Params", kind: type[Network]) -> dict[str, Any]:
+    return {
+        "arithmetic": kind.arithmetic,
+        "task": datasets.DATASETS[params.train.dataset].title,
+        "titles": {
+            "condition": condition_titles(params),
+            "dataset": {
+                key: datasets.DATASETS[key].title
+                for key in (params.pretrain.dataset, params.train.dataset)
+            },
+        },
+    }

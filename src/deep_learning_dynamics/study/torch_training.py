@@ -1,0 +1,121 @@
+"""Training any ``torch.nn.Module`` many times over: the general path, in torch's arithmetic.
+
+Networks train side by side as one stacked module (``torch.func.vmap``), on a GPU where there is
+one. The result depends on the processor and the device in the last bits, which training amplifies;
+``study.kernel`` is the portable path.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int, Int64, UInt8
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from deep_learning_dynamics.study.networks.network import Optimisation
+
+BRIGHTEST = 255
+EXAMPLES_AT_ONCE = 1000  # when scoring
+
+
+class ModuleEnsemble:
+    """Networks of one module that train together."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        shape: tuple[int, int],
+        weights: Float32[np.ndarray, "network weight"],
+        optimisation: Optimisation,
+        groups: Sequence[int],
+        threads: int,
+    ) -> None:
+        from deep_learning_dynamics.study.optimisers import OPTIMISERS
+
+        torch.set_num_threads(threads)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._module = module.to(self._device).eval()
+        self._shape = shape
+        self._groups = np.asarray(groups, np.int64)
+        self._stacked: dict[str, Tensor] = {}
+        start = 0
+        for name, parameter in module.named_parameters():
+            stop = start + parameter.numel()
+            values = torch.from_numpy(weights[:, start:stop].copy()).to(self._device)
+            values = values.view(len(weights), *parameter.shape)
+            self._stacked[name] = values.requires_grad_()
+            start = stop
+        self._decay = optimisation.weight_decay
+        self._penalised = [self._stacked[n] for n, p in module.named_parameters() if p.dim() > 1]
+        self._optimiser = OPTIMISERS[optimisation.optimiser].torch(
+            list(self._stacked.values()), optimisation.learning_rate
+        )
+
+    def train(
+        self,
+        images: UInt8[np.ndarray, "example pixel"],
+        labels: Int64[np.ndarray, " example"],
+        orders: Int[np.ndarray, "group position"],
+        batch_size: int,
+    ) -> None:
+        """Take one step for each mini-batch that the orders are cut into."""
+        for start in range(0, orders.shape[1], batch_size):
+            batches = orders[:, start : start + batch_size]
+            if len(batches) == 1:  # all networks see the same
+                shown = self._images(images[batches[0]])
+                logits = vmap(self._logits, in_dims=(0, None))(self._stacked, shown)
+                answers = torch.from_numpy(labels[batches[0]]).expand(len(self._groups), -1)
+            else:
+                chosen = batches[self._groups]
+                shown = self._images(images[chosen.ravel()]).unflatten(0, chosen.shape)
+                logits = vmap(self._logits)(self._stacked, shown)
+                answers = torch.from_numpy(labels[chosen])
+            answers = answers.to(self._device)
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), answers.flatten(), reduction="sum"
+            )
+            # As scikit-learn: the penalty is divided by the number of examples in the batch.
+            penalty = sum((matrix**2).sum() for matrix in self._penalised)
+            self._optimiser.zero_grad()
+            ((loss + self._decay / 2 * penalty) / batches.shape[1]).backward()
+            self._optimiser.step()
+
+    @torch.no_grad()
+    def weights(self) -> Float32[np.ndarray, "network weight"]:
+        """As they are now."""
+        parts = [values.flatten(1) for values in self._stacked.values()]
+        return torch.cat(parts, dim=1).cpu().numpy()
+
+    @torch.no_grad()
+    def scores(
+        self, images: UInt8[np.ndarray, "example pixel"], labels: Int64[np.ndarray, " example"]
+    ) -> tuple[Float32[np.ndarray, " network"], Float32[np.ndarray, " network"]]:
+        """Mean cross-entropy in nats and the share of correct predictions, of each network."""
+        loss = torch.zeros(len(self._groups), device=self._device)
+        correct = torch.zeros(len(self._groups), device=self._device)
+        for start in range(0, len(labels), EXAMPLES_AT_ONCE):
+            span = slice(start, start + EXAMPLES_AT_ONCE)
+            logits = vmap(self._logits, in_dims=(0, None))(
+                self._stacked, self._images(images[span])
+            )
+            answers = torch.from_numpy(labels[span]).to(self._device)
+            picked = logits.gather(2, answers.expand(len(logits), -1)[..., None])[..., 0]
+            loss += (torch.logsumexp(logits, dim=2) - picked).sum(1)
+            correct += (logits.argmax(2) == answers).sum(1)
+        return (loss / len(labels)).cpu().numpy(), (correct / len(labels)).cpu().numpy()
+
+    @torch.no_grad()
+    def outputs(
+        self, images: UInt8[np.ndarray, "example pixel"]
+    ) -> Float32[np.ndarray, "network example class"]:
+        """Probabilities of the classes."""
+        logits = vmap(self._logits, in_dims=(0, None))(self._stacked, self._images(images))
+        return torch.softmax(logits, dim=2).cpu().numpy()
+
+    def _logits(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
+        return functional_call(self._module, parameters, (images,))
+
+    def _images(self, brightness: UInt8[np.ndarray, "example pixel"]) -> Tensor:
+        images = torch.from_numpy(brightness).to(self._device).float().div_(BRIGHTEST)
+        return images.view(len(brightness), 1, *self._shape)
