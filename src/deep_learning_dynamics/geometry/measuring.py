@@ -19,15 +19,15 @@ from deep_learning_dynamics.geometry.measures import (
     Measures,
     PathData,
 )
-from deep_learning_dynamics.geometry.paths import Path
-from deep_learning_dynamics.store.schema import FINITE, STEP
+from deep_learning_dynamics.geometry.paths import Path, degrees
+from deep_learning_dynamics.store.schema import networks_table, score_names
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-BLOCK_BYTES = 256 * 2**20  # of weights in single precision
-FELLOWS = 50  # of a larger group, the first so many stand for all in distances within the group
+BLOCK_BYTES = 2**30  # of weights in single precision
+FELLOWS = 20  # of a larger group, the first so many stand for all in distances within the group
 _ROLES = ("network", "twin", "outcome", "continues")  # coordinates that say nothing of who is alike
 
 
@@ -48,13 +48,9 @@ def measure(
         settings: by key, the ``Settings`` of measures that shall not have their defaults.
         progress: is called with the number of weights that are done and of all.
     """
-    from threadpoolctl import threadpool_limits
-
     chosen = {key: MEASURES[key]((settings or {}).get(key)) for key in measures or tuple(MEASURES)}
     task = _Task.of(runs, by)
-    # One thread: sums do not depend on the machine, and small products gain nothing from more.
-    with threadpool_limits(1, user_api="blas"):
-        return _Pass(task, chosen).run(progress or (lambda done, of: None))
+    return _Pass(task, chosen).run(progress or (lambda done, of: None))
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class _Task:
 
     @classmethod
     def of(cls, runs: "xr.Dataset", by: str | None) -> "_Task":
-        networks = _table_of_networks(runs)
+        networks = networks_table(runs).reset_index()
         by = by if by in networks else None
         steps = runs["step"].values
         snapshots = [np.flatnonzero(row >= 0) for row in steps]
@@ -134,25 +130,22 @@ class _Sums:
         self, task: _Task, weights: Float[np.ndarray, "network snapshot weight"]
     ) -> None:
         """Add some columns of the weights of all networks."""
+        from deep_learning_dynamics.geometry.sums import add_products, add_squared_distances
+
         for index, kept in enumerate(task.snapshots):
-            moves = np.diff(weights[index, kept].astype(np.float64), axis=0)
-            self.products[index] += moves @ moves.T
+            add_products(
+                _columns(np.diff(_wide(weights[index, kept]), axis=0)), self.products[index]
+            )
         for sums, pair in zip(self.related, task.relations, strict=True):
             ours, theirs = _common(task, *pair)
-            apart = weights[pair[0], ours].astype(np.float64) - weights[pair[1], theirs]
+            apart = _wide(weights[pair[0], ours]) - weights[pair[1], theirs]
             sums += np.einsum("sw,sw->s", apart, apart)
         for sums, group in zip(self.within, task.groups, strict=True):
             for snapshot in range(weights.shape[1]):
-                sums[snapshot] += _squared(weights[group, snapshot].astype(np.float64), FELLOWS)
-        first, last = (
-            np.stack([_row(weights[i], task.snapshots[i], which) for i in task.apart])
-            if len(task.apart)
-            else np.zeros((0, weights.shape[2]))
-            for which in (0, -1)
-        )
-        self.ends += _squared(last, len(last))
-        moved = last - first
-        self.displacements += moved @ moved.T
+                add_squared_distances(_columns(weights[group, snapshot]), sums[snapshot])
+        first, last = (_ends(weights, task, which) for which in (0, -1))
+        add_squared_distances(_columns(last), self.ends)
+        add_products(_columns(last - first), self.displacements)
 
 
 class _Pass:
@@ -163,11 +156,7 @@ class _Pass:
         self._values: list[dict[str, Any]] = []
         self._over_time: list[dict[str, Any]] = []
         self._distances: list[dict[str, Any]] = []
-        self._scores = {
-            str(name): variable.values
-            for name, variable in task.runs.data_vars.items()
-            if variable.dims == ("network", "snapshot") and name not in (STEP, FINITE)
-        }
+        self._scores = {name: task.runs[name].values for name in score_names(task.runs)}
 
     def run(self, progress: Callable[[int, int], None]) -> Measures:
         task = self._task
@@ -194,8 +183,10 @@ class _Pass:
         self, size: int
     ) -> Iterator[tuple[slice, Float[np.ndarray, "network snapshot weight"]]]:
         weights = self._task.runs["weights"]
-        per_column = 4 * max(1, weights.shape[0] * weights.shape[1])
-        width = max(1, BLOCK_BYTES // per_column)
+        width = max(1, BLOCK_BYTES // (4 * max(1, weights.shape[0] * weights.shape[1])))
+        chunk = weights.encoding.get("chunks", (1, 1, size))[2]
+        if width > chunk:  # no chunk is read twice
+            width -= width % chunk
         for start in range(0, size, width):
             columns = slice(start, min(start + width, size))
             yield columns, weights[:, :, columns].values
@@ -307,7 +298,7 @@ class _Pass:
         lengths = np.sqrt(np.maximum(np.diag(whole.displacements), 0))
         with np.errstate(invalid="ignore", divide="ignore"):
             cosine = whole.displacements / lengths[:, None] / lengths
-            angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+            angle = degrees(cosine)
         columns = {
             "network": names[one].astype(str),
             "other": names[other].astype(str),
@@ -315,21 +306,6 @@ class _Pass:
             "angle": angle[one, other],
         }
         return pd.DataFrame(columns)
-
-
-def _table_of_networks(runs: "xr.Dataset") -> "pd.DataFrame":
-    import pandas as pd
-
-    columns = {"network": runs["network"].values.astype(str)}
-    columns |= {
-        str(name): coordinate.values
-        for name, coordinate in runs.coords.items()
-        if coordinate.dims == ("network",) and name != "network"
-    }
-    table = pd.DataFrame(columns)
-    if "outcome" not in table:
-        table["outcome"] = ""
-    return table
 
 
 def _twins(networks: "pd.DataFrame") -> np.ndarray:
@@ -386,25 +362,23 @@ def _common(
     return task.snapshots[one][ours], task.snapshots[other][theirs]
 
 
-def _squared(
-    rows: Float64[np.ndarray, "network weight"], fellows: int
-) -> Float64[np.ndarray, "network fellow"]:
-    """Squared distances to the first rows, from inner products."""
-    if len(rows) == 0:
-        return np.zeros((0, 0))
-    # Not centred on the mean, whose rounding one network far off would put into all distances.
-    finite = rows[:fellows][np.isfinite(rows[:fellows]).all(axis=1)]
-    rows = rows - (np.median(finite, axis=0) if len(finite) else 0)
-    squares = np.einsum("nw,nw->n", rows, rows)
-    return squares[:, None] + squares[:fellows] - 2 * rows @ rows[:fellows].T
+def _ends(
+    weights: Float[np.ndarray, "network snapshot weight"], task: _Task, which: int
+) -> Float64[np.ndarray, "network weight"]:
+    """The first (0) or last (-1) snapshot of the networks whose ends are compared."""
+    ends = np.full((len(task.apart), weights.shape[2]), np.nan)
+    for place, network in enumerate(task.apart):
+        if len(task.snapshots[network]):
+            ends[place] = weights[network, task.snapshots[network][which]]
+    return ends
 
 
-def _row(
-    weights: Float[np.ndarray, "snapshot weight"], kept: Int[np.ndarray, " snapshot"], which: int
-) -> Float64[np.ndarray, " weight"]:
-    if len(kept) == 0:
-        return np.full(weights.shape[1], np.nan)
-    return weights[kept[which]].astype(np.float64)
+def _wide(values: Float[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    return values.astype(np.float64)
+
+
+def _columns(rows: Float[np.ndarray, "vector weight"]) -> Float64[np.ndarray, "weight vector"]:
+    return np.ascontiguousarray(_wide(rows).T)
 
 
 def _long(blocks: list[dict[str, Any]], columns: list[str] | None = None) -> "pd.DataFrame":

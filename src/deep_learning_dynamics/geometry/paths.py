@@ -72,7 +72,7 @@ class Path:
             return np.full(1, np.nan)
         lengths = np.where(self.lengths > 0, self.lengths, np.nan)
         cosine = np.diag(self.products, 1) / lengths[:-1] / lengths[1:]
-        angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        angle = degrees(cosine)
         return np.concatenate([[np.nan], angle, [np.nan]])
 
     @property
@@ -111,6 +111,25 @@ class Path:
         """Inner products of the snapshots' offsets from the first one."""
         sums = self.products.cumsum(axis=0).cumsum(axis=1)
         return np.pad(sums, ((1, 0), (1, 0)))
+
+
+def degrees(cosine: Float64[np.ndarray, "*angle"]) -> Float64[np.ndarray, "*angle"]:
+    """Angles of these cosines, by operations that IEEE 754 rounds alike on every processor.
+
+    acos x = 2 atan √((1 − x) / (1 + x)); the argument of atan is halved four times, and its series
+    summed. Compared with arccos the error is below 1e-13 degrees.
+    """
+    cosine = np.clip(cosine, -1, 1)
+    obtuse = cosine < 0
+    size = np.abs(cosine)
+    tangent = np.sqrt((1 - size) / (1 + size))  # of half the angle, at most 1
+    for _ in range(4):
+        tangent = tangent / (1 + np.sqrt(1 + tangent * tangent))
+    square, total = tangent * tangent, np.zeros_like(tangent)
+    for odd in range(15, 0, -2):
+        total = 1 / odd - square * total
+    angle = (32 * 180 / np.pi) * tangent * total
+    return np.where(obtuse, 180 - angle, angle)
 
 
 @MEASURES.register

@@ -14,7 +14,7 @@ import numpy as np
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE, Measures, measure_of
 from deep_learning_dynamics.inference import statistics
 from deep_learning_dynamics.inference.groups import Group, groups_of
@@ -115,12 +115,10 @@ class Comparisons:
         return None
 
     def save(self, folder: File) -> None:
-        """Write ``comparisons.json``; the same comparisons, the same bytes."""
+        """Write ``comparisons.json`` into a folder; the same comparisons, the same bytes."""
         content = asdict(self)
         content["items"] = [_rounded(item) for item in content["items"]]
-        with replacing(folder) as partial:
-            partial.mkdir()
-            write_json(partial / "comparisons.json", content)
+        write_json(folder / "comparisons.json", content)
 
     @classmethod
     def load(cls, folder: File) -> "Comparisons":

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from deep_learning_dynamics import formatting, seeds
-from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.geometry.measures import WHOLE, Measures
 from deep_learning_dynamics.inference.groups import Group, groups_of
@@ -95,10 +95,8 @@ class NullTests:
         return pd.DataFrame([asdict(item) for item in self.items], columns=names)
 
     def save(self, folder: File) -> None:
-        """Write ``null_tests.json``; the same tests, the same bytes."""
-        with replacing(folder) as partial:
-            partial.mkdir()
-            write_json(partial / "null_tests.json", [_rounded(asdict(each)) for each in self.items])
+        """Write ``null_tests.json`` into a folder; the same tests, the same bytes."""
+        write_json(folder / "null_tests.json", [_rounded(asdict(each)) for each in self.items])
 
     @classmethod
     def load(cls, folder: File) -> "NullTests":

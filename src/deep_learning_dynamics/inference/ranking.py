@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
-from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.inference.null_tests import NullTest, NullTests, null_tests
 from deep_learning_dynamics.null_models import NULL_MODELS
@@ -62,10 +62,8 @@ class Ranking:
     sentence: str
 
     def save(self, folder: File) -> None:
-        """Write ``ranking.json``; the same ranking, the same bytes."""
-        with replacing(folder) as partial:
-            partial.mkdir()
-            write_json(partial / "ranking.json", asdict(self))
+        """Write ``ranking.json`` into a folder; the same ranking, the same bytes."""
+        write_json(folder / "ranking.json", asdict(self))
 
     @classmethod
     def load(cls, folder: File) -> "Ranking":
