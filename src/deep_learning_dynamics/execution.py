@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from deep_learning_dynamics import environment
 
@@ -25,6 +25,7 @@ WORTH_PROCESSES = 6.0
 SHARED_BYTES = 100_000  # larger arrays are written once and mapped by all processes
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A place where tasks can run."""
 
