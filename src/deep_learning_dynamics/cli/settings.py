@@ -55,9 +55,9 @@ def checked(root: Path, values: Mapping[str, Any], origin: str = ORIGIN) -> dict
 
     path = root / "params.yaml"
     if not values:
-        return params.load(path).model_dump(mode="json")
+        return params.load(path).as_json()
     raw = with_values(params.read(path), values)
-    return params.validate(raw, origin, folder=root).model_dump(mode="json")
+    return params.validate(raw, origin, folder=root).as_json()
 
 
 def write(root: Path, values: Mapping[str, Any]) -> bool:

@@ -3,6 +3,9 @@
 Importing this package is cheap: MLflow itself (seconds) is imported where a store is contacted.
 """
 
+import importlib
+from typing import Any
+
 from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
 from deep_learning_dynamics.tracking.live import Live, mark
 from deep_learning_dynamics.tracking.lock import flattened, read_lock, stage_names
@@ -16,12 +19,15 @@ __all__ = [
     "Live",
     "Record",
     "Store",
+    "attempt",
     "connect",
     "fetch",
     "flattened",
     "has",
     "is_off",
     "local_files",
+    "log",
+    "logged",
     "mark",
     "read_lock",
     "records",
@@ -29,3 +35,9 @@ __all__ = [
     "stage_names",
     "store_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("attempt", "log", "logged"):  # they read all results, with pandas
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.complete"), name)

@@ -2,23 +2,24 @@
 
 import html
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.results import Results
-
 from deep_learning_dynamics import formatting
-from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.files import read_json
+from deep_learning_dynamics.errors import DynamicsError, TrackingError
+from deep_learning_dynamics.files import read_json, write_json
+from deep_learning_dynamics.project import SCRATCH
+from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.tracking import live
 from deep_learning_dynamics.tracking.curves import curves_of
 from deep_learning_dynamics.tracking.identity import Identity, identity_of
 from deep_learning_dynamics.tracking.lock import dumped, flattened, read_lock
-from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run
-from deep_learning_dynamics.tracking.store import Connection, Store, connect, reaching, store_of
+from deep_learning_dynamics.tracking.runs import FINISHED, finish, log_curves, open_run
+from deep_learning_dynamics.tracking.store import Connection, connect, is_off, reaching, store_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -32,14 +33,45 @@ PREVIEW_WIDTH = 800  # pixels
 CURVES = "curves.parquet"  # every network's scores, by snapshot
 
 
+LOGGED = SCRATCH / "logged.json"  # what the working copy's outputs were logged as last
+
+
 @dataclass(frozen=True)
 class Logged:
     """A complete run."""
 
     run_id: str
     name: str
-    store: Store
-    before: bool  # it was complete already
+    store: str  # its address, for people
+    fingerprint: str
+
+
+def logged(root: Path, parameters: Mapping[str, Any]) -> Logged | None:
+    """The run of the outputs that are there, if they are logged to the store in use now."""
+    try:
+        known = Logged(**json.loads((root / LOGGED).read_text(encoding="utf-8")))
+        identity = identity_of(root, parameters, *_trained_with(root))
+    except (OSError, ValueError, TypeError, DynamicsError):
+        return None
+    here = (identity.fingerprint, str(store_of(root)))
+    return known if (known.fingerprint, known.store) == here else None
+
+
+def attempt(root: Path, parameters: Mapping[str, Any]) -> Logged | None:
+    """As :func:`log`, but a store that cannot be used is only a warning: the work is done."""
+    if is_off():
+        print("note: DYNAMICS_TRACKING=off: not logged to MLflow; later: dynamics track")
+        return None
+    try:
+        return log(root, parameters)
+    except TrackingError as error:
+        print(
+            f"warning: not logged to MLflow: {error}\n"
+            "Everything is computed and kept. Log it later with: dynamics track",
+            file=sys.stderr,
+            flush=True,
+        )
+        return None
 
 
 def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> Logged:
@@ -53,14 +85,13 @@ def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> L
     Raises:
         TrackingError: the store cannot be reached, or an output is missing.
     """
-    store, (device, arithmetic) = store_of(root), _trained_with(root)
-    identity = identity_of(root, parameters, device, arithmetic)
+    store = store_of(root)
+    identity = identity_of(root, parameters, *_trained_with(root))
     results, numbers = Results.gather(root), _numbers(root)
     connection = connect(store)
     with live.alone(root), reaching(store):
         run = open_run(connection, identity)
-        before = run.info.status == "FINISHED"
-        if not before:
+        if run.info.status != FINISHED:
             curves = curves_of(results.scores, results.by, MOST_METRICS - len(numbers))
             steps = [step for curve in curves.values() for step in curve]
             values = {name: {max(steps, default=0): value} for name, value in numbers.items()}
@@ -74,8 +105,10 @@ def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> L
             for key, value in tags.items():
                 if value:
                     connection.client.set_tag(run.info.run_id, key, value)
-        run = run if before else finish(connection, run.info.run_id, identity.fingerprint)
-    return Logged(run.info.run_id, run.info.run_name, store, before)
+            run = finish(connection, run.info.run_id, identity.fingerprint)
+    made = Logged(run.info.run_id, run.info.run_name, str(store), identity.fingerprint)
+    write_json(root / LOGGED, asdict(made))
+    return made
 
 
 def describe(
@@ -173,8 +206,7 @@ def _differ(results: Results) -> str:
         return ""
     if not results.comparisons.verdict.decided:
         return "undecided"
-    adjusted = [item.adjusted_p for item in results.comparisons.items]
-    return "yes" if any(p is not None and p < formatting.ALPHA for p in adjusted) else "no"
+    return "yes" if any(item.significant for item in results.comparisons.items) else "no"
 
 
 def _size(source: Path) -> int:

@@ -1,0 +1,35 @@
+"""``dynamics check``: whether ``params.yaml`` is valid, without running anything."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deep_learning_dynamics.cli.opening import complete_key
+from deep_learning_dynamics.project import project_root
+
+EPILOG = "Example: dynamics check -S train.epochs=20"
+
+
+def command(
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-S",
+            "--set",
+            metavar="KEY=VALUE",
+            help="As if this were set. May be repeated.",
+            autocompletion=complete_key,
+        ),
+    ] = None,
+) -> None:
+    """Check params.yaml without running anything; exit status 2 if it has a mistake.
+
+    Values, their agreement, and whether memory and time suffice for them.
+    """
+    from deep_learning_dynamics.cli import settings as setting
+
+    root = project_root(Path.cwd())
+    values = setting.assignments(settings or [])
+    setting.checked(root, values)
+    print(f"params.yaml is valid{f' with {setting.described(values)}' if values else ''}.")

@@ -1,0 +1,141 @@
+"""What the commands about runs begin with: the project, its store, the runs in it, their files."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deep_learning_dynamics.errors import DynamicsError, TrackingError
+from deep_learning_dynamics.project import project_root
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.tracking import Record
+    from deep_learning_dynamics.tracking.store import Connection
+
+
+def opened() -> "tuple[Path, Connection | None, list[Record]]":
+    """The project's root, the store in use and all its runs, the newest first.
+
+    Where there is no store yet, none is made: then there is no connection and there are no runs.
+
+    Raises:
+        TrackingError: the store cannot be reached.
+    """
+    from deep_learning_dynamics import tracking
+
+    root = project_root(Path.cwd())
+    connection = tracking.connect(tracking.store_of(root), create=False)
+    return root, connection, [] if connection is None else tracking.records(connection)
+
+
+def opened_runs() -> "tuple[Path, Connection, list[Record]]":
+    """As :func:`opened`, where a command needs a run.
+
+    Raises:
+        TrackingError: there is none.
+    """
+    root, connection, known = opened()
+    if connection is None or not known:
+        raise TrackingError("There are no runs yet. Make one with: dynamics run")
+    return root, connection, known
+
+
+@contextmanager
+def folders(connection: "Connection", records: "list[Record]") -> "Iterator[list[Path]]":
+    """The files of runs as folders laid out like a project; those of a server are downloaded."""
+    import tempfile
+
+    from deep_learning_dynamics.tracking import local_files
+    from deep_learning_dynamics.tracking.store import reaching
+
+    with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
+        found = []
+        for record in records:
+            here = local_files(record)
+            if here is None:
+                here = Path(scratch) / record.run_id
+                here.mkdir(exist_ok=True)
+                with reaching(connection.store):
+                    connection.client.download_artifacts(record.run_id, "", str(here))
+            if not (here / "params.yaml").exists():
+                raise TrackingError(
+                    f"The run {record} has no files{_where(here)}; it is {record.status}. "
+                    "Log it again where its outputs are: dynamics track"
+                )
+            found.append(here)
+        yield found
+
+
+def copy_into(source: Path, folder: Path) -> None:
+    """Copy a file or a folder's files into a folder, which may be there.
+
+    Raises:
+        DynamicsError: it cannot be written.
+    """
+    import shutil
+
+    try:
+        if source.is_dir():
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder)
+    except OSError as error:
+        raise DynamicsError(
+            f"{folder} cannot be written: {error.strerror or error}; expected a folder, or "
+            "nothing, of that name."
+        ) from None
+
+
+def show_file(path: Path) -> None:
+    """Print a file's path, and show it where there is a screen."""
+    import sys
+    import webbrowser
+
+    print(path)
+    has_screen = sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if has_screen:  # without one webbrowser would start a browser for terminals
+        webbrowser.open(path.resolve().as_uri())
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Names of runs for the shell's completion."""
+    try:
+        names = [record.name for record in opened()[2]]
+    except DynamicsError:
+        return []
+    return [name for name in (*names, "latest") if name.startswith(incomplete)]
+
+
+def complete_method(incomplete: str) -> list[str]:
+    """Keys of methods for the shell's completion."""
+    from deep_learning_dynamics.projection.method import METHODS
+
+    return [key for key in METHODS if key.startswith(incomplete)]
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Keys of ``params.yaml`` for the shell's completion."""
+    from deep_learning_dynamics.study import params
+
+    try:
+        flat = params.load(project_root(Path.cwd()) / "params.yaml").as_json()
+    except DynamicsError:
+        return []
+    return [f"{key}=" for key in params.flattened(flat) if key.startswith(incomplete)]
+
+
+Run = Annotated[str, typer.Argument(metavar="RUN", show_default=False, autocompletion=complete_run)]
+Runs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN RUN ...", show_default=False, autocompletion=complete_run),
+]
+
+
+def _where(folder: Path) -> str:
+    return "" if folder.name.startswith("dynamics-") else f" in {folder}"

@@ -1,0 +1,84 @@
+"""``dynamics show``: a run's report or one of its figures, on the screen or in a folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deep_learning_dynamics.cli.opening import Run, complete_method
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.tracking import Record
+
+EPILOG = "Example: dynamics show latest --figure som"
+REPORT = Path("report/index.html")
+PICTURES = (".png", ".svg", ".pdf", ".gif")
+
+
+def command(
+    run: Run = "latest",
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            "--figure",
+            "--method",
+            help="A figure instead of the report: a method's key, or a file's name.",
+            autocompletion=complete_method,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Copy report and figures here instead of opening them."),
+    ] = None,
+) -> None:
+    """Open a run's report in the browser, or one figure.
+
+    RUN is an id or a name, the beginning of either, or latest. Prints the path,
+    which is all where there is no screen.
+    """
+    import os
+    import tempfile
+
+    from deep_learning_dynamics.cli.opening import copy_into, folders, opened_runs, show_file
+    from deep_learning_dynamics.errors import TrackingError
+    from deep_learning_dynamics.tracking import resolve
+
+    _, connection, known = opened_runs()
+    record = resolve(known, run)
+    with folders(connection, [record]) as (folder,):
+        wanted = [folder / REPORT] if figure is None else figures(folder, figure, record)
+        if save is not None:
+            for source in wanted if figure is not None else [folder / "report", folder / "figures"]:
+                if source.exists():
+                    copy_into(source, save / source.name if source.is_dir() else save)
+            print(f"The {figure or 'report and figures'} of {record} are in {save}")
+            return
+        path = wanted[0]
+        if not path.exists():
+            raise TrackingError(f"The run {record} has no report; it is {record.status}.")
+        if folder.name == record.run_id:  # downloaded: it outlives this command
+            kept = Path(tempfile.gettempdir()) / f"dynamics-show-{os.getuid()}" / record.run_id
+            kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+            copy_into(path, kept)
+            path = kept / path.name
+        show_file(path)
+
+
+def figures(folder: Path, key: str, record: "Record") -> list[Path]:
+    """The files of a figure, the most handy first.
+
+    Raises:
+        TrackingError: the run has no such figure; the message says which it has.
+    """
+    from deep_learning_dynamics.errors import TrackingError
+
+    files = [path for path in (folder / "figures").rglob("*") if path.suffix in PICTURES]
+    names = {
+        path: path.relative_to(folder / "figures").with_suffix("").as_posix() for path in files
+    }
+    found = [path for path in files if key in (names[path], path.stem)]
+    found = found or [path for path in files if key in names[path].split("/")]
+    if not found:
+        there = ", ".join(dict.fromkeys(sorted(names.values()))) or "none"
+        raise TrackingError(f"The run {record} has no figure {key}; expected one of: {there}.")
+    return sorted(found, key=lambda path: (PICTURES.index(path.suffix), len(path.parts), path))

@@ -1,0 +1,58 @@
+"""``dynamics track``: logs the outputs that are there to the MLflow store that is set now."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deep_learning_dynamics.project import project_root
+
+EPILOG = "Example: MLFLOW_TRACKING_URI=http://example.org:5000 dynamics track"
+
+
+def command(
+    note: Annotated[
+        str | None, typer.Option(help="Words that MLflow keeps with the run.", metavar="TEXT")
+    ] = None,
+) -> None:
+    """Log the current outputs to the MLflow store that is set now, unless it has them.
+
+    A finished run there stays as it is. Outputs that were made with other
+    settings or code than those there are now are refused.
+    """
+    from deep_learning_dynamics import tracking
+    from deep_learning_dynamics.cli import dvc
+    from deep_learning_dynamics.cli.summary import summary
+    from deep_learning_dynamics.project import alone
+    from deep_learning_dynamics.results import Results
+    from deep_learning_dynamics.study import params
+
+    root = project_root(Path.cwd())
+    settings = params.load(root / "params.yaml").as_json()
+    with alone(root):
+        check_outputs(root)
+        dvc.repair(root)
+        logged = tracking.log(root, settings, note)
+    print(summary(root, Results.gather(root), logged))
+
+
+def check_outputs(root: Path) -> None:
+    """Refuse outputs that are not those of the parameters, code and data that there are now.
+
+    Raises:
+        TrackingError: which stages differ.
+    """
+    import json
+
+    from deep_learning_dynamics.cli import dvc
+    from deep_learning_dynamics.errors import TrackingError
+
+    status = json.loads(dvc.call(root, "status", "--json") or "{}")
+    # A name with a colon is of a dvc.yaml elsewhere, such as the copy that a run has.
+    stale = sorted(name for name in status if name != "log" and ":" not in name)
+    if stale:
+        raise TrackingError(
+            f"The outputs of {', '.join(stale)} are missing, or were made with other parameters, "
+            "code or data than those in the project now; they would be logged as what they are "
+            "not. Make them again with: dvc repro"
+        )
