@@ -1,0 +1,128 @@
+"""What a figure is: a file of this package that registers a key, what it needs and how it is drawn."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from matplotlib.figure import Figure
+
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.files import replacing, write_json
+from deep_learning_dynamics.registry import Registry
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.results import Results
+
+FIGURES: Registry = Registry(
+    "figure",
+    "deep_learning_dynamics.figures",
+    ("paths",),
+)
+
+
+class FigureKind:
+    """One kind of figure; subclasses register with ``@FIGURES.register``."""
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()  # fields of Results without which it is not drawn
+
+    def variants(self, results: "Results") -> tuple[str, ...]:
+        """The figures of this kind that results have: one per method, or ("",)."""
+        return ("",)
+
+    def draw(self, results: "Results", style: Style, variant: str = "") -> Figure:
+        raise NotImplementedError
+
+    def caption(self, results: "Results", variant: str = "") -> str:
+        """Text for below the figure: its first sentence is the answer, then how to read it."""
+        raise NotImplementedError
+
+
+def draw(
+    key: str, results: "Results", style: Style | None = None, variant: str = "", **options: object
+) -> Figure:
+    """Draw the figure of that key.
+
+    Args:
+        style: how; ``options`` such as ``width=3.35`` replace single fields of it.
+        variant: which, where there are several of a kind: the key of a method.
+
+    Raises:
+        ParamsError: there is no such figure, or the results lack what it needs.
+    """
+    kind = FIGURES[key]()
+    _check(kind, results)
+    chosen = style or Style()
+    if options:
+        from dataclasses import replace
+
+        chosen = replace(chosen, **options)
+    known = kind.variants(results)
+    if variant not in known:
+        if variant:
+            raise ParamsError(
+                f"Figure {key} of {variant!r} cannot be drawn; expected one of {', '.join(known)}."
+            )
+        variant = known[0]
+    with chosen.applied():
+        return kind.draw(results, chosen, variant)
+
+
+def caption(key: str, results: "Results", variant: str = "") -> str:
+    """The caption of a figure that :func:`draw` draws."""
+    kind = FIGURES[key]()
+    _check(kind, results)
+    return kind.caption(results, variant or kind.variants(results)[0])
+
+
+def available(results: "Results") -> Iterator[tuple[str, str, str]]:
+    """Name, key and variant of every figure that can be drawn: ("paths-pca", "paths", "pca")."""
+    for key, cls in FIGURES.items():
+        kind = cls()
+        if any(getattr(results, need) is None for need in kind.needs):
+            continue
+        for variant in kind.variants(results):
+            yield (f"{key}-{variant}" if variant else key), key, variant
+
+
+def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
+    """Draw every figure there is into ``folder``, with ``captions.json``; returns the captions."""
+    captions = {}
+    for name, key, variant in available(results):
+        save(draw(key, results, style, variant), folder / name, style.formats, style.dpi)
+        captions[name] = caption(key, results, variant)
+    write_json(folder / "captions.json", captions)
+    return captions
+
+
+def save(
+    figure: Figure, path: Path, formats: tuple[str, ...] = ("png",), dpi: int = 200
+) -> list[Path]:
+    """Write a figure as ``path`` with the suffix of each format; the same figure, the same bytes."""
+    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    written = []
+    for form in formats:
+        if form not in undated:
+            raise ParamsError(
+                f"figures.formats has {form!r}; expected png, svg or pdf. Set it in params.yaml."
+            )
+        stream = io.BytesIO()
+        with Style().applied():
+            figure.savefig(stream, format=form, dpi=dpi, metadata=undated[form])
+        target = path.with_name(f"{path.name}.{form}")
+        with replacing(target) as partial:
+            partial.write_bytes(stream.getvalue())
+        written.append(target)
+    return written
+
+
+def _check(kind: FigureKind, results: "Results") -> None:
+    missing = [need for need in kind.needs if getattr(results, need) is None]
+    if missing:
+        raise ParamsError(
+            f"Figure {kind.key} needs {' and '.join(missing)}, which these results lack. "
+            "Run the stages that make them, or build the results with Results.of(runs)."
+        )

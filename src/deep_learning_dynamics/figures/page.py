@@ -1,0 +1,226 @@
+"""What stands around a drawing: title, quality, legend, colour bars and footer.
+
+Two nested figures leave the arrangement to matplotlib's constrained layout: the outer one has the
+title and the footer, the inner one the subtitle, the panels and the legend.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse
+
+from deep_learning_dynamics.figures import style as look
+from deep_learning_dynamics.figures.plane import Plane, shades
+from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style
+from deep_learning_dynamics.formatting import count
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.results import Results
+
+_EM = 0.53  # the mean width of a character, in its size
+
+
+def page(
+    style: Style,
+    content: float,
+    title: str,
+    subtitle: Sequence[str] = (),
+    footer: str = "",
+    results: "Results | None" = None,
+    legend: Sequence[Any] = (),
+) -> tuple[Figure, SubFigure]:
+    """A figure and the part of it where panels go.
+
+    Args:
+        content: about how high the panels are, in inches, with what belongs to their axes.
+        subtitle: lines below the title; long ones are wrapped.
+        results: whose datasets the footer names. Stand-ins are named even without a title.
+        legend: artists with labels.
+    """
+    size, small = style.text, style.text - 0.8
+    data, stand_ins = data_line(results)
+    foot = [footer, data] if style.title else [data] if stand_ins else []
+    head = wrapped(title, style.width, size + 2) if style.title else ""
+    under, foot = (
+        "\n".join(wrapped(line, style.width, points) for line in lines if line)
+        for lines, points in ((subtitle if style.title else (), size), (foot, small))
+    )
+    columns = _columns(style, legend)
+    texts = [(head, size + 5), (under, size + 2), (foot, small + 4)]
+    lines = [(text.count("\n") + 1) * points for text, points in texts if text]
+    rows = -(-len(legend) // columns) * (1.45 * size) + (6 if legend else 0)
+    figure = style.figure(content + (sum(lines) + rows + 6) / 72)
+    body = figure.subfigures()
+    left = {"x": 0.05 / style.width, "ha": "left"}
+    if head:
+        figure.suptitle(head, weight="bold", size=size + 2, **left)
+    if under:
+        body.suptitle(under, size=size, color=look.QUIET, **left)
+    if foot:
+        warning = {"facecolor": look.WARNING_FACE, "edgecolor": "none", "pad": 1.5}
+        figure.supxlabel(
+            foot,
+            size=small,
+            linespacing=1.4,
+            color=look.WARNING if stand_ins else look.QUIET,
+            bbox=warning if stand_ins else None,
+            **left,
+        )
+    if legend:
+        body.legend(
+            handles=list(legend), loc="outside lower left", ncols=columns, borderaxespad=0.2
+        )
+    return figure, body
+
+
+def _columns(style: Style, entries: Sequence[Any]) -> int:
+    """How many columns of the legend fit."""
+    longest = max((len(str(entry.get_label())) for entry in entries), default=1)
+    room = 72 * style.width / (_EM * style.text * longest + 4.2 * style.text)
+    return int(np.clip(room, 1, max(len(entries), 1)))
+
+
+def message_page(style: Style, title: str, message: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    figure, body = page(style, 1.2, title)
+    axes = body.subplots()
+    axes.set_axis_off()
+    text = wrapped(message, style.width, style.text + 1)
+    axes.text(0.5, 0.5, text, ha="center", va="center", size=style.text + 1, color=look.QUIET)
+    return figure
+
+
+def wrapped(text: str, width: float, size: float) -> str:
+    """Text in lines that fit ``width`` inches."""
+    characters = int(72 * (width - 0.15) / (_EM * size))
+    return "\n".join(textwrap.wrap(text, max(characters, 10), break_on_hyphens=False))
+
+
+def lines_of(texts: Sequence[str], width: float, size: float) -> int:
+    """How many lines the texts take."""
+    return sum(wrapped(text, width, size).count("\n") + 1 for text in texts if text)
+
+
+def data_line(results: "Results | None") -> tuple[str, bool]:
+    """The datasets, and whether one is not the original."""
+    if results is None or not results.provenance:
+        return "", False
+    names, stand_ins = [], False
+    for each in results.provenance:
+        name = str(each.get("label") or each.get("name", ""))
+        if each.get("original") is False:
+            stand_ins = True
+            name += "" if "stand-in" in name else " (stand-in, not the original)"
+        names.append(name)
+    return f"Data: {' · '.join(dict.fromkeys(names))}", stand_ins
+
+
+def networks_line(plane: Plane | Sequence[Any], weights: int | None = None) -> str:
+    """ "40 networks (20 pairs) · 38 snapshots of 6,608 weights each"."""
+    trajectories = plane.trajectories if isinstance(plane, Plane) else plane
+    trained = [t for t in trajectories if not t.earlier]
+    pairs = {t.label for t in trained} - {""}
+    networks = len({t.network for t in trained})
+    text = count(networks, "network")
+    if 1 < len(pairs) < networks:
+        text += f" ({count(len(pairs), 'pair')})"
+    most = max((len(t.points) for t in trained), default=0)
+    return f"{text} · {count(most, 'snapshot')}" + (f" of {weights:,} weights" if weights else "")
+
+
+def group_entries(groups: Groups, numbers: Sequence[int], width: float = 1.6) -> list[Line2D]:
+    """A line of its colour for each group that is there, if there is more than one."""
+    if len(groups) < 2:
+        return []
+    return [
+        Line2D([], [], color=look.colour(number), linewidth=width, label=groups.title(number))
+        for number in sorted(set(numbers))
+        if number >= 0
+    ]
+
+
+def plane_entries(planes: Sequence[Plane]) -> list[Any]:
+    """The signs that planes use."""
+    trajectories = [t for plane in planes for t in plane.trajectories if len(t.points)]
+    trained = [t for t in trajectories if not t.earlier]
+    mark: dict[str, Any] = {"linestyle": "none", "markersize": 4.5, "color": look.INK}
+    entries: list[Any] = []
+    if any(t.earlier for t in trajectories):
+        dotted = {"color": look.EARLIER, "linestyle": look.DOTS, "dash_capstyle": "round"}
+        entries.append(Line2D([], [], linewidth=1.2, label="earlier training", **dotted))
+    ring = mark | {"color": "white", "markeredgecolor": look.INK}
+    entries.append(Line2D([], [], marker="o", label="start", **ring))
+    if any(t.sound for t in trained):
+        numbered = any(plane.numbered for plane in planes)
+        label = "end, number of pair" if numbered else "end"
+        entries.append(Line2D([], [], marker="s", label=label, **mark))
+    entries.append(Line2D([], [], marker=">", label="direction of learning", **mark))
+    failed = [t for t in planes[0].trajectories if not t.sound and not t.earlier]
+    if failed:
+        kinds = dict.fromkeys(t.outcome for t in failed)
+        counts = [f"{sum(t.outcome == kind for t in failed)} {kind}" for kind in kinds]
+        dashed = mark | {"linestyle": look.DASHES, "linewidth": 0.9, "markeredgecolor": "white"}
+        label = f"failed: {', '.join(counts)}"
+        entries.append(Line2D([], [], marker="X", markeredgewidth=0.3, label=label, **dashed))
+    if any(t.is_faded for t in trained):
+        pale = {"color": look.LINE, "linewidth": 1.4}
+        entries.append(Line2D([], [], label="faded: neighbours lost", **pale))
+    if any(plane.ellipses[0] for plane in planes):
+        round_ = {"facecolor": "#dddddd", "edgecolor": look.QUIET, "linewidth": 0.5}
+        entries.append(Ellipse((0, 0), 1, 1, label="1 SD over refits", **round_))
+    return entries
+
+
+def draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: ScoreScale) -> None:
+    """The colours of every group over the range of the score; a row per group."""
+    shown = [number for number in sorted(set(numbers)) if number >= 0] or [0]
+    levels = np.linspace(0, 1, 128)
+    image = np.array([look.ramp(number)(levels)[:, :3] for number in shown])
+    axes.imshow(
+        image, aspect="auto", extent=(0, 1, len(shown) - 0.5, -0.5), interpolation="nearest"
+    )
+    for row in range(1, len(shown)):
+        axes.axhline(row - 0.5, color="white", linewidth=1.2)
+    ticks = scale.ticks()
+    axes.set_xticks(scale.position(np.array(ticks)), [scale.label(tick) for tick in ticks])
+    named = len(groups) > 1
+    axes.set_yticks(
+        range(len(shown)), [groups.title(n) for n in shown] if named else [""] * len(shown)
+    )
+    axes.tick_params(axis="y", length=0, labelcolor=look.INK)
+    axes.tick_params(axis="x", pad=1.5)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(look.with_unit(scale.key), labelpad=1.5)
+
+
+def draw_cell_bar(axes: Axes, distances: np.ndarray) -> None:
+    """The greys of a map; cells are shaded by rank."""
+    ordered = np.sort(distances[np.isfinite(distances)])
+    if not ordered.size:
+        ordered = np.zeros(2)
+    axes.imshow(
+        np.repeat(shades(ordered)[None, :, None], 3, axis=2),
+        aspect="auto", extent=(0, 1, 0.5, -0.5),
+    )  # fmt: skip
+    axes.set_xticks([0, 0.5, 1], [f"{value:.3g}" for value in np.quantile(ordered, [0, 0.5, 1])])
+    axes.set_yticks([])
+    axes.tick_params(axis="x", pad=1.5)
+    axes.spines[:].set(color=look.LINE)
+    axes.set_xlabel("Distance to neighbouring units", labelpad=1.5)
+
+
+def title_of(axes: Axes, style: Style, text: str, below: str = "") -> None:
+    """A panel's title, and a quiet line under it."""
+    size = style.text
+    pad = 3 + (size + 2) * (below.count("\n") + 1 if below else 0)
+    axes.set_title(text, loc="left", size=size + 0.5, weight="bold", pad=pad)
+    if below:
+        axes.annotate(
+            below, (0, 1), xytext=(0, 3), xycoords="axes fraction", textcoords="offset points",
+            ha="left", va="bottom", size=size - 0.7, color=look.QUIET, annotation_clip=False,
+        )  # fmt: skip

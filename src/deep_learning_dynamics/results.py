@@ -1,0 +1,178 @@
+"""All results of some runs in one bundle: what figures, report and tracking read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deep_learning_dynamics.files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_NOT_GROUPS = ("network", "continues", "outcome", "pair", "twin", "parameter")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is known of some networks. A part that was not made is None (or empty)."""
+
+    by: str = ""  # the coordinate that groups networks; "": all are one group
+    titles: dict[str, Any] = field(default_factory=dict)  # of coordinate values
+    scores: "pd.DataFrame | None" = None  # a row per snapshot (store.scores_table)
+    projections: dict[str, Any] | None = None  # Projection by method
+    measures: Any = None  # Measures
+    comparisons: Any = None  # Comparisons
+    ranking: Any = None  # Ranking
+    geometry: dict[str, Any] | None = None  # results of the geometry of learning, by name
+    provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
+    description: str = ""  # of the selected weights: "all weight matrices, without biases"
+
+    @classmethod
+    def gather(cls, folder: Path | str) -> "Results":
+        """Read what the stages wrote into a project's folder.
+
+        Raises:
+            ResultsError: a result is there but damaged.
+        """
+        folder = Path(folder)
+        projections = _projections(folder / "projections")
+        measures = comparisons = None
+        if (folder / "measures" / "measures.json").exists():
+            from deep_learning_dynamics.geometry.measures import Measures
+
+            measures = Measures.load(folder / "measures")
+        for place in (folder / "comparisons", folder / "measures"):
+            if comparisons is None and (place / "comparisons.json").exists():
+                from deep_learning_dynamics.inference import Comparisons
+
+                comparisons = Comparisons.load(place)
+        scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr")))
+        provenance = tuple(
+            {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
+            for path in sorted((folder / "data").glob("*.json"))
+        )
+        by = comparisons.by if comparisons is not None else None
+        return cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
+
+    @classmethod
+    def of(
+        cls,
+        runs: "xr.Dataset",
+        methods: Sequence[str] = ("pca",),
+        by: str | None = None,
+        robustness: Any = False,
+        seed: int = 0,
+    ) -> "Results":
+        """Compute the results of opened stores, without any folder.
+
+        Args:
+            methods: keys of the projections.
+            by: the coordinate that groups networks; by default "condition", or the first
+                coordinate in words that has a few values.
+            robustness: as in ``dld.project``.
+        """
+        from deep_learning_dynamics.geometry import measure
+        from deep_learning_dynamics.inference import compare
+        from deep_learning_dynamics.projection.projection import project
+        from deep_learning_dynamics.projection.reduction import reduce
+        from deep_learning_dynamics.selection import select
+        from deep_learning_dynamics.store import scores_table
+
+        scores = scores_table(runs)
+        by = grouping(scores) if by is None else by
+        twins = {"networks": "not twin"} if "twin" in scores else {}
+        reduction = reduce(select(runs, **twins))
+        projections = {
+            method: project(reduction, method, seed=seed, robustness=robustness)
+            for method in methods
+        }
+        measures = measure(runs, by=by) if by else measure(runs)
+        comparisons = compare(measures, by=by) if by else None
+        return cls._of_parts(
+            scores, _titles(runs), by, projections or None, measures, comparisons, ()
+        )
+
+    @classmethod
+    def _of_parts(
+        cls,
+        scores: "pd.DataFrame | None",
+        titles: dict[str, Any],
+        by: str | None,
+        projections: dict[str, Any] | None,
+        measures: Any,
+        comparisons: Any,
+        provenance: tuple[dict[str, Any], ...],
+    ) -> "Results":
+        """A bundle in which twins are left out, the grouping is known and methods are ranked."""
+        first = next(iter(projections.values())) if projections else None
+        if not titles:
+            titles = first.titles if first is not None else {}
+        if by is None:
+            tables = [scores, first.coordinates if first is not None else None]
+            by = next((grouping(table) for table in tables if table is not None), "")
+        if scores is not None and "twin" in scores:
+            scores = scores[~scores["twin"].fillna(False).astype(bool)].reset_index(drop=True)
+        return cls(
+            by=by,
+            titles=titles,
+            scores=scores,
+            projections=projections,
+            measures=measures,
+            comparisons=comparisons,
+            ranking=_ranking(projections),
+            provenance=provenance,
+            description=first.description if first is not None else "",
+        )
+
+
+def grouping(table: "pd.DataFrame") -> str:
+    """The coordinate that is likely to group the networks of a table; "" where none is."""
+    if "condition" in table:
+        return "condition"
+    for name in table.columns:
+        if name not in _NOT_GROUPS and table[name].map(lambda value: isinstance(value, str)).all():
+            networks = table.drop_duplicates("network")
+            if 2 <= networks[name].nunique() <= min(12, len(networks) - 1):
+                return str(name)
+    return ""
+
+
+def _projections(folder: Path) -> dict[str, Any] | None:
+    if not folder.is_dir():
+        return None
+    from deep_learning_dynamics.projection.method import METHODS
+    from deep_learning_dynamics.projection.projection import Projection
+
+    present = [path.parent.name for path in sorted(folder.glob("*/projection.json"))]
+    ordered = [key for key in METHODS if key in present]
+    ordered += [key for key in present if key not in ordered]
+    return {key: Projection.load(folder / key) for key in ordered} or None
+
+
+def _scores(stores: list[Path]) -> "tuple[pd.DataFrame | None, dict[str, Any]]":
+    if not stores:
+        return None, {}
+    from deep_learning_dynamics import store
+
+    runs = store.open([str(path) for path in stores])
+    return store.scores_table(runs), _titles(runs)
+
+
+def _titles(runs: "xr.Dataset") -> dict[str, Any]:
+    """The titles of coordinate values, which a store keeps as JSON."""
+    import json
+
+    written = runs.attrs.get("titles", {})
+    return json.loads(written) if isinstance(written, str) else dict(written)
+
+
+def _ranking(projections: dict[str, Any] | None) -> Any:
+    if not projections:
+        return None
+    try:
+        from deep_learning_dynamics.inference import ranking
+    except ImportError:
+        return None
+    return ranking(projections)
