@@ -128,7 +128,7 @@ def _chosen(
 def _on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
     from threadpoolctl import threadpool_limits
 
-    numba = sys.modules.get("numba")  # where it is not imported, no task uses it yet
+    numba = sys.modules.get("numba")  # not imported for those who do without it
     threads = numba.get_num_threads() if numba else 1
     try:
         if numba:
