@@ -1,0 +1,238 @@
+"""Products of layers in a fixed order, forward and backward.
+
+The first layer, where most of the work lies, sees images: sums run over an image's bright pixels in
+order, for the units of all networks of a block at once (``lanes``). Dark pixels would add zero, so
+leaving them out changes no bit. All other layers are computed network by network, for the examples
+of a mini-batch at once: activations are [unit, example], with examples padded to whole vectors.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from deep_learning_dynamics.study.kernel.compiler import compiled
+from deep_learning_dynamics.study.kernel.vectors import prefetch, vectors
+
+LANES = 8  # the first layer's units of all networks are padded to a multiple of it
+EXAMPLES = 16  # examples of a mini-batch are padded to a multiple of it; part of the arithmetic
+AHEAD = 4  # images whose pixels are fetched from memory ahead of their use
+PIXELS_IN_LINE, BYTES_IN_LINE = 32, 64  # of a line of cache
+
+ACROSS = vectors(EXAMPLES)
+load, store, spread = ACROSS.load, ACROSS.store, ACROSS.spread
+multiply_add, total = ACROSS.multiply_add, ACROSS.total
+ZERO, ONE = np.float32(0), np.float32(1)
+# Numbers with a type of their own: for a literal, numba would compile a function once more.
+NONE, START, NEXT = np.int64(-1), np.int64(0), np.int64(1)
+
+Numbers = np.ndarray  # contiguous; in compiled code, annotations are for the reader
+Images = tuple[Numbers, Numbers, Numbers, Numbers]  # see images.BrightPixels.arrays
+
+
+@compiled
+def fetch_ahead(
+    starts: Numbers, pixels: Numbers, brightness: Numbers, order: Numbers, image: int
+) -> None:
+    """Fetch the pixels of two images that come ``AHEAD`` after ``image`` in the order."""
+    for coming in range(image + AHEAD, min(image + AHEAD + 2, len(order))):
+        begin, end = starts[order[coming]], starts[order[coming] + 1]
+        for entry in range(begin, end, PIXELS_IN_LINE):
+            prefetch(pixels, entry)
+        for entry in range(begin, end, BYTES_IN_LINE):
+            prefetch(brightness, entry)
+
+
+def _first_layer(width: int) -> SimpleNamespace:
+    """Products of the first layer for ``width`` lanes from ``lane`` on."""
+    lanes_of = vectors(width)
+    load, store, spread = lanes_of.load, lanes_of.store, lanes_of.spread
+    multiply_add = lanes_of.multiply_add
+
+    @compiled
+    def forward(
+        weights: Numbers, lanes: int, lane: int, images: Images, order: Numbers, sums: Numbers
+    ) -> None:
+        # Two images at a time: a sum waits for its last product, two sums can take turns.
+        starts, pixels, brightness, numbers = images
+        for image in range(0, len(order), 2):
+            fetch_ahead(starts, pixels, brightness, order, image)
+            other = min(image + 1, len(order) - 1)
+            here, here_end = starts[order[image]], starts[order[image] + 1]
+            there, there_end = starts[order[other]], starts[order[other] + 1]
+            first = second = spread(ZERO)
+            for _ in range(min(here_end - here, there_end - there)):
+                value, row = numbers[brightness[here]], np.intp(pixels[here])
+                first = multiply_add(spread(value), load(weights, row * lanes + lane), first)
+                value, row = numbers[brightness[there]], np.intp(pixels[there])
+                second = multiply_add(spread(value), load(weights, row * lanes + lane), second)
+                here += 1
+                there += 1
+            for entry in range(here, here_end):
+                value, row = numbers[brightness[entry]], np.intp(pixels[entry])
+                first = multiply_add(spread(value), load(weights, row * lanes + lane), first)
+            for entry in range(there, there_end):
+                value, row = numbers[brightness[entry]], np.intp(pixels[entry])
+                second = multiply_add(spread(value), load(weights, row * lanes + lane), second)
+            store(sums, image * lanes + lane, first)
+            store(sums, other * lanes + lane, second)
+
+    @compiled
+    def gradient(
+        errors: Numbers, lanes: int, lane: int, images: Images, order: Numbers, gradients: Numbers
+    ) -> None:
+        starts, pixels, brightness, numbers = images
+        for image in range(len(order)):
+            error = load(errors, image * lanes + lane)
+            for entry in range(starts[order[image]], starts[order[image] + 1]):
+                place = np.intp(pixels[entry]) * lanes + lane
+                value = spread(numbers[brightness[entry]])
+                store(gradients, place, multiply_add(value, error, load(gradients, place)))
+
+    return SimpleNamespace(forward=forward, gradient=gradient)
+
+
+_WIDE, _MIDDLE, _NARROW = _first_layer(32), _first_layer(16), _first_layer(LANES)
+_forward_wide, _gradient_wide = _WIDE.forward, _WIDE.gradient
+_forward_middle, _gradient_middle = _MIDDLE.forward, _MIDDLE.gradient
+_forward_narrow, _gradient_narrow = _NARROW.forward, _NARROW.gradient
+
+
+@compiled
+def first_forward(
+    weights: Numbers, lanes: int, images: Images, order: Numbers, sums: Numbers
+) -> None:
+    """The sums over pixels, [example, lane], of weights [pixel, lane]."""
+    lane = START
+    while lane + 32 <= lanes:
+        _forward_wide(weights, lanes, lane, images, order, sums)
+        lane += 32
+    if lane + 16 <= lanes:
+        _forward_middle(weights, lanes, lane, images, order, sums)
+        lane += 16
+    if lane < lanes:
+        _forward_narrow(weights, lanes, lane, images, order, sums)
+
+
+@compiled
+def first_gradient(
+    errors: Numbers, lanes: int, images: Images, order: Numbers, gradients: Numbers
+) -> None:
+    """The gradients of weights [pixel, lane] from errors [example, lane]."""
+    gradients[:] = ZERO
+    lane = START
+    while lane + 32 <= lanes:
+        _gradient_wide(errors, lanes, lane, images, order, gradients)
+        lane += 32
+    if lane + 16 <= lanes:
+        _gradient_middle(errors, lanes, lane, images, order, gradients)
+        lane += 16
+    if lane < lanes:
+        _gradient_narrow(errors, lanes, lane, images, order, gradients)
+
+
+@compiled
+def product(
+    weights: Numbers,
+    matrix: int,
+    biases: int,
+    row_stride: int,
+    column_stride: int,
+    rows: int,
+    columns: int,
+    inputs: Numbers,
+    source: int,
+    outputs: Numbers,
+    target: int,
+    examples: int,
+) -> None:
+    """``outputs`` [row, example] = biases + matrix [row, column] · ``inputs`` [column, example].
+
+    ``matrix``, ``biases`` (negative: none), ``source`` and ``target`` are positions in their arrays.
+    """
+    for example in range(0, examples, EXAMPLES):
+        row = 0
+        while row < rows:
+            place = target + row * examples + example
+            weight = matrix + row * row_stride
+            if row + 4 <= rows:  # four rows at a time, so that a processor's adders are busy
+                a = b = c = d = spread(ZERO)
+                if biases >= 0:
+                    a, b = spread(weights[biases + row]), spread(weights[biases + row + 1])
+                    c, d = spread(weights[biases + row + 2]), spread(weights[biases + row + 3])
+                for column in range(columns):
+                    value = load(inputs, source + column * examples + example)
+                    at = weight + column * column_stride
+                    a = multiply_add(spread(weights[at]), value, a)
+                    b = multiply_add(spread(weights[at + row_stride]), value, b)
+                    c = multiply_add(spread(weights[at + 2 * row_stride]), value, c)
+                    d = multiply_add(spread(weights[at + 3 * row_stride]), value, d)
+                store(outputs, place, a)
+                store(outputs, place + examples, b)
+                store(outputs, place + 2 * examples, c)
+                store(outputs, place + 3 * examples, d)
+                row += 4
+            else:
+                a = spread(ZERO)
+                if biases >= 0:
+                    a = spread(weights[biases + row])
+                for column in range(columns):
+                    value = load(inputs, source + column * examples + example)
+                    a = multiply_add(spread(weights[weight + column * column_stride]), value, a)
+                store(outputs, place, a)
+                row += 1
+
+
+@compiled
+def matrix_gradient(
+    errors: Numbers,
+    rows: int,
+    inputs: Numbers,
+    source: int,
+    columns: int,
+    examples: int,
+    gradients: Numbers,
+    matrix: int,
+) -> None:
+    """Gradients [row, column] from errors [row, example] and inputs [column, example].
+
+    Each is a sum over examples: every 16th in order, and then these 16 sums by halves.
+    """
+    for row in range(rows):
+        error = row * examples
+        for column in range(0, columns, 4):
+            value = source + column * examples
+            if column + 4 <= columns:
+                a = b = c = d = spread(ZERO)
+                for example in range(0, examples, EXAMPLES):
+                    factor = load(errors, error + example)
+                    at = value + example
+                    a = multiply_add(factor, load(inputs, at), a)
+                    b = multiply_add(factor, load(inputs, at + examples), b)
+                    c = multiply_add(factor, load(inputs, at + 2 * examples), c)
+                    d = multiply_add(factor, load(inputs, at + 3 * examples), d)
+                place = matrix + row * columns + column
+                gradients[place] = total(a)
+                gradients[place + 1] = total(b)
+                gradients[place + 2] = total(c)
+                gradients[place + 3] = total(d)
+            else:
+                for last in range(column, columns):
+                    a = spread(ZERO)
+                    for example in range(0, examples, EXAMPLES):
+                        factor = load(errors, error + example)
+                        value = load(inputs, source + last * examples + example)
+                        a = multiply_add(factor, value, a)
+                    gradients[matrix + row * columns + last] = total(a)
+
+
+@compiled
+def bias_gradient(
+    errors: Numbers, rows: int, examples: int, gradients: Numbers, biases: int
+) -> None:
+    """Gradients [row] from errors [row, example], added as those of matrices."""
+    one = spread(ONE)
+    for row in range(rows):
+        a = spread(ZERO)
+        for example in range(0, examples, EXAMPLES):
+            a = multiply_add(load(errors, row * examples + example), one, a)
+        gradients[biases + row] = total(a)

@@ -1,0 +1,5 @@
+"""Optimisers of the portable arithmetic, each in a file of its own."""
+
+from deep_learning_dynamics.study.optimisers.rule import OPTIMISERS, Rule
+
+__all__ = ["OPTIMISERS", "Rule"]
