@@ -102,10 +102,10 @@ class StoreWriter:
                 lock = Lock(self.path / schema.STEP / ".lock", self.path)
                 stack.callback(lock.release)
                 lock.acquire()
-            if (self._folder / "zarr.json").exists():
-                self._continue()
-            else:
+            if self._is_new():
                 self._create()
+            else:
+                self._continue()
             self._cleanup = stack.pop_all()
         return self
 
@@ -158,6 +158,11 @@ class StoreWriter:
         """Steps of a network's snapshots that are on disk."""
         stored = np.asarray(self._group[schema.STEP][self._positions[network]])
         return stored[stored != schema.ABSENT]
+
+    def diverged(self, network: str) -> bool:
+        """Whether a network's last snapshot on disk has weights that are not finite."""
+        position, count = self._positions[network], len(self.steps(network))
+        return count > 0 and not bool(self._group[schema.FINITE][position, count - 1])
 
     def rewind(self, network: str, step: int) -> int:
         """Drop a network's snapshots from that step on, and say how many they were."""
@@ -299,13 +304,25 @@ class StoreWriter:
 
     # The store on disk
 
+    def _is_new(self) -> bool:
+        """Whether there is nothing yet, or only what a writer left that was killed at once."""
+        if not (self._folder / "zarr.json").exists():
+            return True
+        if (self._folder / schema.STEP / "zarr.json").exists():
+            return False
+        attributes = _zarr().open_group(self._folder, mode="r").attrs
+        return attributes.get("schema") == schema.SCHEMA
+
     def _create(self) -> None:
         size, networks = self._parameters.size, len(self._names)
         columns = min(size, CHUNK_WEIGHTS)
         together = max(1, self._buffer_bytes // (4 * size * max(1, networks)))
         self._capacity = CAPACITY if self._snapshots is None else self._snapshots
         self._block = max(1, min(self._capacity, CHUNK_BYTES // (4 * columns), together))
-        self._group = _zarr().create_group(self._folder, zarr_format=3)
+        # What a writer that was killed here left behind is known by its schema.
+        self._group = _zarr().open_group(
+            self._folder, mode="a", zarr_format=3, attributes={"schema": schema.SCHEMA}
+        )
         shape = (networks, self._capacity, size)
         chunk = (1, self._block, columns)
         per_file = min(-(-size // columns), max(1, SHARD_CHUNKS // self._block))
@@ -328,8 +345,9 @@ class StoreWriter:
                 self._write_coordinate(name, dict.fromkeys(self._names, ""))
         self._write_table({schema.NETWORK: self._names}, schema.NETWORK)
         self._positions = {name: position for position, name in enumerate(self._names)}
-        self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
         self._write_attributes()
+        # Last: what has steps is a store, and what has not was never begun.
+        self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
 
     def _continue(self) -> None:
         from deep_learning_dynamics.store.opening import open as open_store
@@ -346,7 +364,14 @@ class StoreWriter:
         self._group = _zarr().open_group(self._folder, mode="r+")
         weights = self._group[schema.WEIGHTS]
         self._block, self._capacity = weights.chunks[1], weights.shape[1]
-        self._probes = 0 if schema.OUTPUTS not in self._group else self._probes
+        if self._probes:
+            stored = self._group.get(schema.OUTPUTS)
+            found = (0, 0) if stored is None else stored.shape[2:]
+            if found != (self._probes, self._classes):
+                raise StoreError(
+                    f"{self.path} has {found[0]} probes and {found[1]} classes; the outputs to "
+                    f"record have {self._probes} and {self._classes}. Record them in another store."
+                )
         self._positions = {name: position for position, name in enumerate(names)}
         for name in self._names:
             self._positions.setdefault(name, len(self._positions))
@@ -357,7 +382,7 @@ class StoreWriter:
             of_given = {name: told[name] for name in self._names if name in told}
             self._write_coordinate(column, {**known.get(column, {}), **of_given})
         self._write_table({schema.NETWORK: list(self._positions)}, schema.NETWORK)
-        self._name_coordinates()
+        self._extend_attributes(dict(self._group.attrs))
 
     def _resize(self, capacity: int) -> None:
         self._capacity = capacity
@@ -403,6 +428,7 @@ class StoreWriter:
             fill_value=missing if fill is None else fill,
             dimension_names=(schema.NETWORK, schema.SNAPSHOT, *axes),
             config={"write_empty_chunks": True},  # so that a missing file is a damage
+            overwrite=name in self._group,
         )
 
     def _create_score(self, name: str, values: np.ndarray) -> None:
@@ -450,13 +476,27 @@ class StoreWriter:
                 )[:] = data
 
     def _write_attributes(self) -> None:
-        from deep_learning_dynamics.environment import Environment
-
-        attributes = {"environment": Environment.current().as_json(), **self._attributes}
+        attributes = {"environment": _environment(), **self._attributes}
         for name, value in attributes.items():
             if isinstance(value, Mapping):
                 attributes[name] = json.dumps(value, ensure_ascii=False, sort_keys=True)
         self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
+        self._name_coordinates()
+
+    def _extend_attributes(self, present: Mapping[str, Any]) -> None:
+        """Add titles, and the environment if it is another one."""
+        titles = json.loads(present.get("titles", "{}"))
+        for name, of_values in self._attributes.get("titles", {}).items():
+            titles[name] = titles.get(name, {}) | dict(of_values)
+        first = json.loads(present.get("environment", "{}"))
+        environments = json.loads(present.get("environments", json.dumps([first])))
+        environment = self._attributes.get("environment", _environment())
+        if environment not in environments:
+            environments.append(environment)
+        changed = {"titles": json.dumps(titles, ensure_ascii=False, sort_keys=True)}
+        if len(environments) > 1:
+            changed["environments"] = json.dumps(environments, sort_keys=True)
+        self._group.attrs.update(changed)
         self._name_coordinates()
 
     def _name_coordinates(self) -> None:
@@ -523,6 +563,12 @@ def _zarr() -> Any:
     import zarr  # 0.3 s, which an import of the package need not wait for
 
     return zarr
+
+
+def _environment() -> dict[str, Any]:
+    from deep_learning_dynamics.environment import Environment
+
+    return Environment.current().as_json()
 
 
 def _finite(weights: Float[np.ndarray, "network weight"]) -> np.ndarray:

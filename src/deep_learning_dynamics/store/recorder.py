@@ -1,0 +1,306 @@
+"""Recording a training of one's own: weights are copied when a schedule says so, and written by a
+thread beside the training.
+"""
+
+import queue
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.schedule import Schedule
+from deep_learning_dynamics.store.sources import Finish, is_first_process, source_of
+from deep_learning_dynamics.store.writer import FLUSH_SECONDS, StoreWriter
+
+BUFFERS = 2  # copies of the weights that may wait to be written; a training waits for a third
+BUFFER_BYTES = 64 * 2**20  # of small networks' snapshots that share chunks
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    step: int
+    buffer: Any
+    finish: Finish
+    outputs: Callable[[], np.ndarray] | None
+    scores: dict[str, Any]
+
+
+class Recorder:
+    """Keeps the weights and scores of one network while it trains.
+
+    Use it in a ``with`` block, or call :meth:`close` at the end:
+
+        with dld.Recorder("runs/adam-0.zarr", model, group="adam", seed=0) as record:
+            for step, batch in enumerate(loader):
+                record(step, loss=loss)  # the weights as they are after this many updates
+                ...
+
+    A store that is there is continued: the same network goes on after the snapshots before the
+    first step that is recorded; another network is added to it.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model: Any,
+        *,
+        schedule: Any = None,
+        weights: str | Sequence[str] = "all",
+        outputs: Any = None,
+        labels: Sequence[int] | None = None,
+        network: str | None = None,
+        titles: Mapping[str, Mapping[str, str]] | None = None,
+        **coordinates: Any,
+    ) -> None:
+        """
+        Args:
+            model: a torch module, wrapped or not, on any device; or nested dictionaries of arrays.
+            schedule: when a snapshot is kept: every so many steps, a list of steps, a function of
+                the step, or a :class:`Schedule`; 10 per decade unless given.
+            weights: names of the parameters to keep, in which * stands for anything; "weights":
+                matrices alone; "all": every floating-point parameter.
+            outputs: a batch of probe examples, whose predictions are kept as well; or a function
+                of the model (of the weights, if these are arrays) that gives them, [probe, class].
+            labels: the classes of the probe examples.
+            network: a name that is unique among the networks that are looked at together; made of
+                the coordinates, or of the file's name, unless given.
+            titles: how values of coordinates are called in figures: {"group": {"adam": "Adam"}}.
+            coordinates: whatever tells this network from others: group="adam", seed=0, ...;
+                ``continues`` names the network from whose end this one starts.
+        """
+        self.path = Path(path)
+        schema.check_names(list(coordinates), "coordinate")
+        own = [str(value) for name, value in coordinates.items() if name != schema.CONTINUES]
+        self.network = network or "-".join(own) or self.path.stem
+        self._model, self._names = model, weights
+        self._schedule = Schedule.of(schedule)
+        self._outputs, self._labels, self._titles = outputs, labels, dict(titles or {})
+        self._coordinates = coordinates
+        self._started = self._closed = False
+        self._error: BaseException | None = None  # of the thread that writes
+        self._told = False
+        self._previous = -1  # the step recorded last, whether it was kept or not
+        self._pending: tuple[int, Any, dict[str, Any]] | None = None  # it, if it was not kept
+
+    def __enter__(self) -> "Recorder":
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:  # the model may be in the middle of an update
+            self._pending = None
+        try:
+            self.close()
+        except Exception:
+            if kind is None:
+                raise
+
+    def __call__(self, step: int, weights: Any = None, /, **scores: Any) -> bool:
+        """Record a step, and say whether a snapshot of it was kept.
+
+        Args:
+            step: optimiser steps that the weights have behind them; it rises from call to call.
+            weights: the arrays as they are now, where no torch model was given.
+            scores: what is known of the network at this step.
+
+        Raises:
+            StoreError: steps do not rise, or an earlier snapshot could not be written.
+        """
+        self._start()
+        self._raise_error()
+        step = int(step)
+        if step <= self._previous or step < 0:
+            raise StoreError(
+                f"Step {step} was recorded after step {self._previous}; expected later steps, "
+                "from 0 on. Record each step once, with all its scores."
+            )
+        first = self._previous < 0
+        if first:
+            self._rewind(step)
+        due = first or self._schedule.due(self._previous, step)
+        self._previous = step
+        known = {name: _score(name, value) for name, value in scores.items() if value is not None}
+        if due:
+            self._keep(step, weights, known)
+            self._pending = None
+        else:
+            self._pending = (step, weights, known)
+        return due
+
+    def close(self) -> None:
+        """Keep the last step that was recorded, if it was not, and wait until all is on disk.
+
+        Raises:
+            StoreError: a snapshot could not be written.
+        """
+        if not self._started or self._closed:
+            return
+        self._closed = True
+        try:
+            if self._pending is not None and self._error is None:
+                self._keep(*self._pending)
+        finally:
+            self._pending = None
+            if self._writes:
+                self._queue.put(None)
+                self._thread.join()
+                self._attempt(self._finish)
+        self._raise_error()
+
+    def _start(self) -> None:
+        if self._closed:
+            raise StoreError(f"The recorder of {self.path} is closed. Make another one.")
+        if self._started:
+            return
+        self._writes = is_first_process()
+        self._source = source_of(self._model, self._names)
+        probes = classes = 0
+        if self._outputs is not None:
+            probes, classes = self._source.predict(self._outputs, None)().shape
+        self._started = True
+        if self._writes:
+            self._open(probes, classes)
+
+    def _open(self, probes: int, classes: int) -> None:
+        import pandas as pd
+
+        from deep_learning_dynamics.environment import Environment
+
+        columns = {name: [value] for name, value in self._coordinates.items()}
+        attributes = {
+            "environment": Environment.current(_device_name(self._source.device)).as_json(),
+            "schedule": self._schedule.description,
+            "titles": self._titles,
+        }
+        self._opened = ExitStack()
+        writer = StoreWriter(
+            self.path,
+            pd.DataFrame(columns, index=[self.network]),
+            self._source.parameters,
+            attributes,
+            probes=probes,
+            classes=classes,
+            probe_labels=self._labels,
+            buffer_bytes=BUFFER_BYTES,
+        )
+        self._writer = self._opened.enter_context(writer)
+        self._queue: queue.Queue[_Snapshot | None] = queue.Queue()
+        self._free: queue.Queue[Any] = queue.Queue()
+        for _ in range(BUFFERS):
+            self._free.put(None)  # made when it is needed
+        self._thread = threading.Thread(target=self._write, name="dld-recorder", daemon=True)
+        self._thread.start()
+
+    def _finish(self) -> None:
+        with self._opened:
+            if self._error is None:
+                self._writer.flush()
+                outcome = schema.DIVERGED if self._writer.diverged(self.network) else ""
+                self._writer.label(schema.OUTCOME, [outcome])
+
+    def _rewind(self, step: int) -> None:
+        """A training that was continued from a checkpoint repeats what came after that."""
+        if not self._writes:
+            return
+        known = self._writer.steps(self.network)
+        dropped = self._writer.rewind(self.network, step)
+        if dropped > 1 or (dropped and known[-1] != step):
+            warnings.warn(
+                f"{self.path}: {self.network} goes on from step {step}; {dropped} snapshots from "
+                "there on, of the training before, were dropped.",
+                stacklevel=3,
+            )
+
+    def _keep(self, step: int, weights: Any, scores: dict[str, Any]) -> None:
+        outputs = None
+        if self._outputs is not None:
+            outputs = self._source.predict(self._outputs, weights)
+        if not self._writes:
+            self._source.take_part()
+            return
+        buffer = self._free.get()
+        try:
+            buffer = self._source.buffer() if buffer is None else buffer
+            finish = self._source.copy(buffer, weights)
+        except BaseException:
+            self._free.put(buffer)
+            raise
+        # A running mean, say, may change before its number is read.
+        kept = {
+            name: each.clone() if hasattr(each, "clone") else each for name, each in scores.items()
+        }
+        self._queue.put(_Snapshot(step, buffer, finish, outputs, kept))
+
+    def _write(self) -> None:
+        """What the thread does: write snapshots as they come, until there is None."""
+        while True:
+            try:
+                snapshot = self._queue.get(timeout=FLUSH_SECONDS)
+            except queue.Empty:
+                self._attempt(self._writer.flush)
+                continue
+            if snapshot is None:
+                return
+            self._attempt(self._add, snapshot)
+            self._free.put(snapshot.buffer)
+
+    def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:
+        if self._error is None:
+            try:
+                action(*arguments)
+            except BaseException as error:  # raised again in the training's thread
+                self._error = error
+
+    def _add(self, snapshot: _Snapshot) -> None:
+        self._writer.add_to(
+            self.network,
+            snapshot.step,
+            snapshot.finish(),
+            {name: float(value) for name, value in snapshot.scores.items()},
+            None if snapshot.outputs is None else snapshot.outputs(),
+        )
+
+    def _raise_error(self) -> None:
+        error = self._error
+        if error is None or self._told:
+            return
+        self._told = True
+        if isinstance(error, StoreError):
+            raise error
+        raise StoreError(
+            f"{self.path}: a snapshot could not be written ({error}); the store ends before it. "
+            "Make room or correct it, and go on from there."
+        ) from error
+
+
+def _score(name: str, value: Any) -> Any:
+    """A number; one that a device computes is waited for only when it is written."""
+    if hasattr(value, "detach"):
+        return value.detach()
+    if hasattr(value, "block_until_ready"):  # JAX
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise StoreError(f"Score {name} is {value!r}; expected a number.") from None
+
+
+def _device_name(device: str) -> str:
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch is not None:
+        return torch.cuda.get_device_name()
+    return device

@@ -1,0 +1,301 @@
+"""Where a recorder's weights come from: a torch model, or nested dictionaries of arrays.
+
+A source starts copying in the training's thread and ends it in the one that writes. Nothing here
+imports torch: who has a torch model has it imported.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.store.schema import Parameters
+
+Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and gives it
+
+# Parts of names that torch's wrappers put in: torch.compile, FSDP, activation checkpointing.
+_WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+
+class Source(Protocol):
+    """Weights as they are now."""
+
+    parameters: Parameters
+    device: str
+
+    def buffer(self) -> Any:
+        """Room for one copy of all weights in single precision."""
+
+    def copy(self, buffer: Any, weights: Any) -> Finish:
+        """Start a copy into a buffer; training may go on at once.
+
+        Args:
+            weights: where they are now, if not in the model that the source was made of.
+        """
+
+    def take_part(self) -> None:
+        """What other processes than the first do while that one copies."""
+
+    def predict(self, outputs: Any, weights: Any) -> Callable[[], Float[np.ndarray, "probe class"]]:
+        """Predictions for the probe examples."""
+
+
+def source_of(model: Any, names: str | Sequence[str]) -> Source:
+    """
+    Raises:
+        StoreError: it is neither a torch model nor nested dictionaries of arrays.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return TorchSource(model, names)
+    if isinstance(model, Mapping | list | tuple):
+        return TreeSource(model, names)
+    raise StoreError(
+        f"{type(model).__name__} cannot be recorded; expected a torch.nn.Module, or nested "
+        "dictionaries of arrays such as Flax's parameters. Keras has its own callback, "
+        "deep_learning_dynamics.store.callbacks.keras."
+    )
+
+
+def is_first_process() -> bool:
+    """Whether this process writes, of those that train one network together."""
+    torch = sys.modules.get("torch")
+    distributed = torch.distributed if torch is not None else None
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank() == 0
+    jax = sys.modules.get("jax")
+    return jax is None or jax.process_index() == 0
+
+
+class TorchSource:
+    """Floating-point parameters of a torch model, tied ones once, under the bare model's names."""
+
+    def __init__(self, model: Any, names: str | Sequence[str]) -> None:
+        self._model, self._torch = model, sys.modules["torch"]
+        self._names = _bare_names(model)
+        self._sharded = _is_sharded(model)
+        tensors = dict(self._tensors())
+        self.device = next((tensor.device.type for tensor in tensors.values()), "cpu")
+        if tensors or not self._sharded:  # else another process gathers them
+            self.parameters = _chosen(tensors, names)
+
+    def buffer(self) -> Any:
+        pinned = self.device == "cuda" and not self._sharded
+        return self._torch.empty(self.parameters.size, pin_memory=pinned)
+
+    def copy(self, buffer: Any, weights: Any) -> Finish:
+        if weights is not None:
+            raise StoreError(
+                "A torch model was given to the recorder, and weights again with a step; expected "
+                "the model alone."
+            )
+        torch, position = self._torch, 0
+        tensors = dict(self._tensors())
+        for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
+            tensor = tensors.get(name)
+            if tensor is None or tuple(tensor.shape) != shape:
+                raise StoreError(
+                    f"Parameter {name} is {'gone' if tensor is None else tuple(tensor.shape)}; it "
+                    f"was {shape} when recording began. Record what changes its parameters in "
+                    "another store."
+                )
+            size = tensor.numel()
+            flat = tensor.detach().reshape(-1)
+            if tensor.device.type == "cuda":
+                flat = flat.to(torch.float32)  # on the device: pinned memory takes equal types
+            buffer[position : position + size].copy_(flat, non_blocking=True)
+            position += size
+        if self.device != "cuda" or self._sharded:
+            if self.device not in ("cpu", "cuda"):
+                torch.accelerator.synchronize()
+            return buffer.numpy
+        done = torch.cuda.Event()
+        done.record()
+
+        def finish() -> Float[np.ndarray, " weight"]:
+            done.synchronize()
+            return buffer.numpy()
+
+        return finish
+
+    def take_part(self) -> None:
+        if self._sharded:
+            dict(self._tensors())
+
+    def predict(self, outputs: Any, weights: Any) -> Callable[[], Float[np.ndarray, "probe class"]]:
+        torch, model = self._torch, self._model
+        training = [(module, module.training) for module in model.modules()]
+        model.eval()
+        try:
+            with torch.no_grad():
+                found = outputs(model) if callable(outputs) else model(outputs)
+        finally:
+            for module, was in training:
+                module.training = was
+        if not isinstance(found, torch.Tensor):
+            found = torch.as_tensor(np.asarray(found))
+        found = found.detach().clone()
+        return lambda: _predictions(found.to(torch.float32).cpu().numpy())
+
+    def _tensors(self) -> Iterator[tuple[str, Any]]:
+        """Parameters by name; where they are sharded, gathered in the first process."""
+        if self._sharded:
+            yield from self._gathered()
+            return
+        for name, parameter in self._model.named_parameters():  # tied ones once
+            if parameter.is_floating_point():
+                if isinstance(parameter, self._torch.nn.parameter.UninitializedParameter):
+                    raise StoreError(
+                        f"Parameter {name} has no shape yet; expected an initialised model. "
+                        "Pass a batch through it first."
+                    )
+                yield self._names.get(name, name), parameter
+
+    def _gathered(self) -> Iterator[tuple[str, Any]]:
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        state = get_model_state_dict(self._model, options=options)
+        buffers = {_bare(name, set()) for name, _ in self._model.named_buffers()}
+        everyone = self._model.named_parameters(remove_duplicate=False)
+        once = {id(parameter) for _, parameter in self._model.named_parameters()}
+        tied = set()
+        for name, parameter in everyone:
+            if id(parameter) in once:
+                once.remove(id(parameter))
+            else:
+                tied.add(self._names.get(name, name))
+        for name, tensor in state.items():
+            if name not in buffers and name not in tied and tensor.is_floating_point():
+                yield name, tensor
+
+
+class TreeSource:
+    """Nested dictionaries of floating-point arrays: pytrees of JAX and Flax, state dictionaries."""
+
+    def __init__(self, tree: Any, names: str | Sequence[str]) -> None:
+        self._tree, self.device = tree, "cpu"
+        self.parameters = _chosen(dict(_leaves(tree)), names)
+
+    def buffer(self) -> Float[np.ndarray, " weight"]:
+        return np.empty(self.parameters.size, np.float32)
+
+    def copy(self, buffer: Float[np.ndarray, " weight"], weights: Any) -> Finish:
+        leaves = dict(_leaves(self._tree if weights is None else weights))
+        parameters, later = self.parameters, []
+        for name, shape, start, stop in zip(
+            parameters.names, parameters.shapes, parameters.starts, parameters.stops, strict=True
+        ):
+            leaf = leaves.get(name)
+            if leaf is None or tuple(np.shape(leaf)) != shape:
+                raise StoreError(
+                    f"Parameter {name} is {'gone' if leaf is None else np.shape(leaf)}; it was "
+                    f"{shape} when recording began. Record what changes its parameters in another "
+                    "store."
+                )
+            if _changes_in_place(leaf):
+                buffer[start:stop] = _array(leaf).reshape(-1)
+            else:  # JAX's arrays stay as they are: nothing is lost by copying them later
+                later.append((slice(start, stop), leaf))
+
+        def finish() -> Float[np.ndarray, " weight"]:
+            for place, leaf in later:
+                buffer[place] = _array(leaf).reshape(-1)
+            return buffer
+
+        return finish
+
+    def take_part(self) -> None:
+        """Nothing: each process has all weights."""
+
+    def predict(self, outputs: Any, weights: Any) -> Callable[[], Float[np.ndarray, "probe class"]]:
+        if not callable(outputs):
+            raise StoreError(
+                "outputs is no function; expected one that takes the weights and gives "
+                "predictions [probe, class]."
+            )
+        found = outputs(self._tree if weights is None else weights)
+        return lambda: _predictions(np.array(_array(found), np.float32))
+
+
+def _chosen(tensors: Mapping[str, Any], names: str | Sequence[str]) -> Parameters:
+    """The table of those tensors that are wanted."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
+    whole = Parameters.of(shapes, dtypes)
+    kept = [whole.names[position] for position in whole.matching(names)]
+    return Parameters.of({name: shapes[name] for name in kept}, dtypes)
+
+
+def _predictions(found: np.ndarray) -> Float[np.ndarray, "probe class"]:
+    if found.ndim != 2:
+        raise StoreError(
+            f"Outputs have shape {found.shape}; expected [probe, class]. "
+            "Pass a function as outputs= that gives such predictions."
+        )
+    return found.astype(np.float32, copy=False)
+
+
+def _bare_names(model: Any) -> dict[str, str]:
+    """The bare model's names of parameters by the names they have in their wrappers."""
+    torch = sys.modules["torch"]
+    wrappers = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    inside = {
+        f"{prefix}.module".lstrip(".")
+        for prefix, module in model.named_modules()
+        if isinstance(module, wrappers)
+    }
+    everyone = model.named_parameters(remove_duplicate=False)
+    return {name: _bare(name, inside) for name, _ in everyone}
+
+
+def _bare(name: str, inside: set[str]) -> str:
+    kept, path = [], ""
+    for part in name.split("."):
+        path = f"{path}.{part}".lstrip(".")
+        if part not in _WRAPPERS and path not in inside:
+            kept.append(part)
+    return ".".join(kept)
+
+
+def _is_sharded(model: Any) -> bool:
+    """Whether each process has only a part of the parameters (FSDP, tensor parallelism)."""
+    torch = sys.modules["torch"]
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return False
+    from torch.distributed.fsdp import FullyShardedDataParallel
+    from torch.distributed.tensor import DTensor
+
+    wrapped = any(isinstance(module, FullyShardedDataParallel) for module in model.modules())
+    return wrapped or any(isinstance(parameter, DTensor) for parameter in model.parameters())
+
+
+def _leaves(tree: Any, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Floating-point arrays of a tree by their path, an array that is there twice once."""
+    seen = set() if seen is None else seen
+    if isinstance(tree, Mapping):
+        children = [(str(key), child) for key, child in tree.items()]
+    elif isinstance(tree, list | tuple):
+        children = [(str(number), child) for number, child in enumerate(tree)]
+    else:
+        if "float" in str(getattr(tree, "dtype", "")) and id(tree) not in seen:
+            seen.add(id(tree))
+            yield prefix, tree
+        return
+    for key, child in children:
+        yield from _leaves(child, f"{prefix}.{key}".lstrip("."), seen)
+
+
+def _changes_in_place(leaf: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return isinstance(leaf, np.ndarray) or (torch is not None and isinstance(leaf, torch.Tensor))
+
+
+def _array(leaf: Any) -> np.ndarray:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(leaf, torch.Tensor):
+        return leaf.detach().to(torch.float32).cpu().numpy()
+    return np.asarray(leaf)
