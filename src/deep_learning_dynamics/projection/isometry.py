@@ -9,7 +9,7 @@ would hold squared distances with an error of 1e-16 of the largest one, so that 
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,8 @@ from jaxtyping import Bool, Float, Float64, Int
 from deep_learning_dynamics.environment import cores
 from deep_learning_dynamics.errors import ProjectionError
 
-BLOCK_BYTES = 256 * 2**20  # that are read at once
+BLOCK_BYTES = 256 * 2**20  # of weights, as float64, that are read at once
 IN_CACHE = 2**11  # columns that are multiplied at once
-CHUNK_COLUMNS = 2**17  # of a store; narrower blocks would read chunks again and again
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,10 @@ def principal_components(
     """
     from threadpoolctl import threadpool_limits
 
-    rows, width = weights.shape
-    few = rows**2 * (rows + width) < 2e10  # threads would wait for each other most of the time
-    with threadpool_limits(1 if few else None, user_api="blas"):
+    # On a busy machine, threads that wait for each other made an ``eigh`` of 1,820 rows take ten
+    # times as long as one thread, whose sums do not depend on the machine either.
+    with threadpool_limits(1, user_api="blas"):
+        rows, width = weights.shape
         if width < len(usable):
             fitted, others, equal = _read_whole(weights, usable, stray)
         else:
@@ -176,7 +176,7 @@ class _Tree:
         self, weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
     ) -> None:
         self._weights, self._usable, self._stray = weights, usable, stray
-        self._spans = list(_spans(*weights.shape))
+        self._spans = list(weights.spans(BLOCK_BYTES))
         self._first = weights.read(self._spans[0])
         fitted = np.asarray(self._first[usable], np.float64)
         check_finite(np.isfinite(fitted).all(axis=1), usable)
@@ -270,11 +270,3 @@ def squared_distances(
     left = right if same else left - origin  # a matrix times itself takes half of the time
     lengths = [np.einsum("ij,ij->i", rows, rows) for rows in (left, right)]
     return np.maximum(lengths[0][:, None] + lengths[1] - 2 * (left @ right.T), 0)
-
-
-def _spans(rows: int, width: int) -> Iterator[slice]:
-    """Blocks of columns that fit into memory; in parts of whole chunks, where these do."""
-    columns = max(1, BLOCK_BYTES // (4 * rows))
-    columns = columns // CHUNK_COLUMNS * CHUNK_COLUMNS or columns
-    for start in range(0, width, columns):
-        yield slice(start, min(start + columns, width))

@@ -21,7 +21,7 @@ from deep_learning_dynamics.registry import Registry
 METHODS: Registry[type["Method"]] = Registry(
     "method",
     "deep_learning_dynamics.projection",
-    ("pca",),
+    ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap"),
 )
 
 REACH = 1000.0  # × how far the farthest fitted row is from the mean
@@ -102,7 +102,7 @@ class Method(ABC):
     def fit_rows(
         cls, vectors: Float[np.ndarray, "row component"], seed: int, settings: Any
     ) -> Fitted:
-        """Fit on finite rows of at least two components.
+        """Fit on finite rows of at least two components, which fall in variance.
 
         They are all different, unless the method says otherwise with ``merges_equal_rows``.
         """
@@ -124,6 +124,8 @@ class Method(ABC):
             ParamsError: a setting is not valid.
             ProjectionError: a row is not finite, or there are too few or too many of them.
         """
+        from threadpoolctl import threadpool_limits
+
         settings = cls.settings(settings)
         _check_finite(cls, vectors)
         cls.check_rows(len(vectors))
@@ -134,7 +136,10 @@ class Method(ABC):
                 f"{len(different)}. Keep more snapshots or select more networks."
             )
         different, every = _wide(different), _wide(vectors)
-        fitted = cls.fit_rows(different if cls.merges_equal_rows else every, seed, settings)
+        # Matrices are small: threads would wait for each other most of the time, and one thread's
+        # sums do not depend on the machine.
+        with threadpool_limits(1, user_api="blas"):
+            fitted = cls.fit_rows(different if cls.merges_equal_rows else every, seed, settings)
         if not cls.merges_equal_rows:
             # Products of matrices may round equal rows differently, depending on where they stand.
             _, first = np.unique(of_row, return_index=True)

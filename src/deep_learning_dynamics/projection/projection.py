@@ -1,5 +1,6 @@
 """A projection: where a method puts the snapshots in the plane, and how far it can be trusted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from deep_learning_dynamics.errors import ProjectionError, ResultsError
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.projection.method import METHODS, MapCells
 from deep_learning_dynamics.projection.quality import Quality, assess
-from deep_learning_dynamics.projection.reduction import Reduction, paths_of, reduce
+from deep_learning_dynamics.projection.reduction import Reduction, reduce
+from deep_learning_dynamics.projection.refits import assess_robustness
 from deep_learning_dynamics.projection.robustness import Robustness, RobustnessSettings
+from deep_learning_dynamics.selection import Selection, paths_of, select
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Projection:
     cells: MapCells | None  # of a self-organising map
     settings: dict[str, Any]
     weights: int  # in each row
-    titles: dict[str, Any]  # of coordinate values, for display
+    titles: dict[str, dict[str, str]]  # of coordinate values, for display
     description: str  # "all weight matrices, without biases"
 
     @property
@@ -98,7 +101,7 @@ def project(
     *,
     settings: Any = None,
     seed: int = 0,
-    robustness: bool | str | RobustnessSettings = False,
+    robustness: bool | str | Mapping[str, Any] | RobustnessSettings = False,
     fit_on: str | Bool[np.ndarray, " row"] | None = None,
 ) -> Projection:
     """Project weights to the plane.
@@ -110,7 +113,7 @@ def project(
         settings: those of the method's ``Settings`` that are not to be the default.
         seed: of all random streams.
         robustness: whether to refit the method with other seeds and without some networks, and to
-            compare it with null models; or how.
+            compare it with null models; or how: a preset's name, or settings.
         fit_on: the rows that the method is fitted on, as a mask or as a pandas query of the table
             of rows (``"network == 'scratch-0'"``); the others are placed afterwards. Default: all.
             Rows of networks that diverged are never fitted.
@@ -121,7 +124,12 @@ def project(
     """
     kind = METHODS[method]
     settings = kind.settings(settings)
-    reduction = _reduced(data, kind.check_rows)
+    if isinstance(data, Reduction):
+        reduction = data
+    else:
+        selection = data if isinstance(data, Selection) else select(data)
+        kind.check_rows(int((selection.usable & _asked(fit_on, selection.rows)).sum()))
+        reduction = reduce(selection)
     vectors, rows = reduction.vectors, reduction.rows
     placed = np.isfinite(vectors).all(axis=1)
     fitted = placed & rows["usable"].to_numpy(bool) & _asked(fit_on, rows)
@@ -150,20 +158,7 @@ def project(
     )
     if robustness is False:
         return projection
-    from deep_learning_dynamics.projection.refits import assess_robustness
-
     return assess_robustness(projection, reduction, robustness, seed)
-
-
-def _reduced(data: Any, check_rows: Any) -> Reduction:
-    if isinstance(data, Reduction):
-        check_rows(int(data.rows["usable"].sum()))
-        return data
-    from deep_learning_dynamics.selection import Selection, select
-
-    selection = data if isinstance(data, Selection) else select(data)
-    check_rows(int(selection.rows["usable"].sum()))
-    return reduce(selection)
 
 
 def _asked(fit_on: Any, rows: pd.DataFrame) -> Bool[np.ndarray, " row"]:

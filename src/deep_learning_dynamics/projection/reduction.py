@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,7 @@ from deep_learning_dynamics.errors import ProjectionError, ResultsError
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.formatting import size
 from deep_learning_dynamics.projection import isometry, sketch
-
-if TYPE_CHECKING:
-    from deep_learning_dynamics.selection import Selection
+from deep_learning_dynamics.selection import Selection, paths_of
 
 EXACT = 6000  # components; beyond, an exact decomposition takes minutes
 LIMITED = 256  # components where it would
@@ -38,7 +35,7 @@ class Reduction:
     # Share of the squared distances among usable rows, summed over all pairs, that lies outside
     # the components; distances among vectors are never longer than those among weights.
     lost: float
-    titles: dict[str, Any]  # of coordinate values, for display
+    titles: dict[str, dict[str, str]]  # of coordinate values, for display
     description: str  # "all weight matrices, without biases"
 
     @property
@@ -86,7 +83,7 @@ class Reduction:
 
 
 def reduce(
-    selection: "Selection",
+    selection: Selection,
     *,
     components: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -147,11 +144,3 @@ def reduce(
         titles=dict(selection.titles),
         description=selection.description,
     )
-
-
-def paths_of(rows: pd.DataFrame) -> list[Int[np.ndarray, " row"]]:
-    """The rows of each path in the order of time; numbers of rows of the table."""
-    paths = rows["path"].to_numpy()
-    order = np.lexsort([rows["position"].to_numpy(), paths])
-    changes = np.flatnonzero(np.diff(paths[order])) + 1
-    return [path for path in np.split(order, changes) if len(path)]

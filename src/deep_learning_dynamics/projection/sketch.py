@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from deep_learning_dynamics.projection.isometry import (
-    CHUNK_COLUMNS,
     Components,
     check_finite,
     numbered,
@@ -22,6 +21,7 @@ from deep_learning_dynamics.projection.isometry import (
 )
 from deep_learning_dynamics.seeds import generator
 
+CHUNK_COLUMNS = 2**17  # of a store; narrower bands would read its chunks again and again
 MORE = 16  # directions than components
 PASSES = 3  # after the first
 BLOCK_BYTES = 128 * 2**20

@@ -1,0 +1,88 @@
+"""UMAP: a neighbourhood graph of the snapshots, laid out in the plane."""
+
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from deep_learning_dynamics.projection.method import METHODS, Fitted, Method, within_reach
+from deep_learning_dynamics.projection.pca import principal_plane
+from deep_learning_dynamics.seeds import integer
+
+
+@METHODS.register
+class UMAP(Method):
+    """umap-learn (McInnes, Healy and Melville, 2018).
+
+    It starts from the first two principal components, so that the coarse layout means something
+    even where the graph falls into one piece per network (Kobak and Linderman, 2021). Further rows
+    are placed among the fitted ones, which stay.
+    """
+
+    key, title, axes = "umap", "UMAP", ("UMAP 1", "UMAP 2")
+    least_rows, most_rows = 4, 50_000
+    reads = "Which snapshots are close neighbours, and where paths branch or join."
+    cautions = "Gaps between groups, their sizes and speeds along a path: UMAP evens them out."
+
+    @dataclass(frozen=True)
+    class Settings:
+        """UMAP's own."""
+
+        neighbours: Annotated[int, Field(ge=2, le=1000)] = 15
+        minimum_distance: Annotated[float, Field(ge=0, le=1)] = 0.1  # of points in the plane
+
+    @classmethod
+    def fit_rows(
+        cls, vectors: Float[np.ndarray, "row component"], seed: int, settings: Any
+    ) -> Fitted:
+        import umap
+
+        _keep_compiled()
+        mean, axes = principal_plane(vectors)
+        plane = (vectors - mean) @ axes
+        # umap-learn computes in single precision, which cannot hold the squares of very large
+        # distances.
+        scale = np.abs(vectors).max()
+        number = integer(seed, cls.key)
+        model = umap.UMAP(
+            n_neighbors=min(settings.neighbours, len(vectors) - 1),
+            min_dist=settings.minimum_distance,
+            init=plane / np.abs(plane).max() * 10,
+            n_jobs=1,  # with more, sums run in any order and no two results are alike
+            random_state=number,
+            transform_seed=number,
+        )
+        with warnings.catch_warnings():
+            # Many trajectories may be several graphs; that is no mistake.
+            warnings.filterwarnings("ignore", module="umap")
+            model.fit(vectors / scale)
+
+        def transform(
+            rows: Float[np.ndarray, "new component"],
+        ) -> Float[np.ndarray, "new 2"]:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module="umap")
+                return model.transform(within_reach(rows, vectors) / scale).astype(float)
+
+        return Fitted(coordinates=model.embedding_.astype(float), transform=transform)
+
+
+@cache
+def _keep_compiled() -> None:
+    """Let numba keep what it compiles of umap-learn beside it, for the processes to come.
+
+    umap-learn asks for that for few of its functions; the rest cost about 10 s in each process.
+    """
+    from numba.core.dispatcher import Dispatcher
+    from umap import layouts, umap_
+
+    for module in (layouts, umap_):
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher):
+                with suppress(RuntimeError):  # there is no folder that it may write to
+                    function.enable_caching()
