@@ -7,6 +7,7 @@ without a change here. A stage reads the sections that it names and no other.
 import json
 import sys
 from dataclasses import fields
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,9 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.registry import import_plugins
 from deep_learning_dynamics.study.messages import explained, shown
 from deep_learning_dynamics.study.sections import KeyOf, Section, registry, settings_section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6)]
@@ -91,6 +95,12 @@ class Project(Section):
     methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
     fit_on_first_network_only: bool
 
+    def fit_on(self, rows: "pd.DataFrame") -> str | None:
+        """Which rows a method is fitted on, as a query; ``None``: all."""
+        if not self.fit_on_first_network_only:
+            return None
+        return f"path == {rows['path'].iloc[0]}"
+
     def settings(self, method: str) -> Any:
         """The settings of a method, defaults where its section says nothing."""
         return _instance(registry("projection.METHODS")[method], getattr(self, method, None))
@@ -123,6 +133,18 @@ class Params(Section):
         project: Project
         robustness: Any
         figures: Figures
+
+    def all_contrasts(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of conditions to compare: those that are set, or each with the first."""
+        first, *others = self.conditions
+        return self.contrasts or tuple((first, other) for other in others)
+
+    def robustness_settings(self) -> Any:
+        """How projections are tested."""
+        from deep_learning_dynamics.projection.robustness import RobustnessSettings
+
+        given = self.robustness
+        return RobustnessSettings.of(given if isinstance(given, str) else given.model_dump())
 
     def as_json(self) -> dict[str, Any]:
         """Plain values of all keys, defaults included, without sections that are not there."""
@@ -259,6 +281,20 @@ def known_keys(types: dict[str, Any] | None = None) -> dict[str, Any]:
     for name, kind in (types or _types(SECTIONS, {})).items():
         add(name, kind)
     return found
+
+
+def record_plugins(plugins: tuple[str, ...]) -> dict[str, Any]:
+    """A hash of the code of each plug-in, for DVC: stages run again when it changes."""
+    record: dict[str, Any] = {}
+    for name in plugins:
+        file = Path(getattr(sys.modules[name], "__file__", None) or "")
+        files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+        record[name] = {
+            path.relative_to(file.parent).as_posix(): sha256(path.read_bytes()).hexdigest()
+            for path in files
+            if path.is_file()
+        }
+    return record
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

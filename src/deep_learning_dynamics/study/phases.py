@@ -13,18 +13,12 @@ from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.study import datasets, training
 from deep_learning_dynamics.study.conditions import CONDITIONS
 from deep_learning_dynamics.study.networks import NETWORKS, Network, Optimisation
+from deep_learning_dynamics.study.stores import PRETRAIN, TRAIN, network_name
 from deep_learning_dynamics.study.training import Cohort, Task, Training
 from deep_learning_dynamics.study.twins import twin_start
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
-
-PRETRAIN, TRAIN = Path("snapshots/pretrain.zarr"), Path("snapshots/train.zarr")
-
-
-def stores() -> list[Path]:
-    """The stores of both phases; without the first where no condition needs pre-training."""
-    return [path for path in (PRETRAIN, TRAIN) if path == TRAIN or (path / "zarr.json").exists()]
 
 
 def pretraining(params: "Params") -> Training | None:
@@ -141,11 +135,6 @@ def main_training(params: "Params") -> Training:
         datasets.DATASETS[settings.dataset].title,
         with_outputs=True,
     )
-
-
-def network_name(dataset: str, condition: str, pair: int) -> str:
-    """The name of a network in its store: "mnist/scratch-3"."""
-    return f"{dataset}/{condition}-{pair}"
 
 
 def condition_titles(params: "Params") -> dict[str, str]:

@@ -13,8 +13,11 @@ from typing import Any, NoReturn
 INTERRUPTED = 130
 
 
-def run(main: Callable[..., Any], *arguments: Any, sections: tuple[str, ...] = ()) -> None:
-    """Read the named sections of ``params.yaml`` and call ``main`` with them and the arguments.
+def run(main: Callable[..., Any], *arguments: Any) -> None:
+    """Call ``main`` with the settings that this stage depends on, and the arguments.
+
+    Which sections of ``params.yaml`` these are is read from ``dvc.yaml``, so that a stage cannot
+    use a setting whose change would not have DVC run it again.
 
     An error that a person can put right is printed as one message, without a traceback, and ends
     the process with its exit status.
@@ -29,6 +32,7 @@ def run(main: Callable[..., Any], *arguments: Any, sections: tuple[str, ...] = (
             project.enter_stage(Path())
             from deep_learning_dynamics.study import params
 
+            sections = declared(Path(sys.argv[0]).stem) or params.SECTIONS
             main(params.load(sections=sections), *arguments)
             sys.stdout.flush()
         except DynamicsError as error:
@@ -40,6 +44,18 @@ def run(main: Callable[..., Any], *arguments: Any, sections: tuple[str, ...] = (
         if message is None:
             raise
         fail(message, 1)
+
+
+def declared(stage: str, pipeline: Path = Path("dvc.yaml")) -> tuple[str, ...]:
+    """The sections of ``params.yaml`` that a stage depends on; none if it depends on the file."""
+    from ruamel.yaml import YAML
+
+    if not pipeline.exists():
+        return ()
+    stages = YAML(typ="safe").load(pipeline)["stages"]
+    found = stages.get(stage, {})
+    keys = found.get("do", found).get("params", ())
+    return tuple(dict.fromkeys(str(key).split(".")[0] for key in keys))
 
 
 def in_words(error: BaseException) -> str | None:

@@ -3,6 +3,7 @@
 Whatever watches changes no output of a stage.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pandas as pd
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.study.training import Moment, Training
 
-INTERVAL = 0.2  # seconds between two drawings of the live line
+LIVE_INTERVAL, INTERVAL = 0.2, 3.0  # seconds between two drawings of the line
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def watching(training: Training, continued: bool = False) -> Iterator[Callable[[
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
-    line = Line(f"{training.title}, {formatting.count(len(training.networks), 'network')}")
+    progress = Line(f"{training.title}, {formatting.count(len(training.networks), 'network')}")
     with ExitStack() as stack:
         log = stack.enter_context(
             tracking.Live(
@@ -40,11 +41,11 @@ def watching(training: Training, continued: bool = False) -> Iterator[Callable[[
                 device=device_of(training),
             )
         )
-        stack.callback(line.end)
+        stack.callback(progress.end)
 
         def observe(moment: Moment) -> None:
             log(moment.step, moment.scores)
-            line.show(moment.epoch, training.settings.epochs, moment.scores["test_accuracy"])
+            progress.show(moment.epoch, training.settings.epochs, moment.scores["test_accuracy"])
 
         yield observe
 
@@ -59,35 +60,56 @@ def device_of(training: Training) -> str:
 
 
 class Line:
-    """How far it is: count, test accuracy, time and time left."""
+    """How far it is: one line that changes on a terminal, lines now and then elsewhere."""
 
     def __init__(self, title: str) -> None:
-        self._title, self._start, self._last = title, time.monotonic(), -1
-        self._live, self._drawn = sys.stderr.isatty(), 0.0
+        self._title, self._start, self._drawn = title, time.monotonic(), -math.inf
+        self._live = sys.stderr.isatty()
+        self._interval = LIVE_INTERVAL if self._live else INTERVAL
 
     def show(self, epoch: float, epochs: int, accuracy: np.ndarray) -> None:
-        """Draw the state anew: often on a terminal, at whole epochs elsewhere."""
-        now = time.monotonic()
-        if not self._live and int(epoch) == self._last:
-            return
-        if self._live and epoch < epochs and now - self._drawn < INTERVAL:
-            return
-        self._last, self._drawn = int(epoch), now
-        parts = [f"{self._title}: epoch {epoch:.1f}/{epochs}" if self._live else
-                 f"{self._title}: epoch {int(epoch)}/{epochs}"]  # fmt: skip
+        """How far a training is."""
+        words = f"epoch {epoch:.1f}/{epochs}"
         if np.isfinite(accuracy).any():
-            parts.append(f"test accuracy {formatting.percent(float(np.nanmedian(accuracy)))}")
-        elapsed = now - self._start
-        if 0 < epoch < epochs:
-            parts.append(f"{formatting.duration(elapsed * (epochs - epoch) / epoch)} left")
-        text = ", ".join(parts)
-        print(f"\r\033[K{text}" if self._live else text, end="" if self._live else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip
+            median = formatting.percent(float(np.nanmedian(accuracy)))
+            words = f"{words}, test accuracy {median}"
+        self._draw(epoch / epochs, words)
+
+    def count(self, done: float, of: float) -> None:
+        """How many things are done."""
+        self._draw(done / of if of else 1.0, formatting.percent(done / of if of else 1.0, 0))
+
+    def share(self, share: float) -> None:
+        """How much is done, from 0 to 1."""
+        self._draw(share, formatting.percent(share, 0))
+
+    def _draw(self, share: float, words: str) -> None:
+        now = time.monotonic()
+        if now - self._drawn < self._interval and share < 1:
+            return
+        self._drawn, elapsed = now, now - self._start
+        text = f"{self._title}: {words}"
+        if 0 < share < 1 and elapsed > 1:
+            text += f", {formatting.duration(elapsed * (1 - share) / share)} left"
+        if self._live:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Leave the terminal as it was."""
         if self._live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def line(title: str) -> Iterator[Line]:
+    """A line that says how far something is while it lasts."""
+    shown = Line(title)
+    try:
+        yield shown
+    finally:
+        shown.end()
 
 
 def headlines(training: Training, networks: pd.DataFrame) -> list[str]:

@@ -1,0 +1,18 @@
+"""Stage log: complete the run in MLflow."""
+
+from pathlib import Path
+
+import own_code  # noqa: F401 – this project's code, whatever is installed
+
+from deep_learning_dynamics.study import stage
+from deep_learning_dynamics.study.params import Params, load
+from deep_learning_dynamics.tracking.complete import log
+
+
+def main(params: Params) -> None:
+    logged = log(Path(), load().as_json())
+    print(f"run {logged.name} in MLflow")
+
+
+if __name__ == "__main__":
+    stage.run(main)

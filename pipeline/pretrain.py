@@ -1,0 +1,20 @@
+"""Stage pretrain: what the conditions start from."""
+
+import own_code  # noqa: F401 – this project's code, whatever is installed
+
+from deep_learning_dynamics.study import phases, stage, watching
+from deep_learning_dynamics.study.params import Params
+
+
+def main(params: Params) -> None:
+    training = phases.pretraining(params)
+    if training is None:
+        print("No condition needs pre-training.")
+        return
+    with watching.watching(training, continued=True) as observe:
+        networks = training.run(observe)
+    print(*watching.headlines(training, networks), sep="\n")
+
+
+if __name__ == "__main__":
+    stage.run(main)

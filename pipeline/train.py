@@ -1,0 +1,17 @@
+"""Stage train: the networks of all conditions, with their rounding twins."""
+
+import own_code  # noqa: F401 – this project's code, whatever is installed
+
+from deep_learning_dynamics.study import phases, stage, watching
+from deep_learning_dynamics.study.params import Params
+
+
+def main(params: Params) -> None:
+    training = phases.main_training(params)
+    with watching.watching(training) as observe:
+        networks = training.run(observe)
+    print(*watching.headlines(training, networks), sep="\n")
+
+
+if __name__ == "__main__":
+    stage.run(main)

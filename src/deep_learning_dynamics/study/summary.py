@@ -1,0 +1,52 @@
+"""The dozen numbers of an experiment that DVC and MLflow list: ``metrics/summary.json``."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.geometry import Measures
+    from deep_learning_dynamics.inference import Comparisons
+
+OF_CONDITIONS = ("final_accuracy", "steps_to_80", "path_length")  # medians, by condition
+DIGITS = 6  # significant
+MOST_CONDITIONS = 3  # so that tables stay readable
+
+
+def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
+    """Medians of the main measures in each condition, how many networks failed, and what differs.
+
+    A number that is not known, such as a time that most networks did not reach, is left out.
+    """
+    found: dict[str, Any] = {}
+    networks = measures.networks
+    apart = networks[~networks["twin"].astype(bool)] if "twin" in networks else networks
+    apart = apart[~apart["network"].isin(set(networks.get("continues", ())))]
+    for condition in comparisons.groups[:MOST_CONDITIONS]:
+        names = apart.loc[apart[comparisons.by or "condition"] == condition, "network"]
+        numbers = {"networks": len(names), "failed": comparisons.counts[condition]["failed"]}
+        for key in OF_CONDITIONS:
+            values = measures.values(key)
+            numbers[key] = _median(values[values.index.isin(names)].to_numpy(float))
+        found[condition] = {key: value for key, value in numbers.items() if value is not None}
+    for contrast in comparisons.contrasts[:1]:
+        item = comparisons.of("final_accuracy", contrast)
+        if item is not None:
+            numbers = {
+                "final_accuracy_difference": item.difference,
+                "final_accuracy_p": item.adjusted_p,
+                "rounding_share": item.rounding_share,
+            }
+            found["difference"] = {k: _rounded(v) for k, v in numbers.items() if v is not None}
+    return found
+
+
+def _median(values: np.ndarray) -> float | None:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    return _rounded(float(np.median(values)))
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
