@@ -7,7 +7,7 @@ geometry.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -28,6 +28,7 @@ READ_BYTES = 64 * 2**20  # read from a store at once
 ALIGNMENTS: Registry[Any] = Registry("alignment", "deep_learning_dynamics.geometry", ("alignment",))
 
 
+@runtime_checkable
 class Matrix(Protocol):
     """Weights, row × weight, read where and when they are needed."""
 
