@@ -77,7 +77,7 @@ def figures(folder: Path, key: str, record: "Record") -> list[Path]:
         path: path.relative_to(folder / "figures").with_suffix("").as_posix() for path in files
     }
     found = [path for path in files if key in (names[path], path.stem)]
-    found = found or [path for path in files if key in names[path].split("/")]
+    found = found or [path for path in files if key in re.split("[/-]", names[path])]
     if not found:
         there = ", ".join(dict.fromkeys(sorted(names.values()))) or "none"
         raise TrackingError(f"The run {record} has no figure {key}; expected one of: {there}.")

@@ -52,7 +52,7 @@ def identity_of(
     Raises:
         ResultsError: a dataset's provenance cannot be read.
     """
-    settings = flattened(parameters)
+    flat = flattened(parameters)
     data = {
         name: read_json(root / "data" / f"{name}.json", f"dvc repro fetch@{name}")
         for stage, _, name in sorted(stage.partition("@") for stage in stage_names(root))
@@ -62,8 +62,8 @@ def identity_of(
     # How many cores there are decides when, not what, is computed.
     surroundings = {k: v for k, v in environment.as_json().items() if k != "threads"}
     parts = {
-        "parameters": _digest(settings),
-        "code": code_digest(root, settings.get("plugins") or ()),
+        "parameters": _digest(flat),
+        "code": code_digest(root, flat.get("plugins") or ()),
         "data": _digest({name: entry.get("sha256") for name, entry in data.items()}),
         "environment": _digest(surroundings),
     }
@@ -91,9 +91,16 @@ def identity_of(
     }
     tags |= {name: text for name, text in optional.items() if text}
     tags |= {f"data.{name}.sha256": str(entry.get("sha256", "")) for name, entry in data.items()}
-    shown = {key: value if isinstance(value, str) else json.dumps(value) for key, value in
-             settings.items()}  # fmt: skip
-    return Identity(fingerprint, run_name(fingerprint), execution(root), shown, tags, data)
+    name, settings = run_name(fingerprint), written(parameters)
+    return Identity(fingerprint, name, execution(root), settings, tags, data)
+
+
+def written(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as runs keep them, by dotted key: text, or JSON."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in flattened(parameters).items()
+    }
 
 
 def code_digest(root: Path, plugins: Sequence[str] = ()) -> str:

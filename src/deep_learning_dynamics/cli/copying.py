@@ -1,0 +1,88 @@
+"""A copy of the project in which something else is computed, so that the person's files stay.
+
+DVC's own queue puts uncommitted edits into ``git stash`` while it makes such copies, where a
+conflict or a kill leaves them; a clone touches nothing. DVC's cache is shared.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deep_learning_dynamics.cli import dvc
+from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.project import SCRATCH, git
+from deep_learning_dynamics.tracking import read_lock
+
+NOT_COPIED = (".git", ".venv", "mlruns", "datasets", "__pycache__", ".dvc/cache", ".dvc/tmp")
+
+
+@contextmanager
+def copied(root: Path, name: str) -> Iterator[Path]:
+    """A copy of the project's files as they are now, without outputs; it is removed at the end.
+
+    Raises:
+        DynamicsError: git cannot copy it.
+    """
+    target = root / SCRATCH / name
+    shutil.rmtree(target, ignore_errors=True)  # of a command that was killed
+    try:
+        top = git(root, "rev-parse", "--show-toplevel")
+        known = git(root, "ls-files", "--error-unmatch", "dvc.yaml") is not None
+        if top is not None and known and git(root, "rev-parse", "--verify", "HEAD") is not None:
+            copy = target / root.resolve().relative_to(Path(top).resolve())
+            _clone(Path(top), target)
+        else:
+            copy = target
+            _copy_files(root, target)
+            if git(root, "rev-parse", "--show-toplevel") is not None:  # somebody else's
+                (copy / ".dvc").mkdir(exist_ok=True)
+        _set_up(root, copy)
+        yield copy
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def variables(root: Path) -> dict[str, str]:
+    """What stages in a copy need to find what lies in the project itself."""
+    given = os.environ.get("DYNAMICS_DATASETS")
+    folder = root / Path(given).expanduser() if given else root / "datasets"
+    return {"DYNAMICS_DATASETS": str(folder.absolute())} if given or folder.is_dir() else {}
+
+
+def _clone(top: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if git(top, "clone", "--quiet", "--shared", str(top), str(target)) is None:
+        raise DynamicsError(f"git cannot copy {top}; see: git clone {top} /tmp/copy")
+    listed = git(top, "ls-files", "-z", "-m", "-o", "-d", "--exclude-standard") or ""
+    for name in filter(None, listed.split("\0")):
+        source, copy = top / name, target / name
+        if source.is_symlink() or source.is_dir():  # mlruns on another disk; another repository
+            continue
+        if source.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy)
+        else:
+            copy.unlink(missing_ok=True)
+    git(target, "add", "--intent-to-add", ".")
+
+
+def _copy_files(root: Path, target: Path) -> None:
+    outputs = read_lock(root).outputs if (root / "dvc.lock").exists() else {}
+    left = {root / name for name in (*NOT_COPIED, *outputs)}
+
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [n for n in names if Path(folder) / n in left or n in NOT_COPIED]
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(root, target, ignore=ignored, symlinks=True)
+
+
+def _set_up(root: Path, copy: Path) -> None:
+    local = root / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copy2(local, copy / ".dvc" / "config.local")
+    dvc.prepare(copy)
+    cache = dvc.call(root, "cache", "dir")
+    dvc.call(copy, "cache", "dir", "--local", str((root / cache).resolve()))
