@@ -58,8 +58,8 @@ def run_tasks(
         backend: where they run. Otherwise local processes if there is more than one core and
             enough to do, or this process.
 
-    An error in a task is raised where its result would come; the other tasks are given up, and so
-    they are if the iterator is closed, or on Ctrl-C and SIGTERM.
+    An error in a task is raised as soon as it is known, and the other tasks are given up; so they
+    are if the iterator is closed, and on Ctrl-C and SIGTERM.
     """
     tasks = list(tasks)
     results = _chosen(function, tasks, label, seconds_each, backend)
