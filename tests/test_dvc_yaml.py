@@ -126,6 +126,12 @@ def test_a_stage_depends_on_exactly_the_code_that_it_runs(name):
     assert declared == reached(script)
 
 
+def test_what_every_run_looks_up_is_hashed_by_what_depends_on_it():
+    assert STAGES["find"]["always_changed"]
+    assert "checked/params.json" in STAGES["find"]["deps"], "mistakes are refused first"
+    assert "checked/datasets.json" in STAGES["fetch"]["deps"]
+
+
 def test_log_depends_on_all_code_because_a_run_is_found_by_it():
     assert str(SOURCE) in STAGES["log"]["deps"]
 
@@ -143,7 +149,7 @@ def test_a_stage_gets_the_sections_that_it_declares(name):
         assert "params.yaml" in STAGES[name]["deps"]
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name not in ("check", "log")])
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in ("check", "find", "log")])
 def test_a_stage_that_looks_up_variants_runs_again_when_a_plugin_changes(name):
     assert "checked/plugins.json" in STAGES[name]["deps"]
     assert "plugins" in stage.declared(name, ROOT / "dvc.yaml")

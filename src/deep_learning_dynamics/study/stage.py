@@ -25,11 +25,11 @@ def run(main: Callable[..., Any], *arguments: Any) -> None:
     os.environ["MPLBACKEND"] = "Agg"  # figures are files, whatever a notebook had set
     # What is imported may fail or be interrupted, too, so it is imported behind the door.
     try:
-        from deep_learning_dynamics import project
         from deep_learning_dynamics.errors import DynamicsError
+        from deep_learning_dynamics.project import enter_stage
 
         try:
-            project.enter_stage(Path())
+            enter_stage(Path())
             from deep_learning_dynamics.study import params
 
             sections = declared(Path(sys.argv[0]).stem) or params.SECTIONS
