@@ -7,6 +7,7 @@ at a time.
 """
 
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.files import replacing
+from deep_learning_dynamics.files import read_json, replacing
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.lock import Lock
 
@@ -88,6 +89,7 @@ class StoreWriter:
         self._positions: dict[str, int] = {}  # of the networks in the store
         self._lanes: dict[str | None, Lane] = {}  # None: all given networks together
         self._names = [str(name) for name in networks.index]
+        self._scores: set[str] = set()  # names that were checked
         self._flushed_at = time.monotonic()
         self._cleanup = ExitStack()
 
@@ -102,10 +104,11 @@ class StoreWriter:
                 lock = Lock(self.path / schema.STEP / ".lock", self.path)
                 stack.callback(lock.release)
                 lock.acquire()
-            if self._is_new():
-                self._create()
-            else:
+            self._discard_stillborn()
+            if (self._folder / "zarr.json").exists():
                 self._continue()
+            else:
+                self._create()
             self._cleanup = stack.pop_all()
         return self
 
@@ -304,14 +307,16 @@ class StoreWriter:
 
     # The store on disk
 
-    def _is_new(self) -> bool:
-        """Whether there is nothing yet, or only what a writer left that was killed at once."""
-        if not (self._folder / "zarr.json").exists():
-            return True
-        if (self._folder / schema.STEP / "zarr.json").exists():
-            return False
-        attributes = _zarr().open_group(self._folder, mode="r").attrs
-        return attributes.get("schema") == schema.SCHEMA
+    def _discard_stillborn(self) -> None:
+        """Remove what a writer left that was killed before its store could have a snapshot."""
+        steps, metadata = (self._folder / name for name in (schema.STEP, "zarr.json"))
+        if (steps / "zarr.json").exists() or not metadata.exists():
+            return
+        if read_json(metadata, "dld.Recorder").get("attributes", {}).get("schema"):
+            for path in self._folder.iterdir():
+                if path.is_dir() and path != steps:  # the lock is there
+                    shutil.rmtree(path)
+            metadata.unlink()
 
     def _create(self) -> None:
         size, networks = self._parameters.size, len(self._names)
@@ -319,9 +324,9 @@ class StoreWriter:
         together = max(1, self._buffer_bytes // (4 * size * max(1, networks)))
         self._capacity = CAPACITY if self._snapshots is None else self._snapshots
         self._block = max(1, min(self._capacity, CHUNK_BYTES // (4 * columns), together))
-        # What a writer that was killed here left behind is known by its schema.
-        self._group = _zarr().open_group(
-            self._folder, mode="a", zarr_format=3, attributes={"schema": schema.SCHEMA}
+        # The schema tells what a writer that is killed here leaves from somebody else's folder.
+        self._group = _zarr().create_group(
+            self._folder, zarr_format=3, attributes={"schema": schema.SCHEMA}
         )
         shape = (networks, self._capacity, size)
         chunk = (1, self._block, columns)
@@ -428,7 +433,6 @@ class StoreWriter:
             fill_value=missing if fill is None else fill,
             dimension_names=(schema.NETWORK, schema.SNAPSHOT, *axes),
             config={"write_empty_chunks": True},  # so that a missing file is a damage
-            overwrite=name in self._group,
         )
 
     def _create_score(self, name: str, values: np.ndarray) -> None:
@@ -543,8 +547,9 @@ class StoreWriter:
                 f"{self.path}: more than the {self._snapshots} snapshots that were announced. "
                 "Announce as many as there are, or None."
             )
-        if any(name not in self._group for name in scores):
+        if not scores.keys() <= self._scores:
             schema.check_names(list(scores), "score")
+            self._scores |= scores.keys()
         for name, values in scores.items():
             if np.shape(values) != (networks,):
                 raise StoreError(
