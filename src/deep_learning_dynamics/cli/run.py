@@ -118,7 +118,7 @@ def execute(root: Path, variables: dict[str, str], verbose: bool = False) -> Non
         except DynamicsError as problem:  # what stopped it matters more
             print(f"warning: {problem}", file=sys.stderr)
         raise
-    if not ran:
+    if set(ran) <= {"find"}:  # which looks at the datasets each time
         print("Nothing has changed; nothing was computed.")
     settings = params.load(root / "params.yaml").as_json()
     logged = tracking.logged(root, settings)

@@ -49,7 +49,11 @@ def check_outputs(root: Path) -> None:
 
     status = json.loads(dvc.call(root, "status", "--json") or "{}")
     # A name with a colon is of a dvc.yaml elsewhere, such as the copy that a run has.
-    stale = sorted(name for name in status if name != "log" and ":" not in name)
+    stale = sorted(
+        name
+        for name, reasons in status.items()
+        if name != "log" and ":" not in name and set(map(str, reasons)) != {"always changed"}
+    )
     if stale:
         raise TrackingError(
             f"The outputs of {', '.join(stale)} are missing, or were made with other parameters, "

@@ -30,6 +30,11 @@ MOST_BYTES = 4e9  # of one output; larger ones, such as the weights of many netw
 LIMIT = 8000  # characters that MLflow keeps of a tag
 PREVIEWS = ("sheet", "learning_curves")  # figures in the description, at the width of its column
 PREVIEW_WIDTH = 800  # pixels
+NOT_LOGGED = (
+    "checked/",
+    "reduction",
+    ".npz",
+)  # beginnings and endings: named, or made from the rest
 CURVES = "curves.parquet"  # every network's scores, by snapshot
 
 
@@ -162,7 +167,7 @@ def _log_files(
     left = [name for name, source in sources.items() if _size(source) > MOST_BYTES]
     for name, source in sources.items():
         folder = PurePosixPath(name).parent.as_posix()
-        if name in left or name.endswith(".npz"):  # datasets are named, not copied
+        if name in left or name.startswith(NOT_LOGGED) or name.endswith(NOT_LOGGED):
             continue
         if source.is_dir():
             client.log_artifacts(run_id, str(source), name)

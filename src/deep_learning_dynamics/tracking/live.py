@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,16 @@ from jaxtyping import Float
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.project import SCRATCH
 from deep_learning_dynamics.tracking.curves import curve_name, wanted_scores
-from deep_learning_dynamics.tracking.identity import Identity, identity_of
-from deep_learning_dynamics.tracking.runs import find_interrupted, log_curves, open_run
+from deep_learning_dynamics.tracking.identity import execution, identity_of
+from deep_learning_dynamics.tracking.runs import log_curves, open_run, running
 from deep_learning_dynamics.tracking.store import connect, is_off, reaching, store_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEED, GUARD = "live.jsonl", "live.lock"
+GUARD = "live.lock"
 INTERVAL = 1.0  # seconds from one writing to the next
-PATIENCE = 10.0  # seconds to wait at the end for what is not logged yet
+PATIENCE = 10.0  # seconds to wait for a process that logs what is not logged yet
 
 
 class Live:
@@ -76,18 +76,19 @@ class Live:
         if not is_off():
             folder = self._root / SCRATCH
             folder.mkdir(parents=True, exist_ok=True)
-            self._feed = (folder / FEED).open("w", encoding="utf-8")
+            feed = folder / f"live-{os.getpid()}.jsonl"
+            self._feed = feed.open("w", encoding="utf-8")
             self._tell(self._opening)
-            self._errors = (folder / "live.log").open("w+")
             main = "from deep_learning_dynamics.tracking.live import main; main()"
-            # In a group of its own: Ctrl-C must not end it before it has marked the run.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", main, str(self._root.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                process_group=0,
-            )
+            with (folder / "live.log").open("w") as log:
+                # In a group of its own: Ctrl-C must not end it before it has marked the run.
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", main, str(self._root.resolve()), str(feed.resolve())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    process_group=0,
+                )
         return self
 
     def __call__(self, step: int, scores: Mapping[str, Float[np.ndarray, " network"]]) -> None:
@@ -115,22 +116,10 @@ class Live:
         if kind is not None:
             status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
         self._tell({"status": status})
-        try:
-            failed = self._process.wait(PATIENCE) != 0
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            failed = True
-        with self._feed, self._errors as errors:
-            errors.seek(0)
-            lines = errors.read().strip().splitlines()
-        if failed:
-            print(
-                f"warning: curves are not in MLflow yet. {lines[-1] if lines else ''}\n"
-                "The work goes on without it; the stage log, or later dynamics track, adds them.",
-                file=sys.stderr,
-                flush=True,
-            )
+        self._feed.close()
+        if kind is not None:  # else it ends by itself while the next stage begins
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
 
     def _tell(self, event: dict[str, Any]) -> None:
         self._feed.write(f"{json.dumps(event)}\n")
@@ -138,22 +127,19 @@ class Live:
 
 
 def mark(root: Path, status: str) -> None:
-    """Mark the run that training in this working copy opened last, unless it is finished.
+    """Mark what runs in this working copy, according to MLflow, as FAILED or KILLED.
 
     Raises:
         TrackingError: the store cannot be reached.
     """
-    feed = root / SCRATCH / FEED
-    if is_off() or not feed.exists():
+    if is_off():
         return
     with alone(root):  # its curve comes first
-        identity = _identity(root, next(Lines(feed)))
         connection = connect(store_of(root), create=False)
         if connection is None:
             return
         with reaching(connection.store):
-            run = find_interrupted(connection, identity)
-            if run is not None and run.info.status == "RUNNING":
+            for run in running(connection, execution(root)):
                 connection.client.set_terminated(run.info.run_id, status=status)
 
 
@@ -172,11 +158,10 @@ def alone(root: Path) -> Iterator[None]:
         yield
 
 
-def record(root: Path) -> None:
-    """Log what the feed of a training says until it ends, or the training does."""
-    feed, parent = root / SCRATCH / FEED, os.getppid()
-    events = Lines(feed)
-    identity = _identity(root, next(events))
+def record(root: Path, events: Iterator[dict[str, Any]], parent: int) -> None:
+    """Log what a training tells until it ends, or the process ``parent`` does."""
+    opening = next(events)
+    identity = identity_of(root, opening["parameters"], opening["device"])
     connection = connect(store_of(root))
     with reaching(connection.store):
         run = open_run(connection, identity)
@@ -203,17 +188,16 @@ def record(root: Path) -> None:
 def main() -> None:
     """What the process beside a training runs."""
     os.nice(5)  # the training goes first
+    root, feed, parent = Path(sys.argv[1]), Path(sys.argv[2]), os.getppid()
+    events = Lines(feed)
     try:
-        with alone(Path(sys.argv[1])):
-            record(Path(sys.argv[1]))
+        with alone(root):  # the process beside the training before has to be done
+            record(root, events, parent)
+        feed.unlink()
     except DynamicsError as error:
         print(error, flush=True)
         os._exit(1)
     os._exit(0)  # all is written; taking hundreds of modules apart would keep the training waiting
-
-
-def _identity(root: Path, opening: Mapping[str, Any]) -> Identity:
-    return identity_of(root, opening["parameters"], opening["device"])
 
 
 class Lines(Iterator[dict[str, Any]]):

@@ -31,15 +31,17 @@ class Lock:
 
 def stage_names(root: Path) -> list[str]:
     """Every stage of the project's ``dvc.yaml``, one for each item of those that repeat."""
-    names = []
+    names: list[str] = []
     values = flattened(_read(root / "params.yaml"))
+
+    def resolved(item: Any) -> Any:
+        match = re.fullmatch(r"\$\{(.+)\}", item) if isinstance(item, str) else None
+        return values.get(match[1], []) if match else item
+
     for name, stage in _read(root / "dvc.yaml").get("stages", {}).items():
         items = stage.get("foreach")
-        if isinstance(items, str):
-            match = re.fullmatch(r"\$\{(.+)\}", items)
-            items = values.get(match[1], []) if match else []
-        names += [name] if items is None else [f"{name}@{item}" for item in items]
-    return names
+        names += [name] if items is None else [f"{name}@{resolved(i)}" for i in resolved(items)]
+    return list(dict.fromkeys(names))
 
 
 def read_lock(root: Path, path: Path | None = None) -> Lock:

@@ -58,6 +58,12 @@ def find_interrupted(connection: Connection, identity: Identity) -> "Run | None"
     return next((run for run in runs if run.info.status != FINISHED), None)
 
 
+def running(connection: Connection, execution: str) -> "list[Run]":
+    """What a working copy is at, according to MLflow."""
+    condition = f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'"
+    return list(_search(connection, condition))
+
+
 def open_run(connection: Connection, identity: Identity) -> "Run":
     """This execution's run: the interrupted one, or a new one; or that which is finished."""
     from mlflow.entities import Param, RunTag
