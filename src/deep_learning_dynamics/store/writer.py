@@ -313,8 +313,8 @@ class StoreWriter:
         if (steps / "zarr.json").exists() or not metadata.exists():
             return
         if read_json(metadata, "dld.Recorder").get("attributes", {}).get("schema"):
-            for path in self._folder.iterdir():
-                if path.is_dir() and path != steps:  # the lock is there
+            for path in [*self._folder.iterdir(), *steps.iterdir()]:
+                if path.is_dir() and path != steps:  # the lock is in there
                     shutil.rmtree(path)
             metadata.unlink()
 
