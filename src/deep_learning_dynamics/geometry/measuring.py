@@ -60,11 +60,11 @@ class _Task:
     runs: "xr.Dataset"
     by: str | None
     networks: "pd.DataFrame"  # a row per network: its id and coordinates
-    snapshots: list[Int[np.ndarray, " snapshot"]]  # of each network, those that there are
-    steps: list[Int[np.ndarray, " snapshot"]]
+    snapshots: list[Int[np.ndarray, " _"]]  # of each network, those that there are
+    steps: list[Int[np.ndarray, " _"]]  # of these
     relations: list[tuple[int, int, str]]
-    groups: list[Int[np.ndarray, " network"]]  # without twins and networks that diverged
-    apart: Int[np.ndarray, " network"]  # whose ends are compared: not twins
+    groups: list[Int[np.ndarray, " _"]]  # without twins and networks that diverged
+    apart: Int[np.ndarray, " _"]  # whose ends are compared: not twins
 
     @classmethod
     def of(cls, runs: "xr.Dataset", by: str | None) -> "_Task":
@@ -98,9 +98,9 @@ class _Task:
 class _Sums:
     """What adds up over weights: inner products, and squared distances."""
 
-    products: list[Float64[np.ndarray, "move move"]]  # of each network
-    related: list[Float64[np.ndarray, " snapshot"]]  # of each relation, at common snapshots
-    within: list[Float64[np.ndarray, "snapshot network fellow"]]  # of each group
+    products: list[Float64[np.ndarray, "_ _"]]  # of each network, [move, move]
+    related: list[Float64[np.ndarray, " _"]]  # of each relation, at common snapshots
+    within: list[Float64[np.ndarray, "_ _ _"]]  # of each group, [snapshot, network, fellow]
     ends: Float64[np.ndarray, "network network"]  # squared distances
     displacements: Float64[np.ndarray, "network network"]  # inner products
 
@@ -364,7 +364,7 @@ def _common(
 
 def _ends(
     weights: Float[np.ndarray, "network snapshot weight"], task: _Task, which: int
-) -> Float64[np.ndarray, "network weight"]:
+) -> Float64[np.ndarray, "compared weight"]:
     """The first (0) or last (-1) snapshot of the networks whose ends are compared."""
     ends = np.full((len(task.apart), weights.shape[2]), np.nan)
     for place, network in enumerate(task.apart):

@@ -5,10 +5,13 @@ add in the order that suits each. Here each sum runs over the weights in their o
 vector instructions are different sums. Compiled without reassociation or fused operations.
 """
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
 
+@no_type_check  # numba cannot compile a function that checks its arguments
 @njit(cache=True)
 def add_products(rows: np.ndarray, sums: np.ndarray) -> None:
     """Add the inner products of all vectors to ``sums`` [vector, vector].
@@ -26,6 +29,7 @@ def add_products(rows: np.ndarray, sums: np.ndarray) -> None:
             sums[other, one] = sums[one, other]
 
 
+@no_type_check  # numba cannot compile a function that checks its arguments
 @njit(cache=True)
 def add_squared_distances(rows: np.ndarray, sums: np.ndarray) -> None:
     """Add the squared distances of all vectors to the first ones to ``sums`` [vector, first].
