@@ -77,6 +77,14 @@ class Networks:
         return self.table.index.get_loc(network) if network in self.table.index else None
 
 
+def table_of(results: "Results") -> pd.DataFrame:
+    """A row per snapshot with its scores, from the stores or else from a projection."""
+    if results.scores is not None:
+        return results.scores
+    first = next(iter((results.projections or {}).values()), None)
+    return pd.DataFrame({"network": [], "step": []}) if first is None else first.coordinates
+
+
 def linked(
     results: "Results", networks: Networks, methods: list[str], shade: str
 ) -> dict[str, Any]:
