@@ -166,17 +166,18 @@ def _facts(results: "Results", about: About) -> list[tuple[str, str]]:
 
 
 def _dataset(entry: dict[str, Any]) -> dict[str, Any]:
-    counts = entry.get("counts") or {}
-    told = ", ".join(f"{int(n):,} to {_verb(part)}" for part, n in counts.items() if n is not None)
+    parts = [
+        f"{entry[part]:,} images {words}"
+        for part, words in (("train", "to train on"), ("test", "to test on"))
+        if isinstance(entry.get(part), int)
+    ]
+    if "classes" in entry:
+        parts.append(f"{entry['classes']} classes")
     return {
         "label": entry.get("label", ""),
         "original": entry.get("original", True),
-        "description": told,
+        "description": ", ".join(parts),
     }
-
-
-def _verb(part: str) -> str:
-    return part if part in ("train", "test") else f"“{part}”"
 
 
 def _method(results: "Results", key: str) -> dict[str, Any]:
@@ -298,17 +299,32 @@ def _ranking(results: "Results") -> dict[str, Any] | None:
     }
 
 
-def _path_tests(results: "Results") -> list[str]:
-    """Sentences on the paths themselves against null models; methods have theirs in the table."""
-    tests = getattr(results, "null_tests", None)
+def _path_tests(results: "Results") -> dict[str, Any] | None:
+    """The paths themselves against null models; methods have theirs in the table."""
+    tests = results.null_tests
     if tests is None:
-        return []
-    titles = results.titles.get(results.by or "", {})
-    return [
-        f"{titles.get(test.subject, test.subject)}: {test.sentence}"
-        for test in tests.items
-        if test.subject not in (results.projections or {}) and test.model in NULL_MODELS
-    ]
+        return None
+    titles = results.titles.get(results.by, {})
+    of_paths = [test for test in tests.items if test.subject not in (results.projections or {})]
+    done = [test for test in of_paths if test.direction != "not tested"]
+    reasons = dict.fromkeys(test.reason for test in of_paths if test.direction == "not tested")
+    return {
+        "rows": [
+            {
+                "group": titles.get(test.subject, test.subject),
+                "title": quantity(test.quantity).title,
+                "value": _value(quantity(test.quantity), test.value),
+                "model": NULL_MODELS[test.model].title,
+                "null": _value(quantity(test.quantity), test.null_value),
+                "direction": test.direction,
+                "p": formatting.p_value(
+                    float("nan") if test.adjusted_p is None else test.adjusted_p
+                ),
+            }
+            for test in done
+        ],
+        "not_tested": "; ".join(reasons),
+    }
 
 
 def _asset(name: str) -> str:

@@ -276,6 +276,8 @@ def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> 
 def _values(path: str, arrays: dict[str, Any], name: str) -> np.ndarray:
     try:
         values = np.asarray(arrays[name][:])
+        if arrays[name].attrs.get("whole") and not arrays[name].nchunks_initialized:
+            raise OSError("its chunk is missing")
     except _PLAIN as error:
         raise StoreError(
             f"{path}/{name} is damaged ({_first_line(error)}). "
@@ -352,7 +354,7 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     distinct = list(dict.fromkeys(each for each in environments if isinstance(each, str)))
     if len(distinct) > 1:
         joined["environments"] = json.dumps([json.loads(each) for each in distinct])
-    joined["titles"] = json.dumps(titles, ensure_ascii=False, sort_keys=True)
+    joined["titles"] = json.dumps(titles, ensure_ascii=False)
     joined["paths"] = [store.path for store in stores]
     return joined
 

@@ -466,7 +466,7 @@ class StoreWriter:
                 # zarr's strings are not in the specification yet; xarray writes them as well.
                 warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
                 if name in self._group and self._group[name].shape == data.shape:
-                    array = self._group[name]
+                    array = self._group[name].with_config({"write_empty_chunks": True})
                     if (array.dtype.kind in "TO") == text:
                         array[:] = data
                         continue
@@ -476,6 +476,8 @@ class StoreWriter:
                     chunks=(max(1, len(data)),),
                     dtype="string" if text else data.dtype,
                     dimension_names=(axis,),
+                    attributes={"whole": True},  # so that a missing file is a damage
+                    config={"write_empty_chunks": True},
                     overwrite=name in self._group,
                 )[:] = data
 
@@ -483,7 +485,7 @@ class StoreWriter:
         attributes = {"environment": _environment(), **self._attributes}
         for name, value in attributes.items():
             if isinstance(value, Mapping):
-                attributes[name] = json.dumps(value, ensure_ascii=False, sort_keys=True)
+                attributes[name] = json.dumps(value, ensure_ascii=False)
         self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
         self._name_coordinates()
 
@@ -497,7 +499,7 @@ class StoreWriter:
         environment = self._attributes.get("environment", _environment())
         if environment not in environments:
             environments.append(environment)
-        changed = {"titles": json.dumps(titles, ensure_ascii=False, sort_keys=True)}
+        changed = {"titles": json.dumps(titles, ensure_ascii=False)}
         if len(environments) > 1:
             changed["environments"] = json.dumps(environments, sort_keys=True)
         self._group.attrs.update(changed)
