@@ -81,7 +81,9 @@ def in_words(error: BaseException) -> str | None:
             f"a file of an earlier stage is damaged ({module}: {text}). "
             "Make it again with: dvc repro --force, or dvc checkout --force"
         )
-    if isinstance(error, ImportError):
+    if isinstance(error, ImportError) and not (error.name or "").startswith(
+        "deep_learning_dynamics"
+    ):
         return (
             f"{error.name or 'a module'} cannot be imported ({text}). Install what the project "
             "needs with: make run; under a memory limit (ulimit -v), raise it to 16 GB."
