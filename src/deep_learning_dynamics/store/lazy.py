@@ -5,12 +5,14 @@ This is xarray's interface for backends, one array of which may here span stores
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deep_learning_dynamics.errors import StoreError
+
+# What zarr raises for a chunk that is not what it was.
+_DAMAGES = (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,19 @@ class Part:
                 values = self.array[key]
             else:
                 values = self.array.oindex[key]
-        except (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
+        except _DAMAGES as error:
             raise StoreError(self._damage(key, str(error))) from error
         values = np.asarray(values)
-        # A missing file reads as NaN: it shows where the writer saw finite numbers only.
-        if self.finite is not None and values.size and np.isnan(values.min()):
-            absent = np.isnan(values).reshape(*values.shape[:2], -1).any(axis=2)
-            if (absent & self.finite[key[0]][:, key[1]]).any():
-                raise StoreError(self._damage(key, "its chunk is missing"))
+        if self._lacks(values, key):
+            raise StoreError(self._damage(key, "a chunk is missing"))
         return values
+
+    def _lacks(self, values: np.ndarray, key: tuple[Any, ...]) -> bool:
+        """Whether there is NaN, as which a missing file reads, where the writer saw numbers."""
+        if self.finite is None or not values.size or not np.isnan(values.min()):
+            return False
+        absent = np.isnan(values).reshape(*values.shape[:2], -1).any(axis=2)
+        return bool((absent & self.finite[key[0]][:, key[1]]).any())
 
     def _damage(self, key: tuple[Any, ...], reason: str) -> str:
         name = self.array.path
@@ -60,20 +66,16 @@ class Part:
         for numbers in np.ndindex(*map(len, touched)):
             place = [axis[number] for axis, number in zip(touched, numbers, strict=True)]
             file = f"{array.path}/{array.metadata.encode_chunk_key(tuple(place))}"
-            if "://" not in self.path and not Path(self.path, file).exists():
-                networks = slice(place[0] * files[0], (place[0] + 1) * files[0])
-                snapshots = slice(place[1] * files[1], (place[1] + 1) * files[1])
-                if (self.steps[networks, snapshots] >= 0).any():
-                    return file, "it is missing"
-                continue
             span = tuple(
                 slice(number * size, (number + 1) * size)
                 for number, size in zip(place, files, strict=True)
             )
             try:
-                array[span]
-            except (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError) as error:
+                values = array[span]
+            except _DAMAGES as error:
                 return file, (str(error).splitlines() or [type(error).__name__])[0]
+            if self._lacks(values, span):
+                return file, "it is missing"
         return None
 
 

@@ -28,7 +28,9 @@ Location = str | Path
 _PLAIN = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
 
 
-def open(location: Location | Sequence[Location] | Mapping[str, Location]) -> "xr.Dataset":
+def open(
+    location: Location | Sequence[Location] | Mapping[str, Location | Sequence[Location]],
+) -> "xr.Dataset":
     """A store, or several that become one along ``network``, as a lazy dataset.
 
     Where networks have fewer snapshots than others, steps are −1 and everything else is NaN.
