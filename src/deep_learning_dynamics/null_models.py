@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The rows of one network's snapshots in the order of time; those of a path, network by network.
-Segment = Int[np.ndarray, " snapshot"]
+Segment = Int[np.ndarray, " _"]
 Path = Sequence[Segment]
 
 

@@ -126,7 +126,7 @@ def squared_distances(
 
 
 def sampled(
-    rows: int, paths: Sequence[Int[np.ndarray, " snapshot"]], most: int
+    rows: int, paths: Sequence[Int[np.ndarray, " _"]], most: int
 ) -> Int[np.ndarray, " measured"]:
     """Rows of a sample that has the same share of every path, evenly spread over it; ascending.
 

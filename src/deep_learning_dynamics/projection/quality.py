@@ -157,7 +157,7 @@ class Assessment:
 def assess(
     vectors: Float[np.ndarray, "row component"],
     points: Float[np.ndarray, "row 2"],
-    paths: Sequence[Int[np.ndarray, " snapshot"]],
+    paths: Sequence[Int[np.ndarray, " _"]],
     properties: Mapping[str, float] | None = None,
 ) -> Assessment:
     """Compare a layout of rows with their vectors. All must be finite.
@@ -182,14 +182,14 @@ class WeightSpace:
     def __init__(
         self,
         vectors: Float[np.ndarray, "row component"],
-        paths: Sequence[Int[np.ndarray, " snapshot"]],
+        paths: Sequence[Int[np.ndarray, " _"]],
         most_rows: int = MOST_ROWS,
     ) -> None:
         self.vectors = vectors
         self.sample = sampled(len(vectors), paths, most_rows)
         self.neighbours = limited(NEIGHBOURS, len(self.sample))
         # Paths of equal length are compared together.
-        self._paths: dict[int, list[Int[np.ndarray, " snapshot"]]] = {}
+        self._paths: dict[int, list[Int[np.ndarray, " _"]]] = {}
         for path in paths:
             shown = path[evenly(len(path), min(len(path), most_rows))]
             self._paths.setdefault(len(shown), []).append(shown)

@@ -83,9 +83,11 @@ def assess_robustness(
     settings = RobustnessSettings.of(settings)
     method, table = METHODS[projection.method], projection.coordinates
     subset = subset_of(table, settings.snapshots)
-    rows = table.iloc[subset]
+    rows, vectors = table.iloc[subset], reduction.vectors[subset]
+    if len(subset) < len(subset_of(table, None)):
+        vectors = along_principal_axes(vectors)  # those of the whole are the reduction's own
     data = Rows(
-        along_principal_axes(reduction.vectors[subset]),
+        vectors,
         rows["fitted"].to_numpy(bool),
         null_models.paths_of(rows),
         reduction.weights,
@@ -165,7 +167,7 @@ def folds_of(
     """
     networks, fitted = rows["network"].to_numpy(), rows["fitted"].to_numpy(bool)
     pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
-    units: dict[tuple[str, Any], list[Int[np.ndarray, " row"]]] = {}
+    units: dict[tuple[str, Any], list[Int[np.ndarray, " _"]]] = {}
     for path in null_models.paths_of(rows):
         whole = np.concatenate(path)
         pair = pairs[whole[-1]]
@@ -340,4 +342,4 @@ def _with(
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value != value  # NaN
+    return value is None or value == "" or bool(value != value)  # NaN

@@ -134,7 +134,7 @@ class Robustness:
     folds: tuple[Fold, ...] = ()
     refit_spread: float | None = None  # root mean square of moves over refits / of the layout
     # By null model and quantity, to be compared with ``real``.
-    nulls: Mapping[str, Mapping[str, Float[np.ndarray, " null"]]] = field(default_factory=dict)
+    nulls: Mapping[str, Mapping[str, Float[np.ndarray, " _"]]] = field(default_factory=dict)
     # A null of each model in the plane, rows as in the projection's coordinates; NaN for those
     # that are not in the subset.
     examples: Mapping[str, Float[np.ndarray, "row 2"]] = field(default_factory=dict)
