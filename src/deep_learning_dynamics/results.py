@@ -1,7 +1,7 @@
 """All results of some runs in one bundle: what figures, report and tracking read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ class Results:
     measures: Any = None  # Measures
     comparisons: Any = None  # Comparisons
     ranking: Any = None  # Ranking
+    null_tests: Any = None  # NullTests, of the projections and of the paths themselves
     geometry: dict[str, Any] | None = None  # results of the geometry of learning, by name
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
     description: str = ""  # of the selected weights: "all weight matrices, without biases"
@@ -43,18 +44,18 @@ class Results:
             from deep_learning_dynamics.geometry.measures import Measures
 
             measures = Measures.load(folder / "measures")
-        for place in (folder / "comparisons", folder / "measures"):
-            if comparisons is None and (place / "comparisons.json").exists():
-                from deep_learning_dynamics.inference import Comparisons
+        if (found := _found(folder, "comparisons.json")) is not None:
+            from deep_learning_dynamics.inference import Comparisons
 
-                comparisons = Comparisons.load(place)
+            comparisons = Comparisons.load(found)
         scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr")))
         provenance = tuple(
             {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
             for path in sorted((folder / "data").glob("*.json"))
         )
         by = comparisons.by if comparisons is not None else None
-        return cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
+        results = cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
+        return replace(results, **_judgements(results, folder))
 
     @classmethod
     def of(
@@ -64,6 +65,7 @@ class Results:
         by: str | None = None,
         robustness: Any = False,
         seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> "Results":
         """Compute the results of opened stores, without any folder.
 
@@ -72,6 +74,8 @@ class Results:
             by: the coordinate that groups networks; by default "condition", or the first
                 coordinate in words that has a few values.
             robustness: as in ``dld.project``.
+            progress: called with the steps of the work that are done, and with all of them; the
+                reduction of the weights is the first hundred, each projection ten, measures ten.
         """
         from deep_learning_dynamics.geometry import measure
         from deep_learning_dynamics.inference import compare
@@ -83,16 +87,24 @@ class Results:
         scores = scores_table(runs)
         by = grouping(scores) if by is None else by
         twins = {"networks": "not twin"} if "twin" in scores else {}
-        reduction = reduce(select(runs, **twins))
-        projections = {
-            method: project(reduction, method, seed=seed, robustness=robustness)
-            for method in methods
-        }
+        steps = 100 + 10 * len(methods) + 10
+
+        def report(done: int) -> None:
+            if progress is not None:
+                progress(done, steps)
+
+        reduction = reduce(select(runs, **twins), progress=lambda share: report(round(100 * share)))
+        projections = {}
+        for number, method in enumerate(methods, start=1):
+            projections[method] = project(reduction, method, seed=seed, robustness=robustness)
+            report(100 + 10 * number)
         measures = measure(runs, by=by) if by else measure(runs)
         comparisons = compare(measures, by=by) if by else None
-        return cls._of_parts(
+        report(steps)
+        results = cls._of_parts(
             scores, _titles(runs), by, projections or None, measures, comparisons, ()
         )
+        return replace(results, **_judgements(results))
 
     @classmethod
     def _of_parts(
@@ -105,7 +117,7 @@ class Results:
         comparisons: Any,
         provenance: tuple[dict[str, Any], ...],
     ) -> "Results":
-        """A bundle in which twins are left out, the grouping is known and methods are ranked."""
+        """A bundle in which twins are left out and the grouping is known."""
         first = next(iter(projections.values())) if projections else None
         if not titles:
             titles = first.titles if first is not None else {}
@@ -121,7 +133,6 @@ class Results:
             projections=projections,
             measures=measures,
             comparisons=comparisons,
-            ranking=_ranking(projections),
             provenance=provenance,
             description=first.description if first is not None else "",
         )
@@ -168,11 +179,27 @@ def _titles(runs: "xr.Dataset") -> dict[str, Any]:
     return json.loads(written) if isinstance(written, str) else dict(written)
 
 
-def _ranking(projections: dict[str, Any] | None) -> Any:
-    if not projections:
-        return None
-    try:
-        from deep_learning_dynamics.inference import ranking
-    except ImportError:
-        return None
-    return ranking(projections)
+def _found(folder: Path, name: str) -> Path | None:
+    """The folder of the results in which a file lies."""
+    places = [folder / place for place in ("measures", "comparisons", "ranking")]
+    return next((place for place in places if (place / name).exists()), None)
+
+
+def _judgements(results: Results, folder: Path | None = None) -> dict[str, Any]:
+    """Tests against null models and the ranking: those that were written, or computed now."""
+    from deep_learning_dynamics import inference
+
+    where = None if folder is None else _found(folder, "null_tests.json")
+    if where is not None:
+        tests = inference.NullTests.load(where)
+    else:
+        items = inference.null_tests(results.projections).items if results.projections else ()
+        if results.measures is not None and results.by:
+            items += inference.path_null_tests(results.measures, results.by).items
+        tests = inference.NullTests(items) if items else None
+    where = None if folder is None else _found(folder, "ranking.json")
+    if where is not None:
+        return {"null_tests": tests, "ranking": inference.Ranking.load(where)}
+    if not results.projections:
+        return {"null_tests": tests}
+    return {"null_tests": tests, "ranking": inference.ranking(results.projections, tests)}

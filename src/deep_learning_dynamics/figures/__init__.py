@@ -1,5 +1,7 @@
 """Figures: a file per figure, registered in ``FIGURES``; drawn without any global state."""
 
+from deep_learning_dynamics.figures.animation import save_animation
+from deep_learning_dynamics.figures.comparison import draw_comparison
 from deep_learning_dynamics.figures.figure import (
     FIGURES,
     FigureKind,
@@ -20,6 +22,8 @@ __all__ = [
     "caption",
     "draw",
     "draw_all",
+    "draw_comparison",
     "paths",
     "save",
+    "save_animation",
 ]

@@ -1,4 +1,4 @@
-"""What a figure is: a file of this package that registers a key, what it needs and how it is drawn."""
+"""What a figure is: a file that registers a key, what it needs and how it is drawn."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIGURES: Registry = Registry(
     "figure",
     "deep_learning_dynamics.figures",
-    ("paths",),
+    ("paths", "sheet", "nulls", "learning_curves", "forest", "over_time", "by_parameter"),
 )
 
 
@@ -101,7 +101,7 @@ def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
 def save(
     figure: Figure, path: Path, formats: tuple[str, ...] = ("png",), dpi: int = 200
 ) -> list[Path]:
-    """Write a figure as ``path`` with the suffix of each format; the same figure, the same bytes."""
+    """Write a figure as ``path`` with each format's suffix; the same figure, the same bytes."""
     undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     written = []
     for form in formats:

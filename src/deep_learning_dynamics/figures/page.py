@@ -198,16 +198,16 @@ def draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: Sc
     axes.set_xlabel(look.with_unit(scale.key), labelpad=1.5)
 
 
-def draw_cell_bar(axes: Axes, distances: np.ndarray) -> None:
-    """The greys of a map; cells are shaded by rank."""
-    ordered = np.sort(distances[np.isfinite(distances)])
-    if not ordered.size:
-        ordered = np.zeros(2)
-    axes.imshow(
-        np.repeat(shades(ordered)[None, :, None], 3, axis=2),
-        aspect="auto", extent=(0, 1, 0.5, -0.5),
-    )  # fmt: skip
-    axes.set_xticks([0, 0.5, 1], [f"{value:.3g}" for value in np.quantile(ordered, [0, 0.5, 1])])
+def draw_cell_bar(axes: Axes, distances: np.ndarray | None) -> None:
+    """The greys of a map, whose cells are shaded by rank; None: of several maps."""
+    known = np.zeros(0) if distances is None else np.sort(distances[np.isfinite(distances)])
+    greys = shades(np.linspace(0, 1, 64))
+    image = np.repeat(greys[None, :, None], 3, axis=2)
+    axes.imshow(image, aspect="auto", extent=(0, 1, 0.5, -0.5))
+    labels = ["near", "far"]
+    if known.size:
+        labels = [f"{value:.3g}" for value in np.quantile(known, [0, 0.5, 1])]
+    axes.set_xticks(np.linspace(0, 1, len(labels)), labels)
     axes.set_yticks([])
     axes.tick_params(axis="x", pad=1.5)
     axes.spines[:].set(color=look.LINE)

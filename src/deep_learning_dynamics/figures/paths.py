@@ -64,7 +64,7 @@ class Paths(FigureKind):
             layout, ratios = [["plane"] * len(lower), lower], [plane_height, bar_height]
         axes = body.subplot_mosaic(layout, height_ratios=ratios)
         plane.place(axes["plane"])
-        _label_axes(plane, method)
+        label_axes(plane, method)
         if scale is not None:
             around.draw_score_bar(axes["score"], groups, numbers, scale)
         if projection.cells is not None:
@@ -135,11 +135,8 @@ def method_of(projection: "Projection") -> Any:
 
 
 def groups_of(projection: "Projection", results: Results) -> Groups:
-    """The groups among the networks that none continues."""
-    table = projection.coordinates
-    if "continues" in table:
-        table = table[~table["network"].isin(set(table["continues"]) - {""})]
-    return Groups.of(table, results.by, results.titles or projection.titles)
+    """The groups among the networks of a projection."""
+    return Groups.of(projection.coordinates, results.by, results.titles or projection.titles)
 
 
 def color_of(projection: "Projection", style: Style) -> str:
@@ -205,7 +202,8 @@ def _color_words(projection: "Projection") -> str:
     return quantity(color).title if color else ""
 
 
-def _label_axes(plane: Plane, method: Any) -> None:
+def label_axes(plane: Plane, method: Any) -> None:
+    """Name the axes; they have numbers only where numbers mean something."""
     axes = plane.axes
     axes.set(xlabel=method.axes[0], ylabel=method.axes[1])
     if plane.cells is not None or "arbitrary" in method.axes[0]:

@@ -50,6 +50,8 @@ class Trajectory:
     score: Float[np.ndarray, " row"] | None = None
     faith: Float[np.ndarray, " row"] | None = None  # 0 to 1: how well neighbours are preserved
     spread: Float[np.ndarray, "row 3"] | None = None  # xx, xy, yy over refits
+    tone: float = 0.62  # the place on its group's ramp, where no score is shown
+    end: str = ""  # the marker of its end; "": that of its group
 
     @property
     def sound(self) -> bool:
@@ -243,7 +245,7 @@ class Plane:
     def colours(self, trajectory: Trajectory) -> Float[np.ndarray, "row 3"]:
         """The colour of each of a trajectory's points, before it is faded."""
         if trajectory.group < 0 or self.scale is None or trajectory.score is None:
-            return np.tile(colour(trajectory.group), (len(trajectory.points), 1))
+            return np.tile(colour(trajectory.group, trajectory.tone), (len(trajectory.points), 1))
         return ramp(trajectory.group)(self.scale.position(trajectory.score))[:, :3]
 
     def _draw_cells(self) -> None:
@@ -378,13 +380,13 @@ class Plane:
         )
 
     def _mark_end(self, t: Trajectory) -> None:
-        """A square where a path ends, a cross if it failed, a triangle where it leaves the plane."""
+        """A square where a path ends, a cross if it failed, a triangle where it leaves."""
         inside = self._inside(t.points)
         low, high = self._limits
         look: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}
         if inside[-1] and t.sound:
             size = max(0.9 * self.mark, 1.55 * self.number_size if self.numbered else 0)
-            marker, at, order = end_marker(t.group), t.points[-1], _ENDS
+            marker, at, order = t.end or end_marker(t.group), t.points[-1], _ENDS
             look["color"] = colour(t.group, 0.85)
         else:
             size, order = max(1.15 * self.mark, 4.5), _FAILURES

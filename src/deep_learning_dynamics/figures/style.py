@@ -128,13 +128,18 @@ class Groups:
 
     @classmethod
     def of(cls, table: pd.DataFrame, by: str, titles: dict[str, dict[Any, str]]) -> "Groups":
-        """The groups in a table of networks or snapshots, in the order of their titles."""
+        """The groups in a table of networks or snapshots, in the order in which they appear.
+
+        Groups that have only twins, or networks that others continue, are left out.
+        """
         if not by or by not in table:
             return cls("", ("",), {"": "networks"})
+        last = last_phase(table)
+        values = (last if len(last) else table)[by].unique()
+        present = tuple(value for value in values if not pd.isna(value))
         names = titles.get(by, {})
-        present = [value for value in table[by].unique() if not pd.isna(value)]
-        ordered = [v for v in names if v in present] + [v for v in present if v not in names]
-        return cls(by, tuple(ordered), {v: str(names.get(v, _words(by, v))) for v in ordered})
+        named = {v: names.get(v, names.get(str(v), _words(by, v))) for v in present}
+        return cls(by, present, {value: str(title) for value, title in named.items()})
 
     def numbers(self, table: pd.DataFrame) -> Shaped[np.ndarray, " row"]:
         """The number of each row's group; −1 where it has none."""
@@ -150,6 +155,16 @@ class Groups:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+def last_phase(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of networks that no other continues, without twins."""
+    kept = np.ones(len(table), bool)
+    if "continues" in table:
+        kept &= ~table["network"].isin(set(table["continues"]) - {""}).to_numpy()
+    if "twin" in table:
+        kept &= ~table["twin"].fillna(False).astype(bool).to_numpy()
+    return table[kept]
 
 
 def _words(by: str, value: Any) -> str:
@@ -170,6 +185,7 @@ def colour(group: int, position: float = 0.62) -> tuple[float, float, float]:
 
 
 def end_marker(group: int) -> str:
+    """The sign of a group's ends."""
     return ENDS[max(group, 0) // len(_RAMPS) % len(ENDS)]
 
 
@@ -232,8 +248,12 @@ class ScoreScale:
         if self.spacing == "error":
             # The ends of learning first: where it starts (chance) and how far it comes.
             shares = (0.1, 0.9, 0.5, 0.95, 0.99, 0.98, 0.8, 0.7, 0.3, 0.6, 0.2, 0.4, 0.0, 1.0)
-            finer = np.round(np.arange(0.01, 1, 0.01), 2)
-            candidates = [*shares, *finer[4::5], *finer]
+            fives, ones = (
+                np.round(np.arange(0.05, 1, 0.05), 2),
+                np.round(np.arange(0.91, 1, 0.01), 2),
+            )
+            narrow = np.round(np.arange(0.01, 0.9, 0.01), 2) if self.high - self.low < 0.1 else []
+            candidates = [*shares, *fives, *ones, *narrow]
         else:
             from matplotlib.ticker import LogLocator, MaxNLocator
 

@@ -1,0 +1,112 @@
+"""Paths that grow while the networks learn, as a GIF."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.animation import PillowWriter
+
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.figures import page as around
+from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of, nothing
+from deep_learning_dynamics.figures.plane import (
+    Plane,
+    Trajectory,
+    draw_planes,
+    frame_axes,
+    score_scale,
+    trajectories_of,
+    until,
+)
+from deep_learning_dynamics.figures.style import QUIET, Style
+from deep_learning_dynamics.files import replacing
+from deep_learning_dynamics.results import Results
+
+FRAMES_A_SECOND = 10
+MOST_EARLIER, MOST_MOMENTS = 14, 36  # moments of earlier training and of the networks themselves
+LAST = 15  # frames for which the last moment stays
+
+
+def save_animation(
+    results: Results, method: str, path: Path, style: Style | None = None
+) -> list[tuple[str, float]]:
+    """Write the animation of one method; the same results give the same bytes.
+
+    Earlier training comes first, where there is any.
+
+    Returns:
+        The moments that are shown: "earlier" or "", and the step.
+
+    Raises:
+        ParamsError: there is no such projection, or nothing to see in it.
+    """
+    if method not in (results.projections or {}):
+        raise ParamsError(
+            f"There is no projection {method!r} to animate; expected one of "
+            f"{', '.join(results.projections or {}) or '(none)'}."
+        )
+    style = style or Style(width=5.5, dpi=110)
+    projection = results.projections[method]
+    groups = groups_of(projection, results)
+    trajectories = trajectories_of(projection.coordinates, groups, color_of(projection, style))
+    trained = [t for t in trajectories if not t.earlier and len(t.points)]
+    if not trained:
+        raise ParamsError(f"{nothing(trajectories)} There is nothing to animate.")
+    with style.applied():
+        scale = score_scale(trajectories, color_of(projection, style))
+        plane = Plane(trajectories, scale, projection.cells, text=style.text)
+        numbers = [t.group for t in trained]
+        height = (style.width - 0.1) * float(np.clip(plane.shape, 0.5, 0.8))
+        bar = max(len(groups), 2) * 1.3 * style.text / 72
+        figure, body = around.page(
+            style,
+            height + (bar + 0.4 if scale is not None else 0),
+            method_of(projection).title,
+            legend=[
+                *([] if scale is not None else around.group_entries(groups, numbers)),
+                *around.plane_entries([plane]),
+            ],
+            results=results,
+        )
+        names = [["plane"], ["score"]] if scale is not None else [["plane"]]
+        axes = body.subplot_mosaic(names, height_ratios=[height, bar][: len(names)])
+        if scale is not None:
+            around.draw_score_bar(axes["score"], groups, numbers, scale)
+        frame_axes(axes["plane"])
+        plane.place(axes["plane"])
+        draw_planes(figure, [])
+        moments = moments_of(trajectories)
+        writer = PillowWriter(fps=FRAMES_A_SECOND)
+        with replacing(path) as partial, writer.saving(figure, str(partial), style.dpi):
+            for number, (phase, step) in enumerate(moments):
+                axes["plane"].clear()
+                frame_axes(axes["plane"])
+                plane.trajectories = _at(trajectories, phase, step)
+                # Ellipses are of ends, which are only there at the last moment.
+                plane.ellipses = ([], *plane.ellipses[1:])
+                plane.draw()
+                clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
+                axes["plane"].text(
+                    0.015, 0.98, clock, transform=axes["plane"].transAxes, va="top", color=QUIET
+                )
+                for _ in range(LAST if number == len(moments) - 1 else 1):
+                    writer.grab_frame()
+    return moments
+
+
+def moments_of(trajectories: list[Trajectory]) -> list[tuple[str, float]]:
+    """Some steps of earlier training, then some of the networks', the first and last of each."""
+    moments = []
+    for phase, most in (("earlier", MOST_EARLIER), ("", MOST_MOMENTS)):
+        mine = [t.steps for t in trajectories if t.earlier == bool(phase) and len(t.steps)]
+        if mine:
+            steps = np.unique(np.concatenate(mine))
+            kept = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round())
+            moments += [(phase, float(step)) for step in steps[kept.astype(int)]]
+    return moments
+
+
+def _at(trajectories: list[Trajectory], phase: str, step: float) -> list[Trajectory]:
+    """What is there at a moment: earlier training grows first, then the networks do."""
+    if phase:
+        return [until(t, step) for t in trajectories if t.earlier]
+    return [t if t.earlier else until(t, step) for t in trajectories]
