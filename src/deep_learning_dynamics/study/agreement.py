@@ -112,7 +112,7 @@ def _too_large(params: "Params") -> Iterator[str]:
     if stored > free:
         yield (
             f"pairs is {params.pairs}: snapshots of {count(trained, 'network')} with "
-            f"{weights:,} weights take {size(stored)} of disk, but {size(free)} are free. "
+            f"{weights:,} weights take {size(float(stored))} of disk, but {size(float(free))} are free. "
             "Set pairs, train.snapshots.per_epoch or network.hidden_layers lower."
         )
     needed = 12 * 4 * weights * trained  # weights, momentum, gradients, snapshots under way
@@ -120,7 +120,7 @@ def _too_large(params: "Params") -> Iterator[str]:
     if needed > allowed:
         yield (
             f"pairs is {params.pairs}: training {count(trained, 'network')} of {weights:,} weights "
-            f"takes about {size(needed)} of memory, but this process may use {size(allowed)}. "
+            f"takes about {size(float(needed))} of memory, but this process may use {size(float(allowed))}. "
             "Set pairs or network.hidden_layers lower."
         )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 
-def explained(problem: Any, raw: dict[str, Any], keys: Mapping[str, Any]) -> str:
+def explained(problem: Any, raw: dict[Any, Any], keys: Mapping[str, Any]) -> str:
     """One of pydantic's problems as a sentence: the key, what was found, what is expected.
 
     Args:
@@ -31,8 +31,8 @@ def explained(problem: Any, raw: dict[str, Any], keys: Mapping[str, Any]) -> str
         unknown = ".".join([key, location[-1]] if key else location)
         nearest = difflib.get_close_matches(unknown, keys, n=1, cutoff=0)[0]
         return f"{unknown} = {shown(problem['input'])} is not a known key. Did you mean {nearest}?"
-    if problem["type"] == "missing":
-        missing = key if location[-1] == key.split(".")[-1] else f"{key}.{location[-1]}"
+    missing = key if location[-1] == key.split(".")[-1] else f"{key}.{location[-1]}"
+    if problem["type"] == "missing" and missing in keys:  # else an entry of a list
         return f"{missing} is missing; expected {allowed(keys[missing])}."
     found: Any = raw
     for part in key.split("."):

@@ -155,7 +155,7 @@ Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
 PLUGINS = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
-def _types(names: tuple[str, ...], raw: dict[str, Any]) -> dict[str, Any]:
+def _types(names: tuple[str, ...], raw: dict[Any, Any]) -> dict[str, Any]:
     """The type of each section; what a registry holds is imported for those that need it."""
     makers: dict[str, Any] = {
         "seed": lambda: _count(0, 2**32 - 1),
@@ -192,7 +192,7 @@ def load(path: Path = Path("params.yaml"), sections: tuple[str, ...] = SECTIONS)
     return validate(read(path), path.name, sections, folder=path.parent)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[Any, Any]:
     """The plain contents of ``params.yaml``, read as DVC reads it (YAML 1.2), unchecked.
 
     Raises:
@@ -223,7 +223,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def validate(
-    raw: dict[str, Any],
+    raw: dict[Any, Any],
     origin: str = "params.yaml",
     sections: tuple[str, ...] = SECTIONS,
     folder: Path = Path(),
@@ -318,7 +318,7 @@ def _with_variants(base: type[Section], name: str) -> type[Section]:
     return create_model(base.__name__, __base__=base, **keys)
 
 
-def _network(raw: dict[str, Any]) -> type[Section]:
+def _network(raw: dict[Any, Any]) -> type[Section]:
     """The keys of the kind of network that is set."""
     networks = registry("study.networks.NETWORKS")
     section = raw.get("network")
@@ -353,7 +353,7 @@ def _without_nothing(values: dict[str, Any], sections: tuple[str, ...]) -> dict[
     return values
 
 
-def _import_plugins(raw: dict[str, Any], origin: str, folder: Path) -> None:
+def _import_plugins(raw: dict[Any, Any], origin: str, folder: Path) -> None:
     names = raw.get("plugins") or []
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         return  # the check of the sections says so
@@ -368,7 +368,7 @@ def _import_plugins(raw: dict[str, Any], origin: str, folder: Path) -> None:
 MOST_VALUES = 100_000  # of all keys together: far beyond, YAML's aliases multiply without bound
 
 
-def _as_json(raw: dict[str, Any], origin: str) -> str:
+def _as_json(raw: dict[Any, Any], origin: str) -> str:
     seen, waiting = 0, [("", raw, 0)]
     while waiting:
         where, value, depth = waiting.pop()

@@ -68,7 +68,7 @@ def in_words(error: BaseException) -> str | None:
         from deep_learning_dynamics import environment
         from deep_learning_dynamics.formatting import size
 
-        limit = size(environment.memory())
+        limit = size(float(environment.memory()))
         return (
             f"memory ran out ({text}); this process may use {limit}. Set pairs or the number of "
             "snapshots lower in params.yaml, or raise the limit (ulimit -v, container)."

@@ -7,7 +7,7 @@ on every processor; a :class:`~.module.ModuleNetwork` wraps any ``torch.nn.Modul
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int64, UInt8
@@ -20,6 +20,7 @@ NETWORKS: Registry[type["Network"]] = Registry(
 )
 
 
+@runtime_checkable
 class Ensemble(Protocol):
     """Many networks of one kind that train together."""
 
