@@ -33,7 +33,7 @@ class AutoencoderPlane(Method):
         """The size of the network and of its training."""
 
         hidden_units: Annotated[int, Field(ge=1, le=4096)] = 64
-        iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+        iterations: Annotated[int, Field(ge=1, le=1_000_000)] = 100
         restarts: Annotated[int, Field(ge=1, le=1000)] = 1  # the best one counts
 
     @classmethod

@@ -1,12 +1,14 @@
 """An autoencoder that starts as a principal component analysis and can only get better.
 
 encode(x) = x E + f(x) and decode(c) = c D + g(c), where f and g have one hidden layer of tanh. E
-and D start as the principal components and the output layers of f and g at zero. So the first
-reconstruction is that of the principal components, and no unit can be dead at the start (compare
-He et al., 2016, and Zhang, Dauphin and Ma, 2019, for networks that start as a simpler map).
+starts as the principal components and the output layer of f at zero, so that the first code is that
+of the principal components and no unit can be dead at the start (compare He et al., 2016, and
+Zhang, Dauphin and Ma, 2019, for networks that start as a simpler map).
 
-The gradient is derived by hand: a general library would differentiate a few small products of
-matrices at ten times their cost.
+All that the decoder multiplies its features with (D and the output layer of g) is linear, so it is
+solved for at each step, and only the rest is searched (variable projection, Golub and Pereyra,
+1973): 100 iterations explain more than 1,000 of a search among all weights. The gradient is derived
+by hand: a general library would differentiate a few small products at ten times their cost.
 """
 
 from collections.abc import Callable
@@ -16,12 +18,13 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 Weights = dict[str, Float32[np.ndarray, "_ _"]]
-DECAYED = ("encoder_hidden", "encoder_output", "decoder_hidden", "decoder_output")
+DECAYED = ("encoder_hidden", "encoder_output", "decoder_hidden")
 # Times the squared weights of f and g. It keeps the maps smooth: a code that can wiggle through
 # every row explains all of the variance and shows nothing.
 WEIGHT_DECAY = 1e-4
+RIDGE = 1e-6  # of a feature's variance, so that the decoder is defined
 KEPT_VARIANCE = 0.99  # of the input, at least; the rest counts as not explained
-REMEMBERED = 20  # steps from which L-BFGS estimates the curvature
+REMEMBERED = 10  # steps from which L-BFGS estimates the curvature
 
 
 @dataclass(frozen=True)
@@ -86,81 +89,135 @@ def train(
 
     best = start(inputs, units, hidden_units, rng)
     # Where training would make it worse (it pays for the weights as well), the start is kept.
-    unexplained = least = loss_and_gradient(best, rows, 0.0)[0]
+    unexplained = least = _error(best, rows, WEIGHT_DECAY)
+    decay = WEIGHT_DECAY * unexplained
     for restart in range(restarts):
         began = start(inputs, units, hidden_units, rng) if restart else best
-        found = _descended(began, rows, iterations, WEIGHT_DECAY * unexplained)
-        remaining = loss_and_gradient(found, rows, 0.0)[0]
+        found = _descended(began, rows, iterations, decay)
+        remaining = _error(found, rows, decay)
         if remaining < least:
             best, least = found, remaining
-    weights = {name: value.astype(np.float64) for name, value in best.items()}
+    weights = best | _decoder(*_features(best, rows), rows, decay)
+    weights = {name: value.astype(np.float64) for name, value in weights.items()}
     return Autoencoder(weights, mean, inputs, scale)
 
 
 def start(inputs: int, code_units: int, hidden_units: int, rng: np.random.Generator) -> Weights:
-    """Principal components: the linear maps are the identity, f and g are zero."""
+    """Principal components: the linear map is the identity, f is zero."""
 
     def random(*shape: int) -> Float32[np.ndarray, "from to"]:
         # Inputs are of unit spread along their first axis: this keeps tanh in its curved range.
         return (rng.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
 
-    def zeros(*shape: int) -> Float32[np.ndarray, "from to"]:
-        return np.zeros(shape, np.float32)
-
     return {
         "encoder": np.eye(inputs, code_units, dtype=np.float32),
         "encoder_hidden": random(inputs, hidden_units),
         "encoder_hidden_bias": random(1, hidden_units),
-        "encoder_output": zeros(hidden_units, code_units),
-        "decoder": np.eye(code_units, inputs, dtype=np.float32),
+        "encoder_output": np.zeros((hidden_units, code_units), np.float32),
         "decoder_hidden": random(code_units, hidden_units),
         "decoder_hidden_bias": random(1, hidden_units),
-        "decoder_output": zeros(hidden_units, inputs),
-        "decoder_output_bias": zeros(1, inputs),
     }
 
 
 def loss_and_gradient(
-    w: Weights, rows: Float32[np.ndarray, "row input"], weight_decay: float
+    w: Weights, rows: Float32[np.ndarray, "row input"], decay: float
 ) -> tuple[float, Weights]:
-    """The loss and its derivative by each of the weights; the rows' mean is zero."""
+    """The loss with the best decoder, and its derivative by each of the weights.
+
+    As the decoder is the best, the loss does not change with it to first order.
+    """
     variance = float(np.vdot(rows, rows))
-    encoded = np.tanh(rows @ w["encoder_hidden"] + w["encoder_hidden_bias"])
-    code = rows @ w["encoder"] + encoded @ w["encoder_output"]
-    decoded = np.tanh(code @ w["decoder_hidden"] + w["decoder_hidden_bias"])
-    wrong = code @ w["decoder"] + decoded @ w["decoder_output"] + w["decoder_output_bias"] - rows
+    encoded, code, decoded = _features(w, rows)
+    best = _decoder(encoded, code, decoded, rows, decay)
+    wrong = _rebuilt(best, code, decoded) - rows
     loss = float(np.vdot(wrong, wrong)) / variance
-    loss += weight_decay * sum(float(np.vdot(w[name], w[name])) for name in DECAYED)
+    loss += decay * sum(float(np.vdot(w[name], w[name])) for name in DECAYED)
+    of_code, of_decoded = _penalties(rows, decay)
+    loss += of_code * float(np.vdot(best["decoder"], best["decoder"])) / variance
+    loss += of_decoded * float(np.vdot(best["decoder_output"], best["decoder_output"])) / variance
 
     wrong *= 2 / variance
-    by_decoded = (wrong @ w["decoder_output"].T) * (1 - decoded * decoded)
-    by_code = wrong @ w["decoder"].T + by_decoded @ w["decoder_hidden"].T
+    by_decoded = (wrong @ best["decoder_output"].T) * (1 - decoded * decoded)
+    by_code = wrong @ best["decoder"].T + by_decoded @ w["decoder_hidden"].T
     by_encoded = (by_code @ w["encoder_output"].T) * (1 - encoded * encoded)
     gradient = {
         "encoder": rows.T @ by_code,
         "encoder_hidden": rows.T @ by_encoded,
         "encoder_hidden_bias": by_encoded.sum(axis=0, keepdims=True),
         "encoder_output": encoded.T @ by_code,
-        "decoder": code.T @ wrong,
         "decoder_hidden": code.T @ by_decoded,
         "decoder_hidden_bias": by_decoded.sum(axis=0, keepdims=True),
-        "decoder_output": decoded.T @ wrong,
-        "decoder_output_bias": wrong.sum(axis=0, keepdims=True),
     }
     for name in DECAYED:
-        gradient[name] += 2 * weight_decay * w[name]
+        gradient[name] += 2 * decay * w[name]
     return loss, gradient
 
 
+def _features(
+    w: Weights, rows: Float32[np.ndarray, "row input"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The hidden layer of f, the code, and the hidden layer of g."""
+    encoded = np.tanh(rows @ w["encoder_hidden"] + w["encoder_hidden_bias"])
+    code = rows @ w["encoder"] + encoded @ w["encoder_output"]
+    return encoded, code, np.tanh(code @ w["decoder_hidden"] + w["decoder_hidden_bias"])
+
+
+def _decoder(
+    encoded: Float32[np.ndarray, "row hidden"],
+    code: Float32[np.ndarray, "row code"],
+    decoded: Float32[np.ndarray, "row hidden"],
+    rows: Float32[np.ndarray, "row input"],
+    decay: float,
+) -> Weights:
+    """The best linear maps from the code and the hidden layer of g back to the rows."""
+    from scipy.linalg import solve
+
+    units = code.shape[1]
+    constant = np.ones((len(rows), 1), np.float32)
+    features = np.concatenate([code, decoded, constant], axis=1)
+    square = features.astype(np.float64)
+    square = square.T @ square
+    of_code, of_decoded = _penalties(rows, decay)
+    square[np.diag_indices(len(square))] += of_code
+    hidden = np.arange(units, len(square) - 1)
+    square[hidden, hidden] += of_decoded - of_code
+    found = solve(square, (features.T @ rows).astype(np.float64), assume_a="pos")
+    found = found.astype(np.float32)
+    return {
+        "decoder": found[:units],
+        "decoder_output": found[units:-1],
+        "decoder_output_bias": found[-1:],
+    }
+
+
+def _penalties(rows: Float32[np.ndarray, "row input"], decay: float) -> tuple[float, float]:
+    """Times the squared weights of the decoder that read the code, and the hidden layer of g."""
+    ridge = RIDGE * len(rows)
+    return ridge, decay * float(np.vdot(rows, rows)) + ridge
+
+
+def _rebuilt(
+    best: Weights, code: Float32[np.ndarray, "row code"], decoded: Float32[np.ndarray, "row hidden"]
+) -> Float32[np.ndarray, "row input"]:
+    return code @ best["decoder"] + decoded @ best["decoder_output"] + best["decoder_output_bias"]
+
+
+def _error(w: Weights, rows: Float32[np.ndarray, "row input"], decay: float) -> float:
+    """Squared error / variance, with the best decoder."""
+    features = _features(w, rows)
+    wrong = _rebuilt(_decoder(*features, rows, decay), *features[1:]) - rows
+    return float(np.vdot(wrong, wrong) / np.vdot(rows, rows))
+
+
 def _descended(
-    began: Weights, rows: Float32[np.ndarray, "row input"], iterations: int, weight_decay: float
+    began: Weights, rows: Float32[np.ndarray, "row input"], iterations: int, decay: float
 ) -> Weights:
     from scipy.optimize import minimize
 
     flat, unflat = _flattening(began)
 
     def objective(vector: Float64[np.ndarray, " weight"]) -> tuple[float, np.ndarray]:
-        loss, gradient = loss_and_gradient(unflat(vector), rows, weight_decay)
+        loss, gradient = loss_and_gradient(unflat(vector), rows, decay)
         return loss, flat(gradient)
 
     found = minimize(

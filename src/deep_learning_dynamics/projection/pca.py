@@ -58,13 +58,34 @@ class PrincipalComponents(Method):
 def principal_plane(
     vectors: Float[np.ndarray, "row component"],
 ) -> tuple[Float[np.ndarray, " component"], Float[np.ndarray, "component 2"]]:
-    """The rows' mean and their first two principal axes, by subspace iteration.
+    """The rows' mean and their first two principal axes.
 
-    Components of a whole reduction are its principal axes already, so that two steps confirm its
-    first two columns; where rows were left out, the axes are near and a few steps suffice.
+    Components of a reduction are its principal axes already; where rows were left out since, the
+    axes are near them, and a subspace iteration finds them.
     """
     mean = vectors.mean(axis=0)
     centred = vectors - mean
+    plane = _first_columns(centred)
+    if plane is None:
+        plane = _iterated(centred)
+    along = centred @ plane
+    farthest = along[np.abs(along).argmax(axis=0), [0, 1]]
+    return mean, plane * np.where(farthest < 0, -1.0, 1.0)
+
+
+def _first_columns(
+    centred: Float[np.ndarray, "row component"],
+) -> Float[np.ndarray, "component 2"] | None:
+    """The first two axes, if components lie along principal axes and fall in variance."""
+    variance = np.einsum("rc,rc->c", centred, centred)
+    shared = centred[:, :2].T @ centred
+    shared[[0, 1], [0, 1]] = 0
+    falling = (np.diff(variance) <= 1e-9 * variance[0]).all()
+    aligned = np.abs(shared).max() <= 1e-9 * variance[0]
+    return np.eye(centred.shape[1], 2) if falling and aligned else None
+
+
+def _iterated(centred: Float[np.ndarray, "row component"]) -> Float[np.ndarray, "component 2"]:
     axes = np.eye(centred.shape[1], WATCHED)
     # A little of every direction, so that none is out of reach.
     axes += 1e-3 * generator(0, "principal plane").normal(size=axes.shape)
@@ -78,9 +99,7 @@ def principal_plane(
         before, axes = axes[:, :2], following
         if np.abs(plane - before @ (before.T @ plane)).max() < 1e-11:
             break
-    along = centred @ plane
-    farthest = along[np.abs(along).argmax(axis=0), [0, 1]]
-    return mean, plane * np.where(farthest < 0, -1.0, 1.0)
+    return plane
 
 
 def _onto(

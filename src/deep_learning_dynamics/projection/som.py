@@ -31,10 +31,10 @@ class SelfOrganisingMap(Method):
     class Settings:
         """The size of the map and how it learns."""
 
-        rows: Annotated[int, Field(ge=2, le=200)] = 20
-        columns: Annotated[int, Field(ge=2, le=200)] = 20
+        rows: Annotated[int, Field(ge=2, le=64)] = 20
+        columns: Annotated[int, Field(ge=2, le=64)] = 20
         rule: Literal["batch", "online"] = "batch"
-        radius: Annotated[float, Field(ge=1, le=200)] = 10.0  # in cells, falling
+        radius: Annotated[float, Field(ge=1, le=64)] = 10.0  # in cells, falling
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 60  # of the batch rule
         updates: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000  # of the online rule
         learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.5  # of the online rule, falling to 0

@@ -8,50 +8,54 @@ import math
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Float64, Int
 from numba import njit
 
 BLOCK = 64  # updates between two passes over the whole codebook
+MOST_INNER = 6000  # rows whose inner products are held in memory
 
 
 def train_batch(
-    codebook: Float[np.ndarray, "unit component"],
-    rows: Float[np.ndarray, "row component"],
-    apart: Float[np.ndarray, "unit unit"],
-    radii: Float[np.ndarray, " epoch"],
-) -> Float[np.ndarray, "unit component"]:
+    codebook: Float32[np.ndarray, "unit component"],
+    rows: Float32[np.ndarray, "row component"],
+    apart: Float64[np.ndarray, "unit unit"],
+    radii: Float64[np.ndarray, " epoch"],
+) -> Float32[np.ndarray, "unit component"]:
     """The codebook after some epochs of the batch rule (Kohonen, 2013, section 5).
 
     In each epoch every unit moves to the mean of all rows, weighted by a Gaussian of the distance
-    on the map between it and the row's unit.
+    on the map between it and the row's unit. So codebook vectors are weighted sums of rows, and
+    where these have many components, distances follow from the rows' inner products.
 
     Args:
         apart: squared distances on the map.
         radii: of the Gaussian, one for each epoch.
     """
-    for radius in radii:
-        units = nearest_units(rows, codebook)
-        taken = np.unique(units)
-        order = np.argsort(units, kind="stable")
-        starts = np.searchsorted(units[order], taken)
-        sums = np.add.reduceat(rows[order], starts, axis=0)
-        counts = np.bincount(units, minlength=len(codebook))[taken].astype(rows.dtype)
-        pulls = np.exp(-apart[:, taken] / (2 * radius**2)).astype(rows.dtype)
-        weight = pulls @ counts
-        # Where the radius is small, units far from all rows are pulled by none, and stay.
-        pulled = weight > np.finfo(rows.dtype).tiny
-        codebook = codebook.copy()
-        codebook[pulled] = (pulls[pulled] @ sums) / weight[pulled, None]
-    return codebook
-
-
-def nearest_units(
-    rows: Float[np.ndarray, "row component"], codebook: Float[np.ndarray, "unit component"]
-) -> Int[np.ndarray, " row"]:
-    """The number of each row's best-matching unit."""
-    # |w − x|² without |x|², which is the same for every unit
+    count, components = rows.shape
+    inner = rows @ rows.T if components > len(codebook) and count <= MOST_INNER else None
     squared = np.einsum("uc,uc->u", codebook, codebook)
-    return (squared - 2 * (rows @ codebook.T)).argmin(axis=1)
+    products = codebook @ rows.T
+    for radius in radii:
+        units = (squared[:, None] - 2 * products).argmin(axis=0)  # |w − x|² but for |x|²
+        taken, sizes = np.unique(units, return_counts=True)
+        order = np.argsort(units, kind="stable")
+        starts = np.cumsum(sizes) - sizes
+        # Relative to the unit's own nearest, so that no unit's weights all vanish.
+        exponents = apart[:, taken] - apart[:, taken].min(axis=1, keepdims=True)
+        pulls = np.exp(-exponents / (2 * radius**2))
+        pulls = (pulls / (pulls @ sizes)[:, None]).astype(np.float32)
+        if inner is None:
+            codebook = pulls @ np.add.reduceat(rows[order], starts, axis=0)
+            squared = np.einsum("uc,uc->u", codebook, codebook)
+            products = codebook @ rows.T
+        else:
+            sums = np.add.reduceat(inner[order], starts, axis=0)  # [taken, row]
+            among = np.add.reduceat(sums[:, order], starts, axis=1)
+            squared = np.einsum("ut,ut->u", pulls @ among, pulls)
+            products = pulls @ sums
+    if inner is not None:
+        codebook = pulls @ np.add.reduceat(rows[order], starts, axis=0)
+    return codebook
 
 
 def train_online(

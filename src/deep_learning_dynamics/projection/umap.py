@@ -1,18 +1,22 @@
 """UMAP: a neighbourhood graph of the snapshots, laid out in the plane."""
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from pydantic import Field
 
+from deep_learning_dynamics.projection.isometry import squared_distances
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method, within_reach
 from deep_learning_dynamics.projection.pca import principal_plane
 from deep_learning_dynamics.seeds import integer
+
+FEW = 4096  # rows up to which all distances are computed; beyond, neighbours are searched
 
 
 @METHODS.register
@@ -35,6 +39,7 @@ class UMAP(Method):
 
         neighbours: Annotated[int, Field(ge=2, le=1000)] = 15
         minimum_distance: Annotated[float, Field(ge=0, le=1)] = 0.1  # of points in the plane
+        epochs: Annotated[int, Field(ge=1, le=100_000)] = 200  # of the layout
 
     @classmethod
     def fit_rows(
@@ -45,31 +50,47 @@ class UMAP(Method):
         _keep_compiled()
         mean, axes = principal_plane(vectors)
         plane = (vectors - mean) @ axes
+        number = integer(seed, cls.key)
+        few = len(vectors) <= FEW
         # umap-learn computes in single precision, which cannot hold the squares of very large
         # distances.
         scale = np.abs(vectors).max()
-        number = integer(seed, cls.key)
+
+        def seen(
+            rows: Float[np.ndarray, "new component"],
+        ) -> Float32[np.ndarray, "new column"]:
+            """What umap-learn is given: distances to the fitted rows, or rows if there are many."""
+            if few:
+                return (np.sqrt(squared_distances(rows, vectors)) / scale).astype(np.float32)
+            return (rows / scale).astype(np.float32)
+
         model = umap.UMAP(
+            metric="precomputed" if few else "euclidean",
             n_neighbors=min(settings.neighbours, len(vectors) - 1),
             min_dist=settings.minimum_distance,
+            n_epochs=settings.epochs,
             init=plane / np.abs(plane).max() * 10,
             n_jobs=1,  # with more, sums run in any order and no two results are alike
             random_state=number,
             transform_seed=number,
         )
-        with warnings.catch_warnings():
-            # Many trajectories may be several graphs; that is no mistake.
-            warnings.filterwarnings("ignore", module="umap")
-            model.fit(vectors / scale)
 
-        def transform(
-            rows: Float[np.ndarray, "new component"],
-        ) -> Float[np.ndarray, "new 2"]:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module="umap")
-                return model.transform(within_reach(rows, vectors) / scale).astype(float)
+        def transform(rows: Float[np.ndarray, "new component"]) -> Float[np.ndarray, "new 2"]:
+            with _quiet():
+                return model.transform(seen(within_reach(rows, vectors))).astype(float)
 
+        with _quiet():
+            model.fit(seen(vectors))
         return Fitted(coordinates=model.embedding_.astype(float), transform=transform)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without its warnings: many trajectories may be several graphs, and that is no mistake."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="umap")
+        warnings.filterwarnings("ignore", message="using precomputed metric")
+        yield
 
 
 @cache
