@@ -150,6 +150,17 @@ def test_identical_snapshots_under_different_names_are_found(tmp_path):
     assert not audit(tmp_path / "run").passed
 
 
+def test_runs_that_share_their_start_are_worth_knowing_and_not_wrong(tmp_path):
+    for run in ("a", "b"):
+        save(tmp_path / run / "step_0.npz", 0)
+        save(tmp_path / run / "step_1.npz", 1, **{"a.bias": np.full(2, len(run) + ord(run))})
+    found = audit(tmp_path)
+    assert found.passed
+    assert [(each.problem, each.run, each.step) for each in found.findings] == [
+        ("identical", "b", 0)
+    ]
+
+
 def test_a_jump_is_found(tmp_path):
     smooth_run(tmp_path / "run")
     save(tmp_path / "run" / "step_40.npz", 41, **{"a.bias": np.array([100.0, 100.0])})

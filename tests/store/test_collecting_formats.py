@@ -13,7 +13,7 @@ from deep_learning_dynamics.store.collecting import Options, open_checkpoint
 torch = pytest.importorskip("torch")
 
 
-@pytest.fixture()
+@pytest.fixture
 def model():
     torch.manual_seed(0)
     return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))

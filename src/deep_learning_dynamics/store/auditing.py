@@ -100,6 +100,9 @@ def audit(
     sources = list(_sources(source, Options(key)))
     findings: list[Finding] = []
     by_hash: dict[str, _Source] = {}
+    first: dict[str, _Source] = {}
+    for each in sources:
+        first.setdefault(each.run, each)
     walks: dict[str, _Walk] = defaultdict(_Walk)
     for done, each in enumerate(sources, start=1):
         try:
@@ -114,12 +117,10 @@ def audit(
         findings += found
         if digest in by_hash:
             twin = by_hash[digest]
-            findings.append(
-                Finding(
-                    "identical", True, each.run, each.step,
-                    f"{each.where} has the same weights as {twin.where}",
-                )
-            )  # fmt: skip
+            # Runs may well share their initialisation.
+            starts = each.run != twin.run and first[each.run] == each and first[twin.run] == twin
+            detail = f"{each.where} has the same weights as {twin.where}"
+            findings.append(Finding("identical", not starts, each.run, each.step, detail))
         else:
             by_hash[digest] = each
     for run, walk in walks.items():

@@ -1,0 +1,120 @@
+"""``dynamics draw``: the report of any store or folder of checkpoints, without a project."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deep_learning_dynamics.cli.collect import Key, counted
+
+EPILOG = "Example: dynamics draw runs.zarr -o report.html --method pca --method umap"
+
+
+def command(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="Stores, or a folder or pattern of checkpoints."),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The page to write.")
+    ] = Path("report.html"),
+    method: Annotated[
+        list[str] | None, typer.Option(help="How to project: pca, som, umap, ... Repeatable.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="COORDINATE", help="Whose values are the groups: group, optimiser."),
+    ] = None,
+    robustness: Annotated[
+        str, typer.Option(help="Tests of each projection: none, default or full.")
+    ] = "none",
+    scores: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Scores of checkpoints, as in collect.")
+    ] = None,
+    key: Key = None,
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save every figure as PNG, too.")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Put page and figures into an MLflow run.")
+    ] = False,
+) -> None:
+    """Project, measure and compare any trajectories, and write one page with all of it.
+
+    Networks with a coordinate pair are compared in pairs, others as independent groups; one group
+    is described.
+    """
+    from deep_learning_dynamics.figures import Style
+    from deep_learning_dynamics.figures.figure import draw_all
+    from deep_learning_dynamics.report import About, report
+    from deep_learning_dynamics.results import Results
+    from deep_learning_dynamics.store import open as open_store
+    from deep_learning_dynamics.store.collecting import collect
+
+    with ExitStack() as stack:
+        if all(_is_store(source) for source in sources):
+            runs = open_store(sources)
+        elif len(sources) > 1:
+            raise typer.BadParameter(
+                "Name several stores, or one folder or pattern of checkpoints."
+            )
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-"))
+            with counted("collecting") as progress:
+                runs = collect(
+                    sources[0], Path(folder, "runs.zarr"), scores=scores, key=key, progress=progress
+                )
+        with counted("projecting and measuring") as progress:
+            results = Results.of(
+                runs,
+                methods=tuple(method or ["pca"]),
+                by=by,
+                robustness=False if robustness == "none" else robustness,
+                progress=progress,
+            )
+        about = About(title="Trajectories of learning", footer=_footer(sources))
+        page = report(results, output, about=about)
+        if results.comparisons is not None:
+            print(results.comparisons.verdict.sentence)
+        print(f"report: {page}")
+        folder = figures
+        if log and folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-")))
+        if folder is not None:
+            draw_all(results, folder, Style())
+        if figures is not None:
+            print(f"figures: {figures}")
+        if log:
+            _log(results, page, folder)
+
+
+def _is_store(source: str) -> bool:
+    path = Path(source)
+    return "://" in source or (path / "step" / "zarr.json").exists() or source.endswith(".zarr")
+
+
+def _footer(sources: list[str]) -> str:
+    from datetime import datetime
+
+    from deep_learning_dynamics.environment import Environment
+
+    here = Environment.current()
+    when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+    names = ", ".join(sources)
+    return f"Drawn from {names} on {when} · {here.processor} · Python {here.python}"
+
+
+def _log(results: object, page: Path, figures: Path | None) -> None:
+    import mlflow
+
+    mlflow.set_experiment("trajectories")
+    with mlflow.start_run(run_name=page.stem) as run:
+        comparisons = results.comparisons  # type: ignore[attr-defined]
+        if comparisons is not None:
+            mlflow.set_tag("mlflow.note.content", comparisons.verdict.sentence)
+        mlflow.log_artifact(str(page))
+        if figures is not None:
+            mlflow.log_artifacts(str(figures), "figures")
+    print(f"in MLflow: run {run.info.run_name} of the experiment trajectories")
