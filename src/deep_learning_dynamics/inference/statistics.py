@@ -167,11 +167,10 @@ def of_groups(
         np.concatenate([reference.limits, other.limits]),
     )
     plain = not pooled.unseen.any() and len(np.unique(pooled.values)) == len(pooled)
-    if plain:
-        ranks = stats.rankdata(pooled.values)
-        p = float(stats.mannwhitneyu(ranks[len(reference) :], ranks[: len(reference)]).pvalue)
+    scores = _order(pooled, pooled).sum(axis=0)
+    if plain or min(len(reference), len(other)) < 2:
+        p = float(stats.mannwhitneyu(scores[len(reference) :], scores[: len(reference)]).pvalue)
     else:
-        scores = _order(pooled, pooled).sum(axis=0)
         found = stats.permutation_test(
             (scores[: len(reference)], scores[len(reference) :]),
             lambda x, y, axis: y.sum(axis=axis) - x.sum(axis=axis),

@@ -451,7 +451,7 @@ def _round_up(number: int) -> int:
 
 
 def _whole(value: float) -> float:
-    return round(value) if abs(value) >= 10 else value
+    return float(round(value)) if abs(value) >= 10 else value
 
 
 def _capital(text: str) -> str:

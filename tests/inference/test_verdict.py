@@ -1,0 +1,203 @@
+"""The answer in words is the right one, short, and says what to do where it is undecided."""
+
+import numpy as np
+import pytest
+from hand_made_stores import dataset, walks
+
+from deep_learning_dynamics.geometry import measure
+from deep_learning_dynamics.inference import compare, statistics
+
+TITLES = {
+    "condition": {
+        "scratch": "from scratch",
+        "pretrained": "pre-trained",
+        "permuted": "with permuted pre-trained weights",
+    }
+}
+COMMAND = "dynamics run -S pairs={pairs}"
+# Without path measures, whose random walks could differ by chance.
+MEASURES = ("steps_to_50", "steps_to_80", "steps_to_90", "final_accuracy", "failed")
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch):
+    monkeypatch.setattr(statistics, "PERMUTATIONS", 9_999)
+    monkeypatch.setattr(statistics, "RESAMPLES", 199)
+
+
+def verdict_of(delays, pairs=20, spread=6.0, failed=(), titles=TITLES, task="MNIST", paired=True,
+               conditions=("scratch", "pretrained", "permuted"), snapshots=10, command=COMMAND):  # fmt: skip
+    """Conditions whose networks learn so much later than the first one's."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(30, 6, pairs)
+    half = [base + delay + rng.normal(0, spread, pairs) * (i > 0) for i, delay in enumerate(delays)]
+    time = 10 * np.arange(snapshots)
+    accuracy = 0.95 / (1 + np.exp(-(time - np.concatenate(half)[:, None]) / 8))
+    networks = len(accuracy)
+    accuracy[list(failed)] = 0.1
+    runs = dataset(
+        walks(networks, snapshots),
+        scores={"test_accuracy": accuracy},
+        condition=np.repeat(conditions[: len(delays)], pairs),
+        **({"pair": [*range(pairs)] * len(delays)} if paired else {}),
+        outcome=["dead" if i in failed else "" for i in range(networks)],
+        titles=titles,
+        attributes={"task": task} if task else {},
+    )
+    found = compare(measure(runs, measures=MEASURES), command=command)
+    verdict = found.verdict
+    assert len(verdict.sentence.split()) <= 30
+    assert len(verdict.bullets) <= 3
+    assert (verdict.next_step is None) or not verdict.decided
+    for text in (verdict.sentence, *verdict.bullets):
+        assert text[0].isupper() or text[0].isdigit()
+        assert text.endswith(".")
+        assert "nan" not in text
+        assert "None" not in text
+    return verdict
+
+
+def test_a_difference_is_told_with_both_times_and_the_pairs_that_agree():
+    found = verdict_of([0, 15])
+    assert found.sentence == (
+        "Pre-trained networks learn MNIST more slowly: 90 % test accuracy after 69 steps instead "
+        "of 55, in 20 of 20 pairs."
+    )
+    assert found.decided
+    assert found.bullets[0].startswith("Steps to 90 % test accuracy +14.2 steps (95 % interval +")
+
+
+def test_the_direction_follows_the_difference():
+    assert "learn MNIST faster: " in verdict_of([0, -12]).sentence
+
+
+def test_groups_that_are_no_pairs_have_a_sentence_too():
+    found = verdict_of([0, 15], paired=False)
+    assert found.sentence == (
+        "Pre-trained networks learn MNIST more slowly: 90 % test accuracy after 69 steps instead "
+        "of 55, over 20 and 20 networks."
+    )
+
+
+def test_no_difference_is_told_only_where_the_interval_is_narrow():
+    found = verdict_of([0, 0])
+    assert found.sentence == (
+        "Pre-trained networks learn MNIST as fast as those from scratch: 90 % test accuracy after "
+        "55 and 55 steps, over 20 pairs."
+    )
+    assert found.decided
+
+
+def test_a_wide_interval_is_undecided_and_says_what_would_decide():
+    found = verdict_of([0, 8], pairs=10, spread=20, snapshots=16)
+    assert found.sentence.startswith(
+        "Whether pre-trained networks learn MNIST faster or more slowly than those from scratch is "
+        "undecided: "
+    )
+    assert not found.decided
+    text, command = found.next_step.split(" would decide: ")
+    pairs = int(text.removeprefix("About ").removesuffix(" pairs"))
+    assert pairs > 10
+    assert command == f"dynamics run -S pairs={pairs}"
+    # And they do, most of the time: here with 1.5 times as many.
+    assert verdict_of([0, 8], pairs=int(1.5 * pairs), spread=20, snapshots=16).decided
+
+
+def test_too_few_pairs_say_how_many_are_needed():
+    found = verdict_of([0, 15], pairs=5)
+    assert found.sentence == (
+        "5 pairs are too few to tell whether pre-trained networks learn MNIST faster or more "
+        "slowly than those from scratch; at least 8 are needed."
+    )
+    assert found.next_step.startswith("About ")
+    assert "dynamics run -S pairs=" in found.next_step
+    assert verdict_of([0, 15], pairs=1).sentence.startswith("1 pair is too few to tell whether ")
+
+
+def test_without_a_command_the_number_of_pairs_is_enough():
+    step = verdict_of([0, 15], pairs=5, command=None).next_step
+    assert step.endswith(" pairs would decide.")
+
+
+def test_one_condition_is_described():
+    found = verdict_of([0])
+    assert found.sentence == (
+        "Only one group was trained, 20 networks from scratch, so there is nothing to compare: "
+        "90 % test accuracy after 55 steps (median of 20)."
+    )
+    assert found.next_step == "Train a second group to compare with."
+
+
+def test_where_all_failed_nothing_is_compared():
+    found = verdict_of([0, 15], pairs=6, failed=range(12))
+    assert found.sentence == (
+        "All 12 networks stopped learning or diverged (6 from scratch and 6 pre-trained), so "
+        "nothing can be compared."
+    )
+    assert not found.decided
+
+
+def test_failed_networks_are_counted_in_and_said():
+    found = verdict_of([0, 15], failed=(20, 21, 22))
+    assert found.bullets[0] == (
+        "Failed networks are counted in: 0 of 20 from scratch and 3 of 20 pre-trained."
+    )
+
+
+def test_where_one_group_failed_the_other_learns():
+    found = verdict_of([0, 15], failed=range(20, 40))
+    assert found.sentence.startswith("Pre-trained networks learn MNIST ")
+    assert "more slowly" in found.sentence or "less well" in found.sentence
+    assert found.decided
+
+
+def test_controls_are_told_beside_the_main_answer():
+    found = verdict_of([0, 15, 0], spread=3.0)
+    assert found.sentence.startswith("Pre-trained networks learn MNIST more slowly: ")
+    told = [b for b in found.bullets if b.startswith("Networks with permuted pre-trained weights")]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "Networks with permuted pre-trained weights learn as fast as from scratch ("
+    )
+    slow = verdict_of([0, 15, 15], spread=3.0)
+    assert any("weights learn more slowly than from scratch (" in b for b in slow.bullets)
+
+
+def test_groups_without_titles_and_tasks_are_named_by_their_coordinate():
+    found = verdict_of([0, 15], titles={}, task="")
+    assert found.sentence.startswith("Networks with condition pretrained learn more slowly: ")
+
+
+def test_an_accuracy_that_few_reach_is_not_what_is_told():
+    """90 % is reached by nearly all of the first group, and by few of the other."""
+    found = verdict_of([0, 15], snapshots=8)
+    assert "80 % test accuracy after" in found.sentence
+
+
+def test_a_training_with_losses_alone_has_an_answer():
+    rng = np.random.default_rng(0)
+    loss = np.exp(-np.linspace(0, 3, 6)) * np.repeat([1.0, 1.5], 10)[:, None]
+    loss = loss * rng.lognormal(0, 0.05, (20, 1))
+    runs = dataset(
+        walks(20, 6), scores={"loss": loss}, model=[*"x" * 10, *"y" * 10], pair=[*range(10)] * 2
+    )
+    measures = measure(runs, by="model", measures=("final_loss", "failed"))
+    found = compare(measures, by="model").verdict
+    assert found.sentence.startswith("Networks with model y learn less well: final loss 0.0")
+    assert found.sentence.endswith("in 10 of 10 pairs.")
+
+
+def test_rounding_is_told_where_there_are_twins():
+    rng = np.random.default_rng(0)
+    half = np.concatenate([rng.normal(30, 6, 12), rng.normal(45, 6, 12)])
+    time = 10 * np.arange(10)
+    both = np.concatenate([half, half + rng.normal(0, 1, 24)])
+    runs = dataset(
+        walks(48, 10),
+        scores={"test_accuracy": 0.95 / (1 + np.exp(-(time - both[:, None]) / 8))},
+        condition=([*("a" * 12), *("b" * 12)]) * 2,
+        pair=[*range(12)] * 4,
+        twin=[False] * 24 + [True] * 24,
+    )
+    bullets = compare(measure(runs, measures=MEASURES)).verdict.bullets
+    assert any(b.startswith("Rounding alone makes ") and "% of the variance" in b for b in bullets)
