@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 # Seconds of work below which no other process is worth its start: it must first import all that
 # the work needs (UMAP with its compiled functions takes about three seconds).
 WORTH_PROCESSES = 6.0
+LONG = 2.0  # seconds after which a first task is no matter of imports alone
 SHARED_BYTES = 100_000  # larger arrays are written once and mapped by all processes
 
 
@@ -52,8 +53,9 @@ def run_tasks(
             Arrays in it are not to be changed: processes share the large ones.
         tasks: what it is called with.
         label: what the tasks are, for backends that show them: "refits of umap".
-        seconds_each: about how long one takes. If it is not given, the first task runs in this
-            process, and its time decides whether the others are worth other processes.
+        seconds_each: about how long one takes. If it is not given, the first two tasks (the first
+            may import and compile) run in this process, and the shorter time decides whether the
+            others are worth other processes.
         progress: called with the number of tasks done and of all tasks, after each.
         backend: where they run. Otherwise local processes if there is more than one core and
             enough to do, or this process.
@@ -113,13 +115,17 @@ def _chosen(
     seconds_each: float | None,
     backend: Backend | None,
 ) -> Iterator[Any]:
+    trials = 2 if backend is None and seconds_each is None else 0
+    for task in tasks[:trials]:
+        start = time.perf_counter()
+        result = _on_one_thread(function, task)
+        took = time.perf_counter() - start
+        seconds_each = took if seconds_each is None else min(took, seconds_each)
+        tasks = tasks[1:]
+        yield result
+        if took > LONG:
+            break
     if backend is None:
-        if seconds_each is None and tasks:
-            start = time.perf_counter()
-            first = _on_one_thread(function, tasks[0])
-            seconds_each = time.perf_counter() - start
-            yield first
-            tasks = tasks[1:]
         few = len(tasks) < 2 or (seconds_each or 0.0) * len(tasks) < WORTH_PROCESSES
         backend = ThisProcess() if few or environment.cores() < 2 else LocalProcesses()
     yield from backend.run(function, tasks, label)

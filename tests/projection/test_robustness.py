@@ -28,7 +28,7 @@ from deep_learning_dynamics.projection.robustness import PRESETS, Robustness, Ro
 from deep_learning_dynamics.quantities import quantity
 
 TURNED = np.array([[0.6, -0.8], [0.8, 0.6]]) @ np.diag([1, -1])  # and reflected
-QUICK = {"seeds": 2, "folds": 3, "nulls": 3, "null_methods": "all", "snapshots": None}
+QUICK = {"seeds": 2, "folds": 3, "nulls": 3, "rows": None}
 
 
 class Shadow(Method):
@@ -203,10 +203,19 @@ def test_only_what_is_fitted_is_left_out_and_never_the_only_one():
 def test_a_subset_has_snapshots_from_the_whole_of_every_usable_path():
     table = table_of(pairs=2, snapshots=11)
     table["usable"] = table["network"] != "scratch-1"
-    taken = table.iloc[subset_of(table, 3)]
+    taken = table.iloc[subset_of(table, 18)]
     assert set(taken["network"]) == {"scratch-0", "pretrained-0", "pretrained-1"}
-    assert taken["position"].tolist() == [0, 5, 10] * 3
-    assert len(subset_of(table, None)) == len(subset_of(table, 99)) == 33
+    assert taken["position"].tolist() == [0, 2, 4, 6, 8, 10] * 3
+    assert len(subset_of(table, None)) == len(subset_of(table, 33)) == 33
+
+
+def test_of_very_many_paths_some_whole_pairs_are_taken():
+    table = table_of(pairs=50, snapshots=11)
+    taken = table.iloc[subset_of(table, 100)]
+    assert len(taken) == 100
+    assert taken.groupby("path")["position"].nunique().unique().tolist() == [5]
+    assert (taken.groupby("pair")["network"].nunique() == 2).all()
+    assert {0, 49} <= set(taken["pair"])
 
 
 def test_refits_of_a_method_that_only_turns_the_plane_agree_exactly(reduction):
@@ -309,15 +318,13 @@ def test_a_null_of_nulls_is_one_among_them(reduction):
 
 
 def test_real_paths_and_nulls_have_the_same_subset_of_snapshots(reduction):
-    found = assess_robustness(drawn(reduction), reduction, QUICK | {"snapshots": 5})
-    assert found.robustness.rows == 25
+    found = assess_robustness(drawn(reduction), reduction, QUICK | {"rows": 30})
+    assert found.robustness.rows == 30
     spread = found.coordinates[list(SPREAD)].notna().all(axis=1)
     places = np.isfinite(found.robustness.examples["momentum_walk"]).all(axis=1)
     np.testing.assert_array_equal(spread, places)
-    assert (
-        found.coordinates["position"][spread].tolist() == [0, 3, 6, 8, 11] * 5
-        or (found.coordinates[spread].groupby("path")["position"].nunique() == 5).all()
-    )
+    taken = found.coordinates[spread].groupby("path")["position"].apply(list)
+    assert taken.tolist() == [[0, 2, 4, 7, 9, 11]] * 5
 
 
 def test_a_projection_fitted_on_one_network_is_tested_without_leaving_that_out(reduction):
@@ -334,7 +341,7 @@ def test_what_is_not_tested_says_why(reduction):
     assert found.robustness.not_tested["seeds"] == "robustness.seeds is 0"
     assert found.robustness.numbers() == {}
     assert found.coordinates["spread_xx"].isna().all()
-    default = replace(PRESETS["default"], seeds=0, folds=0)
+    default = replace(PRESETS["default"], seeds=0, folds=0, no_nulls_for=("shadow",))
     reasons = assess_robustness(drawn(reduction), reduction, default).robustness.not_tested
     assert reasons["momentum_walk"] == "would take long for shadow; use robustness: full"
     assert "robustness: full" in reasons["random_walk"]
@@ -346,7 +353,7 @@ def test_a_fit_that_fails_is_counted_and_the_others_stay(reduction):
     assert found.not_tested["folds"] == "2 fits failed: 35 rows are too few."
     assert len(found.folds) == 1
     assert len(found.seeds) == 2
-    all_failed = assess_robustness(projection, reduction, QUICK | {"snapshots": 3}).robustness
+    all_failed = assess_robustness(projection, reduction, QUICK | {"rows": 25}).robustness
     assert all_failed.seeds == ()
     assert {"seeds", "folds", "momentum_walk"} <= set(all_failed.not_tested)
 
@@ -408,7 +415,7 @@ def test_what_is_written_is_read_again_and_the_same_gives_the_same_bytes(reducti
         (None, PRESETS["none"]),
         ("full", PRESETS["full"]),
         ({"nulls": 99}, RobustnessSettings(nulls=99)),
-        ({"null_methods": ["umap"]}, RobustnessSettings(null_methods=("umap",))),
+        ({"no_nulls_for": ["umap"]}, RobustnessSettings(no_nulls_for=("umap",))),
         (RobustnessSettings(seeds=1), RobustnessSettings(seeds=1)),
     ],
 )
@@ -434,6 +441,6 @@ def test_wrong_settings_are_refused_with_what_was_expected(given, message):
 
 def test_the_full_preset_tests_every_method_against_39_nulls_of_each_model():
     full = PRESETS["full"]
-    assert full.null_methods == "all"
+    assert full.no_nulls_for == ()
     assert set(full.null_models) == set(null_models.NULL_MODELS)
     assert full.nulls >= 39

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.projection.reduction import Reduction
 
 SPREAD = ("spread_xx", "spread_xy", "spread_yy")  # columns of coordinates
+LEAST_SNAPSHOTS = 5  # of a path that takes part
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def assess_robustness(
     """
     settings = RobustnessSettings.of(settings)
     method, table = METHODS[projection.method], projection.coordinates
-    subset = subset_of(table, settings.snapshots)
+    subset = subset_of(table, settings.rows)
     rows, vectors = table.iloc[subset], reduction.vectors[subset]
     if len(subset) < len(subset_of(table, None)):
         vectors = along_principal_axes(vectors)  # those of the whole are the reduction's own
@@ -145,16 +146,23 @@ def assess_robustness(
     return _with(projection, robustness, _among_all(_turned(moments, onto), subset, len(table)))
 
 
-def subset_of(rows: "pd.DataFrame", snapshots: int | None) -> Int[np.ndarray, " taken"]:
-    """Usable rows that are placed, at most so many of each path, evenly spread over it."""
-    usable = rows["usable"].to_numpy(bool) & rows["x"].notna().to_numpy()
-    numbers = np.flatnonzero(usable)
-    taken = [numbers[:0]]
-    for path in null_models.paths_of(rows.iloc[numbers]):
-        whole = numbers[np.concatenate(path)]
-        most = len(whole) if snapshots is None else min(snapshots, len(whole))
-        taken.append(whole[evenly(len(whole), most)])
-    return np.sort(np.concatenate(taken))
+def subset_of(table: "pd.DataFrame", most: int | None) -> Int[np.ndarray, " taken"]:
+    """Usable rows that are placed, about ``most`` of them.
+
+    They are the same number of snapshots of every path, at least 5, evenly spread over it. Where
+    these would be too many, they come from some of the pairs (or networks), evenly chosen.
+    """
+    placed = table["usable"].to_numpy(bool) & table["x"].notna().to_numpy()
+    numbers = np.flatnonzero(placed)
+    if most is None or len(numbers) <= most:
+        return numbers
+    units = list(_units(table.iloc[numbers]).values())
+    paths = sum(len(unit) for unit in units)
+    wanted = max(2, len(units) * most // (LEAST_SNAPSHOTS * paths))
+    chosen = [units[number] for number in evenly(len(units), min(len(units), wanted))]
+    each = max(LEAST_SNAPSHOTS, most // sum(len(unit) for unit in chosen))
+    taken = [path[evenly(len(path), min(each, len(path)))] for unit in chosen for path in unit]
+    return np.sort(numbers[np.concatenate(taken)])
 
 
 def folds_of(
@@ -163,26 +171,36 @@ def folds_of(
     """For each fold the networks that are left out, and which rows are kept.
 
     Pairs (or networks that have none) are dealt to so many folds at most, and each is left out
-    once. Only those that are fitted are; where that is a single one, none is.
+    once. Only paths that are fitted are; where there is a single unit of them, none is.
     """
     networks, fitted = rows["network"].to_numpy(), rows["fitted"].to_numpy(bool)
-    pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
-    units: dict[tuple[str, Any], list[Int[np.ndarray, " _"]]] = {}
-    for path in null_models.paths_of(rows):
-        whole = np.concatenate(path)
-        pair = pairs[whole[-1]]
-        if fitted[whole].any():
-            unit = ("network", networks[whole[0]]) if _missing(pair) else ("pair", pair)
-            units.setdefault(unit, []).append(whole)
+    units = [
+        np.concatenate(paths)
+        for unit in _units(rows).values()
+        if (paths := [path for path in unit if fitted[path].any()])
+    ]
     if folds < 2 or len(units) < 2:
         return []
     found = []
     for number in range(min(folds, len(units))):
-        out = np.concatenate([np.concatenate(unit) for unit in list(units.values())[number::folds]])
+        out = np.concatenate(units[number::folds])
         kept = np.ones(len(rows), bool)
         kept[out] = False
         found.append((tuple(dict.fromkeys(networks[np.sort(out)])), kept))
     return found
+
+
+def _units(rows: "pd.DataFrame") -> dict[tuple[str, Any], list[Int[np.ndarray, " _"]]]:
+    """The paths of each pair, or of each network that has none."""
+    networks = rows["network"].to_numpy()
+    pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
+    units: dict[tuple[str, Any], list[Int[np.ndarray, " _"]]] = {}
+    for segments in null_models.paths_of(rows):
+        path = np.concatenate(segments)
+        pair = pairs[path[-1]]
+        unit = ("network", networks[path[0]]) if _missing(pair) else ("pair", pair)
+        units.setdefault(unit, []).append(path)
+    return units
 
 
 def along_principal_axes(
@@ -244,7 +262,7 @@ def _planned(
     for model in NULL_MODELS:
         if settings.nulls == 0 or model not in settings.null_models:
             not_tested[model] = "not asked for; use robustness: full"
-        elif settings.null_methods != "all" and method.key not in settings.null_methods:
+        elif method.key in settings.no_nulls_for:
             not_tested[model] = f"would take long for {method.key}; use robustness: full"
         else:
             numbers = range(settings.nulls)
