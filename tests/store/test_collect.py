@@ -153,7 +153,7 @@ def test_identical_snapshots_under_different_names_are_found(tmp_path):
 def test_runs_that_share_their_start_are_worth_knowing_and_not_wrong(tmp_path):
     for run in ("a", "b"):
         save(tmp_path / run / "step_0.npz", 0)
-        save(tmp_path / run / "step_1.npz", 1, **{"a.bias": np.full(2, len(run) + ord(run))})
+        save(tmp_path / run / "step_1.npz", 1, **{"a.bias": np.full(2, float(ord(run)))})
     found = audit(tmp_path)
     assert found.passed
     assert [(each.problem, each.run, each.step) for each in found.findings] == [

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from deep_learning_dynamics.store.opening import open as open_store
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import CheckpointError, DynamicsError, StoreError
@@ -21,6 +20,7 @@ from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
 from deep_learning_dynamics.store.collecting.collect import find_snapshots
+from deep_learning_dynamics.store.opening import open as open_store
 
 if TYPE_CHECKING:
     import pandas as pd

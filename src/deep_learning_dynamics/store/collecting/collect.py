@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from deep_learning_dynamics.store.opening import open as open_store
 from jaxtyping import Float
 
 from deep_learning_dynamics import formatting
@@ -24,6 +23,7 @@ from deep_learning_dynamics.store.collecting.checkpoint import (
 )
 from deep_learning_dynamics.store.collecting.huggingface import trainer_history
 from deep_learning_dynamics.store.collecting.layouts import Found
+from deep_learning_dynamics.store.opening import open as open_store
 from deep_learning_dynamics.store.schema import Parameters
 from deep_learning_dynamics.store.writer import StoreWriter
 
