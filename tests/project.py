@@ -42,7 +42,7 @@ def new_project(folder: Path, settings: dict = TINY, git: bool = True) -> Path:
                 ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
         else:
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name)
     (folder / ".dvc").mkdir()
     for name in ("config", ".gitignore"):
         shutil.copy(ROOT / ".dvc" / name, folder / ".dvc" / name)

@@ -15,7 +15,7 @@ from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.project import SCRATCH, git
 from deep_learning_dynamics.tracking import read_lock
 
-NOT_COPIED = (".git", ".venv", "mlruns", "datasets", "__pycache__", ".dvc/cache", ".dvc/tmp")
+NOT_COPIED = (".git", ".venv", "mlruns", "datasets", ".dvc/cache", ".dvc/tmp")
 
 
 @contextmanager
@@ -33,6 +33,7 @@ def copied(root: Path, name: str) -> Iterator[Path]:
         if top is not None and known and git(root, "rev-parse", "--verify", "HEAD") is not None:
             copy = target / root.resolve().relative_to(Path(top).resolve())
             _clone(Path(top), target)
+            _copy_compiled(root, copy)
         else:
             copy = target
             _copy_files(root, target)
@@ -66,6 +67,12 @@ def _clone(top: Path, target: Path) -> None:
         else:
             copy.unlink(missing_ok=True)
     git(target, "add", "--intent-to-add", ".")
+
+
+def _copy_compiled(root: Path, copy: Path) -> None:
+    """Copy what numba compiled, which holds for files of the same age: compiling takes a minute."""
+    if (root / "src").is_dir():
+        shutil.copytree(root / "src", copy / "src", dirs_exist_ok=True)
 
 
 def _copy_files(root: Path, target: Path) -> None:

@@ -76,14 +76,14 @@ class Live:
         if not is_off():
             folder = self._root / SCRATCH
             folder.mkdir(parents=True, exist_ok=True)
-            feed = folder / f"live-{os.getpid()}.jsonl"
+            feed = folder.resolve() / f"live-{os.getpid()}.jsonl"
             self._feed = feed.open("w", encoding="utf-8")
             self._tell(self._opening)
             main = "from deep_learning_dynamics.tracking.live import main; main()"
             with (folder / "live.log").open("w") as log:
                 # In a group of its own: Ctrl-C must not end it before it has marked the run.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", main, str(self._root.resolve()), str(feed.resolve())],
+                    [sys.executable, "-c", main, self._root.resolve(), feed, str(os.getpid())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -188,7 +188,7 @@ def record(root: Path, events: Iterator[dict[str, Any]], parent: int) -> None:
 def main() -> None:
     """What the process beside a training runs."""
     os.nice(5)  # the training goes first
-    root, feed, parent = Path(sys.argv[1]), Path(sys.argv[2]), os.getppid()
+    root, feed, parent = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     events = Lines(feed)
     try:
         with alone(root):  # the process beside the training before has to be done
