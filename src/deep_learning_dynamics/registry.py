@@ -77,10 +77,15 @@ class Registry(Mapping[str, Variant]):
         if self._loaded:
             return
         self._loaded = True  # before the imports, which may look something up themselves
-        others, self._variants = self._variants, {}
         for name in self._builtin:
             importlib.import_module(f"{self._package}.{name}")
-        self._variants |= others
+        # Whichever module was imported first: built-in variants in their order, then the others.
+        modules = [f"{self._package}.{name}" for name in self._builtin]
+        builtin, others = {}, {}
+        for key, variant in self._variants.items():
+            (builtin if _module(variant) in modules else others)[key] = variant
+        ordered = sorted(builtin.items(), key=lambda item: modules.index(_module(item[1])))
+        self._variants = dict(ordered) | others
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:
@@ -102,3 +107,7 @@ def import_plugins(modules: tuple[str, ...]) -> None:
 def _origin(variant: object) -> str:
     cls = variant if isinstance(variant, type) else type(variant)
     return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _module(variant: object) -> str:
+    return (variant if isinstance(variant, type) else type(variant)).__module__

@@ -24,6 +24,7 @@ DECAYED = ("encoder_hidden", "encoder_output", "decoder_hidden")
 WEIGHT_DECAY = 1e-4
 RIDGE = 1e-6  # of a feature's variance, so that the decoder is defined
 KEPT_VARIANCE = 0.99  # of the input, at least; the rest counts as not explained
+GAIN = 1e-6  # of the variance; less is rounding
 REMEMBERED = 10  # steps from which L-BFGS estimates the curvature
 
 
@@ -82,20 +83,20 @@ def train(
     variance = (centred**2).sum(axis=0)
     share = np.cumsum(variance) / variance.sum()
     enough = max(int(np.searchsorted(share, KEPT_VARIANCE)) + 1, 2 * code_units)
-    inputs = min(enough, int((variance > variance.max() * 1e-24).sum()))
+    inputs = min(enough, max(2, int((variance > variance.max() * 1e-24).sum())))
     scale = float(np.sqrt(variance.max() / len(vectors)))
     rows = (centred[:, :inputs] / scale).astype(np.float32)
     units = min(code_units, inputs)
 
     best = start(inputs, units, hidden_units, rng)
-    # Where training would make it worse (it pays for the weights as well), the start is kept.
+    # Where training gains nothing (it pays for the weights as well), the start is kept.
     unexplained = least = _error(best, rows, WEIGHT_DECAY)
     decay = WEIGHT_DECAY * unexplained
     for restart in range(restarts):
         began = start(inputs, units, hidden_units, rng) if restart else best
         found = _descended(began, rows, iterations, decay)
         remaining = _error(found, rows, decay)
-        if remaining < least:
+        if remaining < least - GAIN:
             best, least = found, remaining
     weights = best | _decoder(*_features(best, rows), rows, decay)
     weights = {name: value.astype(np.float64) for name, value in weights.items()}

@@ -120,9 +120,10 @@ def reduce(
     needed = 8 * (3 * count * kept + (5 * rank**2 if exact else 0))
     if needed > MOST_BYTES:
         raise ProjectionError(
-            f"{kept:,} components of {count:,} rows need about {size(needed)} of memory; expected "
-            f"at most {size(MOST_BYTES)}. Ask for fewer components (the default here is "
-            f"{min(rank, LIMITED)}) or take fewer snapshots of each network (view.snapshots)."
+            f"{components or kept:,} components of {count:,} rows need about "
+            f"{size(float(needed))} of memory; expected at most {size(float(MOST_BYTES))}. Ask "
+            f"for fewer components (the default here is {min(rank, LIMITED)}) or take fewer "
+            "snapshots of each network (view.snapshots)."
         )
     tell = progress or (lambda share: None)
     if exact:

@@ -90,7 +90,7 @@ class Sheet:
         """
         units = self.nearest(vectors, 1)[:, 0]
         places = self.centres[units]
-        for unit in np.unique(units):
+        for unit in np.unique(units).tolist():
             mine, around = units == unit, self.neighbours(unit)
             steps = self.centres[around] - self.centres[unit]
             # The sheet's slope at the unit, by least squares, and the step on it towards a row.

@@ -14,7 +14,7 @@ from pydantic import Field
 from deep_learning_dynamics.projection.isometry import squared_distances
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method, within_reach
 from deep_learning_dynamics.projection.pca import principal_plane
-from deep_learning_dynamics.seeds import integer
+from deep_learning_dynamics.seeds import generator, integer
 
 FEW = 4096  # rows up to which all distances are computed; beyond, neighbours are searched
 
@@ -50,6 +50,10 @@ class UMAP(Method):
         _keep_compiled()
         mean, axes = principal_plane(vectors)
         plane = (vectors - mean) @ axes
+        # umap-learn stretches the start to a square, which a line has not.
+        if plane[:, 1].std() <= 1e-9 * plane[:, 0].std():
+            sideways = generator(seed, cls.key, "start").normal(size=len(plane))
+            plane[:, 1] = 1e-3 * plane[:, 0].std() * sideways
         number = integer(seed, cls.key)
         few = len(vectors) <= FEW
         # umap-learn computes in single precision, which cannot hold the squares of very large
