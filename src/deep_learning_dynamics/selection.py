@@ -407,6 +407,8 @@ def _rows(
                 for found in (np.flatnonzero(present[network]),)
             ]
         )
+        if not len(of_chain):
+            continue
         position = np.arange(len(of_chain))
         if snapshots is not None and len(of_chain) > snapshots:
             position = np.unique(np.rint(np.linspace(0, len(of_chain) - 1, max(1, snapshots))))
@@ -416,9 +418,9 @@ def _rows(
             sources.append(np.column_stack([chosen, np.full(len(chosen), group)]))
             positions.append(position)
             paths.append(np.full(len(chosen), len(paths)))
-    source = np.concatenate(sources)
-    if not len(source):
+    if not sources:
         raise StoreError("The networks have no snapshot yet; expected at least one. Record some.")
+    source = np.concatenate(sources)
     network, snapshot, group = source.T
     columns: dict[str, Any] = {
         schema.NETWORK: table.index.to_numpy()[network],

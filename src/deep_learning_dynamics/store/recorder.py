@@ -128,12 +128,12 @@ class Recorder:
                 f"Step {step} was recorded after step {self._previous}; expected later steps, "
                 "from 0 on. Record each step once, with all its scores."
             )
+        known = {name: _score(name, value) for name, value in scores.items() if value is not None}
         first = self._previous < 0
         if first:
             self._rewind(step)
         due = first or self._schedule.due(self._previous, step)
         self._previous = step
-        known = {name: _score(name, value) for name, value in scores.items() if value is not None}
         if due:
             self._keep(step, weights, known)
             self._pending = None

@@ -33,7 +33,7 @@ class Schedule:
         )
 
     @classmethod
-    def logarithmic(cls, per_decade: int = PER_DECADE) -> "Schedule":
+    def logarithmic(cls, per_decade: float | int = PER_DECADE) -> "Schedule":
         """Steps that grow by a constant factor: 1, 2, ..., 10, 13, 16, 20, ..., 100, 126, ..."""
         if isinstance(per_decade, bool) or not per_decade >= 1:
             raise ParamsError(
@@ -79,7 +79,7 @@ class Schedule:
             ) from None
 
 
-def _latest(step: int, per_decade: float) -> int:
+def _latest(step: int, per_decade: float | int) -> int:
     """The last scheduled step up to this one."""
     exponent = math.floor(per_decade * math.log10(step)) + 1  # it may round down to this step
     while (scheduled := round(10 ** (exponent / per_decade))) > step:

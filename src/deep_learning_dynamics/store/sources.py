@@ -6,7 +6,7 @@ imports torch: who has a torch model has it imported.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +20,7 @@ Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and give
 _WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 
+@runtime_checkable
 class Source(Protocol):
     """Weights as they are now."""
 
@@ -97,11 +98,7 @@ class TorchSource:
         for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
             tensor = tensors.get(name)
             if tensor is None or tuple(tensor.shape) != shape:
-                raise StoreError(
-                    f"Parameter {name} is {'gone' if tensor is None else tuple(tensor.shape)}; it "
-                    f"was {shape} when recording began. Record what changes its parameters in "
-                    "another store."
-                )
+                raise StoreError(_changed(name, shape, tensor))
             size = tensor.numel()
             flat = tensor.detach().reshape(-1)
             if tensor.device.type == "cuda":
@@ -185,28 +182,16 @@ class TreeSource:
 
     def copy(self, buffer: Float[np.ndarray, " weight"], weights: Any) -> Finish:
         leaves = dict(_leaves(self._tree if weights is None else weights))
-        parameters, later = self.parameters, []
+        parameters = self.parameters
         for name, shape, start, stop in zip(
             parameters.names, parameters.shapes, parameters.starts, parameters.stops, strict=True
         ):
             leaf = leaves.get(name)
             if leaf is None or tuple(np.shape(leaf)) != shape:
-                raise StoreError(
-                    f"Parameter {name} is {'gone' if leaf is None else np.shape(leaf)}; it was "
-                    f"{shape} when recording began. Record what changes its parameters in another "
-                    "store."
-                )
-            if _changes_in_place(leaf):
-                buffer[start:stop] = _array(leaf).reshape(-1)
-            else:  # JAX's arrays stay as they are: nothing is lost by copying them later
-                later.append((slice(start, stop), leaf))
-
-        def finish() -> Float[np.ndarray, " weight"]:
-            for place, leaf in later:
-                buffer[place] = _array(leaf).reshape(-1)
-            return buffer
-
-        return finish
+                raise StoreError(_changed(name, shape, leaf))
+            # At once, also where arrays never change: JAX may give their memory to the next ones.
+            buffer[start:stop] = _array(leaf).reshape(-1)
+        return lambda: buffer
 
     def take_part(self) -> None:
         """Nothing: each process has all weights."""
@@ -289,9 +274,12 @@ def _leaves(tree: Any, prefix: str = "", seen: set[int] | None = None) -> Iterat
         yield from _leaves(child, f"{prefix}.{key}".lstrip("."), seen)
 
 
-def _changes_in_place(leaf: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return isinstance(leaf, np.ndarray) or (torch is not None and isinstance(leaf, torch.Tensor))
+def _changed(name: str, shape: tuple[int, ...], found: Any) -> str:
+    now = "gone" if found is None else tuple(np.shape(found))
+    return (
+        f"Parameter {name} is {now}; it was {shape} when recording began. Record what changes its "
+        "parameters in another store."
+    )
 
 
 def _array(leaf: Any) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Recorders for trainings that a library runs; each module needs that library alone."""
