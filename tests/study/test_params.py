@@ -184,7 +184,7 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path):
         "seed: 2020-13-45",
         "seed: 2020-01-01",
         'seed: "\\ud800"',
-        "seed: " + "[" * 5000 + "]" * 5000,
+        "seed: " + "[" * 2000 + "]" * 2000,
         "seed: " + "[" * 60 + "]" * 60,
         "a: &a [" + ", ".join("x" * 9) + "]\n"
         + "\n".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]"

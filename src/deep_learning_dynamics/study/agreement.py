@@ -112,16 +112,16 @@ def _too_large(params: "Params") -> Iterator[str]:
     if stored > free:
         yield (
             f"pairs is {params.pairs}: snapshots of {count(trained, 'network')} with "
-            f"{weights:,} weights take {size(float(stored))} of disk, but {size(float(free))} are free. "
-            "Set pairs, train.snapshots.per_epoch or network.hidden_layers lower."
+            f"{weights:,} weights take {size(float(stored))} of disk, but {size(float(free))} are "
+            "free. Set pairs, train.snapshots.per_epoch or network.hidden_layers lower."
         )
     needed = 12 * 4 * weights * trained  # weights, momentum, gradients, snapshots under way
     allowed = environment.memory()
     if needed > allowed:
         yield (
             f"pairs is {params.pairs}: training {count(trained, 'network')} of {weights:,} weights "
-            f"takes about {size(float(needed))} of memory, but this process may use {size(float(allowed))}. "
-            "Set pairs or network.hidden_layers lower."
+            f"takes about {size(float(needed))} of memory, but this process may use "
+            f"{size(float(allowed))}. Set pairs or network.hidden_layers lower."
         )
 
 

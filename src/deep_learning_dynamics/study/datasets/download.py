@@ -19,9 +19,9 @@ from deep_learning_dynamics.study.datasets.members import Members, members
 class Patience:
     """How long a server is waited for."""
 
-    connect: float = 5  # seconds, the look-up of its name as long again
-    silence: float = 10  # seconds between two parts of an answer
-    slowest: float = 20_000  # bytes per second, on average, after the first `silence` seconds
+    connect: float = 5.0  # seconds, the look-up of its name as long again
+    silence: float = 10.0  # seconds between two parts of an answer
+    slowest: float = 20_000.0  # bytes per second, on average, after the first `silence` seconds
     largest: int = 2**26  # bytes
 
 
@@ -65,20 +65,24 @@ def _from_mirror(mirror: str, checksums: dict[str, str]) -> Members:
 
 def _downloaded(url: str, md5: str, patience: Patience) -> bytes:
     import requests
+    import urllib3
 
     _look_up(urlsplit(url).hostname or "", patience.connect)
     start, content = time.monotonic(), bytearray()
     waits = (patience.connect, patience.silence)
-    with requests.get(url, stream=True, timeout=waits) as response:
-        response.raise_for_status()
-        # What comes is counted at once: a larger block would be waited for from a slow server.
-        for part in response.raw.stream(2**10, decode_content=False):
-            content += part
-            seconds = time.monotonic() - start
-            if seconds > patience.silence and len(content) < patience.slowest * seconds:
-                raise TimeoutError(f"too slow: {len(content):,} bytes in {seconds:.0f} s")
-            if len(content) > patience.largest:
-                raise OSError(f"sends more than the {patience.largest:,} bytes allowed")
+    try:
+        with requests.get(url, stream=True, timeout=waits) as response:
+            response.raise_for_status()
+            # read1 gives what has come: read would wait for a whole block from a server that drips.
+            while part := response.raw.read1(2**16):
+                content += part
+                seconds = time.monotonic() - start
+                if seconds > patience.silence and len(content) < patience.slowest * seconds:
+                    raise TimeoutError(f"too slow: {len(content):,} bytes in {seconds:.0f} s")
+                if len(content) > patience.largest:
+                    raise OSError(f"sends more than the {patience.largest:,} bytes allowed")
+    except urllib3.exceptions.HTTPError as error:
+        raise OSError(_in_words(error)) from None
     # Not for security: the datasets check what they read with SHA-256.
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
@@ -108,7 +112,7 @@ def _look_up(host: str, seconds: float) -> None:
         raise answers[0]
 
 
-def _in_words(error: OSError) -> str:
+def _in_words(error: Exception) -> str:
     """The reason alone, out of the errors that requests and urllib3 wrap around it."""
     seen: BaseException = error
     while seen.args and isinstance(seen.args[0], BaseException):

@@ -10,6 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from deep_learning_dynamics.errors import DataError
@@ -32,7 +33,7 @@ def members(path: Path) -> Members:
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     found: Members = {}
     for file in files:
-        if _is_left_behind(file.relative_to(path).as_posix()):
+        if file != path and _is_left_behind(file.relative_to(path).as_posix()):
             continue
         if file.suffix.lower() == ".zip":
             found |= _in_zip(lambda file=file: file.open("rb"), str(file), 1)
@@ -76,18 +77,21 @@ def _in_zip(opened: Callable[[], io.IOBase], origin: str, depth: int) -> Members
             continue
         name = f"{origin}/{item.filename}"
 
-        def read(item: zipfile.ZipInfo = item) -> bytes:
-            if item.file_size > LARGEST:
-                raise DataError(f"{origin}: {item.filename} is larger than {LARGEST:,} bytes.")
-            return _checked(lambda: archive.read(item), origin)
-
+        read = partial(_member, archive, item, origin)
         if item.filename.lower().endswith(".zip"):
             if depth < DEEPEST:
                 content = read()
                 found |= _in_zip(lambda content=content: io.BytesIO(content), name, depth + 1)
         else:
-            found[name] = lambda read=read, name=name: _unzipped(read(), name)
+            found[name] = read
     return found
+
+
+def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo, origin: str) -> bytes:
+    if item.file_size > LARGEST:
+        raise DataError(f"{origin}: {item.filename} is larger than {LARGEST:,} bytes. {REMEDY}")
+    content = _checked(lambda: archive.read(item), origin)
+    return _unzipped(content, f"{origin}/{item.filename}")
 
 
 def _checked(action: Callable[[], object], origin: str) -> object:

@@ -84,7 +84,7 @@ class Mnist(Dataset):
             return None
         if missing:
             present = next(name for name in files if name not in missing)
-            folder = next(iter(sorted(members))).split("/" + present[:5])[0]
+            folder = next((n for n in members if present[:5] in n), "it").rsplit("/", 1)[0]
             raise DataError(
                 f"{folder} has {present} but no {missing[0]} (or .gz); expected all four files of "
                 f"MNIST. {REMEDY}"
