@@ -10,6 +10,7 @@ from jaxtyping import Float32
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.study import datasets, training
 from deep_learning_dynamics.study.conditions import CONDITIONS
 from deep_learning_dynamics.study.networks import NETWORKS, Network, Optimisation
@@ -31,8 +32,9 @@ def pretraining(params: "Params") -> Training | None:
     """
     needed = _pretrainings(params)
     if not needed:
-        PRETRAIN.mkdir(parents=True, exist_ok=True)
-        (PRETRAIN / "README").write_text("No condition needs pre-training.\n")
+        with replacing(PRETRAIN) as partial:
+            partial.mkdir()
+            (partial / "README").write_text("No condition needs pre-training.\n")
         return None
     settings, pairs = params.pretrain, range(params.pairs)
     examples = datasets.load(Path("data", f"{settings.dataset}.npz"))

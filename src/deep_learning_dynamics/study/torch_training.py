@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int, Int64, UInt8
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.study.networks.network import Optimisation
 
 BRIGHTEST = 255
@@ -31,8 +32,6 @@ class ModuleEnsemble:
         groups: Sequence[int],
         threads: int,
     ) -> None:
-        from deep_learning_dynamics.study.optimisers import OPTIMISERS
-
         torch.set_num_threads(threads)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._module = module.to(self._device).eval()
@@ -48,9 +47,7 @@ class ModuleEnsemble:
             start = stop
         self._decay = optimisation.weight_decay
         self._penalised = [self._stacked[n] for n, p in module.named_parameters() if p.dim() > 1]
-        self._optimiser = OPTIMISERS[optimisation.optimiser].torch(
-            list(self._stacked.values()), optimisation.learning_rate
-        )
+        self._optimiser = _optimiser(optimisation, list(self._stacked.values()))
 
     def train(
         self,
@@ -119,3 +116,19 @@ class ModuleEnsemble:
     def _images(self, brightness: UInt8[np.ndarray, "example pixel"]) -> Tensor:
         images = torch.from_numpy(brightness).to(self._device).float().div_(BRIGHTEST)
         return images.view(len(brightness), 1, *self._shape)
+
+
+def _optimiser(optimisation: Optimisation, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    """torch's optimiser of the same rule as the portable one of that key.
+
+    All of them work weight by weight, so that stacked networks do not notice each other.
+    """
+    rate = optimisation.learning_rate
+    if optimisation.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True)
+    if optimisation.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=rate)
+    raise ParamsError(
+        f"optimiser {optimisation.optimiser} is not there in torch's arithmetic; expected sgd or "
+        "adam. Set it in params.yaml, or network.kind: mlp."
+    )

@@ -225,14 +225,12 @@ class Batches:
 SHARED = "all"  # the name of the only group where all pairs see the same mini-batches
 
 
-def grouped(
-    pairs: Sequence[int], batch_order: str
-) -> tuple[tuple[str, ...], Int64[np.ndarray, " network"]]:
+def grouped(pairs: Sequence[int], batch_order: str) -> tuple[tuple[str, ...], list[int]]:
     """Names of the groups that share mini-batches, and the number of each network's group."""
     if batch_order == "shared":
-        return (SHARED,), np.zeros(len(pairs), np.int64)
+        return (SHARED,), [0] * len(pairs)
     names = list(dict.fromkeys(pairs))
-    return tuple(str(n) for n in names), np.array([names.index(p) for p in pairs], np.int64)
+    return tuple(map(str, names)), [names.index(pair) for pair in pairs]
 
 
 def outcomes(
