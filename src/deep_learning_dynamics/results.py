@@ -48,7 +48,7 @@ class Results:
             from deep_learning_dynamics.inference import Comparisons
 
             comparisons = Comparisons.load(found)
-        scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr")))
+        scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr/zarr.json")))
         provenance = tuple(
             {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
             for path in sorted((folder / "data").glob("*.json"))
@@ -167,7 +167,7 @@ def _scores(stores: list[Path]) -> "tuple[pd.DataFrame | None, dict[str, Any]]":
         return None, {}
     from deep_learning_dynamics import store
 
-    runs = store.open([str(path) for path in stores])
+    runs = store.open([str(path.parent) for path in stores])
     return store.scores_table(runs), _titles(runs)
 
 

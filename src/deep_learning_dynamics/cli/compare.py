@@ -151,7 +151,9 @@ def _draw(
     check_architectures(compared)
     apart = _apart(compared, places)
     runs: xr.Dataset = dld.open(
-        {record.name: [str(each) for each in sorted((place / "snapshots").glob("*.zarr"))]
+        {record.name: [
+                str(each.parent) for each in sorted((place / "snapshots").glob("*.zarr/zarr.json"))
+            ]
          for record, place in apart}
     )  # fmt: skip
     view = _view(compared[0])

@@ -195,8 +195,8 @@ def _numbers(root: Path) -> dict[str, float]:
 def _trained_with(root: Path) -> tuple[str, str]:
     """The device and the arithmetic of the training, as its stores say."""
     device, arithmetic = "cpu", ""
-    for store in sorted((root / "snapshots").glob("*.zarr")):
-        attributes = read_json(store / "zarr.json", "dvc repro").get("attributes", {})
+    for store in sorted((root / "snapshots").glob("*.zarr/zarr.json")):
+        attributes = read_json(store, "dvc repro").get("attributes", {})
         environment = attributes.get("environment") or {}
         if isinstance(environment, str):
             environment = json.loads(environment)
