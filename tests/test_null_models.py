@@ -14,8 +14,8 @@ from deep_learning_dynamics.null_models import (
     expected_straightness,
     mean_cosine,
     momentum_walk,
-    paths_of,
     random_walk,
+    segments_of,
     shuffled_steps,
 )
 
@@ -70,7 +70,7 @@ def straightness(points):
 
 def test_a_path_is_in_order_of_time_and_has_a_segment_for_each_network(table):
     mixed = table.sample(frac=1, random_state=0)
-    found = paths_of(mixed)
+    found = segments_of(mixed)
     assert [len(path) for path in found] == [1, 2, 1, 2]
     assert sorted(np.concatenate([row for path in found for row in path])) == list(range(48))
     before, after = found[1]
@@ -80,7 +80,7 @@ def test_a_path_is_in_order_of_time_and_has_a_segment_for_each_network(table):
 
 @pytest.mark.parametrize("walk", [random_walk, momentum_walk])
 def test_walks_keep_starts_and_the_length_of_every_step(rows, table, walk):
-    paths = paths_of(table)
+    paths = segments_of(table)
     walks = walk(rows, paths, WEIGHTS, stream())
     for path in paths:
         np.testing.assert_allclose(step_lengths(walks, path), step_lengths(rows, path), atol=1e-9)
@@ -94,8 +94,8 @@ def test_walks_keep_starts_and_the_length_of_every_step(rows, table, walk):
 
 
 def test_random_walks_lose_the_direction_that_the_real_paths_have(rows, table):
-    path = paths_of(table)[0]
-    walk = random_walk(rows, paths_of(table), WEIGHTS, stream())[path[0]]
+    path = segments_of(table)[0]
+    walk = random_walk(rows, segments_of(table), WEIGHTS, stream())[path[0]]
     assert straightness(rows[path[0]]) > 0.9
     assert mean_cosine(rows[path[0]]) > 0.9
     assert straightness(walk) == pytest.approx(8**-0.5, abs=0.1)
@@ -103,7 +103,7 @@ def test_random_walks_lose_the_direction_that_the_real_paths_have(rows, table):
 
 
 def test_walks_of_different_paths_have_nothing_in_common(rows, table):
-    paths = paths_of(table)
+    paths = segments_of(table)
     for walk in (random_walk, momentum_walk):
         walks = walk(rows, paths, WEIGHTS, stream())
         ends = np.stack([walks[path[-1][-1]] - walks[path[0][0]] for path in paths])
@@ -113,7 +113,7 @@ def test_walks_of_different_paths_have_nothing_in_common(rows, table):
 
 def test_walks_need_only_coordinates_of_the_same_distances(rows, table):
     coordinates = np.linalg.qr((rows - rows.mean(axis=0)).T)[1].T
-    paths = paths_of(table)
+    paths = segments_of(table)
     one = momentum_walk(rows, paths, WEIGHTS, stream(5))
     other = momentum_walk(coordinates, paths, WEIGHTS, stream(5))
     assert max(one.shape[1], other.shape[1]) <= len(rows)  # far fewer than weights
@@ -155,9 +155,9 @@ def test_a_momentum_walk_turns_as_sharply_as_the_real_network_unless_it_is_told_
 
 def test_shuffled_steps_keep_both_ends_and_every_step_but_not_their_order(rows, table):
     before = rows.copy()
-    null = shuffled_steps(rows, paths_of(table), WEIGHTS, stream())
+    null = shuffled_steps(rows, segments_of(table), WEIGHTS, stream())
     np.testing.assert_array_equal(rows, before)  # what was given is left alone
-    for segment in (segment for path in paths_of(table) for segment in path):
+    for segment in (segment for path in segments_of(table) for segment in path):
         np.testing.assert_array_equal(null[segment[[0, -1]]], rows[segment[[0, -1]]])
         real, found = np.diff(rows[segment], axis=0), np.diff(null[segment], axis=0)
         lengths = [np.sort(np.linalg.norm(steps, axis=1)) for steps in (real, found)]
@@ -246,7 +246,7 @@ def test_each_null_model_says_what_it_keeps_and_does_not_change_what_it_is_given
         assert len(model.title) > 3
         assert "start" in model.keeps
         before = rows.copy()
-        one = model.draw(rows, paths_of(table), WEIGHTS, stream(8))
+        one = model.draw(rows, segments_of(table), WEIGHTS, stream(8))
         np.testing.assert_array_equal(rows, before)
-        np.testing.assert_array_equal(one, model.draw(rows, paths_of(table), WEIGHTS, stream(8)))
-        assert not np.array_equal(one, model.draw(rows, paths_of(table), WEIGHTS, stream(9)))
+        np.testing.assert_array_equal(one, model.draw(rows, segments_of(table), WEIGHTS, stream(8)))
+        assert not np.array_equal(one, model.draw(rows, segments_of(table), WEIGHTS, stream(9)))

@@ -42,7 +42,7 @@ class NullModel:
 NULL_MODELS: Registry[NullModel] = Registry("null model", __name__, ())
 
 
-def paths_of(rows: "pd.DataFrame") -> list[list[Segment]]:
+def segments_of(rows: "pd.DataFrame") -> list[list[Segment]]:
     """The paths in a table of rows with the columns network, path and position."""
     networks, paths = rows["network"].to_numpy(), rows["path"].to_numpy()
     order = np.lexsort([rows["position"].to_numpy(), paths])

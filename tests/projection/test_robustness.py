@@ -307,7 +307,7 @@ def test_nulls_are_projected_as_the_real_rows_and_all_of_their_numbers_kept(redu
 def test_a_null_of_nulls_is_one_among_them(reduction):
     """Real paths that are a random walk themselves lie within their nulls."""
     walk = null_models.random_walk(
-        reduction.vectors, null_models.paths_of(reduction.rows), 300, np.random.default_rng(3)
+        reduction.vectors, null_models.segments_of(reduction.rows), 300, np.random.default_rng(3)
     )
     nothing = made_of(walk, reduction.rows)
     settings = QUICK | {"seeds": 0, "folds": 0, "nulls": 39, "null_models": ["random_walk"]}
@@ -345,6 +345,12 @@ def test_what_is_not_tested_says_why(reduction):
     reasons = assess_robustness(drawn(reduction), reduction, default).robustness.not_tested
     assert reasons["momentum_walk"] == "would take long for shadow; use robustness: full"
     assert "robustness: full" in reasons["random_walk"]
+    only_nulls = replace(PRESETS["default"], seeds=0, folds=0, nulls=2)
+    line = assess_robustness(drawn(reduction), reduction, only_nulls).robustness.summary()
+    assert line.startswith("2 nulls: walks with momentum, seeds not tested (")
+    assert line.endswith(
+        "random walks and shuffled steps not tested (not asked for; use robustness: full)"
+    )
 
 
 def test_a_fit_that_fails_is_counted_and_the_others_stay(reduction):

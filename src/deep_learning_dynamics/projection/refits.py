@@ -90,7 +90,7 @@ def assess_robustness(
     data = Rows(
         vectors,
         rows["fitted"].to_numpy(bool),
-        null_models.paths_of(rows),
+        null_models.segments_of(rows),
         reduction.weights,
     )
     chance = method.uses_chance(method.settings(projection.settings))
@@ -195,7 +195,7 @@ def _units(rows: "pd.DataFrame") -> dict[tuple[str, Any], list[Int[np.ndarray, "
     networks = rows["network"].to_numpy()
     pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
     units: dict[tuple[str, Any], list[Int[np.ndarray, " _"]]] = {}
-    for segments in null_models.paths_of(rows):
+    for segments in null_models.segments_of(rows):
         path = np.concatenate(segments)
         pair = pairs[path[-1]]
         unit = ("network", networks[path[0]]) if _missing(pair) else ("pair", pair)

@@ -15,10 +15,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from deep_learning_dynamics.errors import ParamsError, ResultsError
 from deep_learning_dynamics.files import read_json, write_json
-from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.formatting import count, listed, number
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.quality import rounded
-from deep_learning_dynamics.quantities import Quantity, define
+from deep_learning_dynamics.quantities import Quantity, define, quantity
 
 _PLAIN = ("rows", "real", "seeds", "refit_spread", "not_tested")  # fields that are JSON already
 
@@ -154,6 +154,20 @@ class Robustness:
         if self.refit_spread is not None:
             found["refit_spread"] = self.refit_spread
         return found
+
+    def summary(self) -> str:
+        """One line for the terminal: what was found, and what was not tested and why."""
+        parts = [f"{quantity(key).title} {number(value)}" for key, value in self.numbers().items()]
+        parts += [
+            f"{count(len(next(iter(numbers.values()))), 'null')}: {NULL_MODELS[model].title}"
+            for model, numbers in self.nulls.items()
+        ]
+        reasons: dict[str, list[str]] = {}
+        for test, reason in self.not_tested.items():
+            title = NULL_MODELS[test].title if test in NULL_MODELS else test
+            reasons.setdefault(reason, []).append(title)
+        parts += [f"{listed(titles)} not tested ({why})" for why, titles in reasons.items()]
+        return ", ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
         """All but the nulls, as plain values for JSON."""
