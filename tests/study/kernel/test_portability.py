@@ -12,7 +12,7 @@ import short_trainings
 
 SCRIPT = Path(short_trainings.__file__)
 EMULATOR = shutil.which("qemu-x86_64")
-# Of an Intel Sapphire Rapids; see the processors in the tests below for others that have them.
+# First three networks. Found on an Intel Emerald Rapids (AVX-512); the tests below try others.
 GOLDEN = {
     "identity sgd": ["f2249ddc79d02ce2", "de0cf711162361cd", "9f1125ec5513e382"],
     "identity adam": ["c72e6ff276b60229", "09e503ccdb02e55b", "d92b26b04309fc90"],

@@ -1,4 +1,4 @@
-"""Compiling with numba so that results do not depend on the processor, and caching what was compiled.
+"""Compiling with numba so that results do not depend on the processor, and caching the outcome.
 
 Floating-point operations are never reordered or contracted: numba's ``fastmath`` stays off.
 """
@@ -58,7 +58,7 @@ def callback(signature: Any, function: Callable) -> Any:
 
 @cache
 def fingerprint(*functions: Callable) -> int:
-    """A number from all sources that compiled code is made from: of the kernel and of these functions."""
+    """A number from the sources of the kernel and of these functions."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())

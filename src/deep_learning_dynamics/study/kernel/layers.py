@@ -13,7 +13,9 @@ import numpy as np
 from deep_learning_dynamics.study.kernel.compiler import compiled
 from deep_learning_dynamics.study.kernel.vectors import prefetch, vectors
 
-LANES = 8  # the first layer's units of all networks are padded to a multiple of it
+# The first layer's units of all networks are padded to a multiple of LANES. So many take as long as
+# half of them: the time goes into finding pixels.
+LANES, WIDE = 16, 32
 EXAMPLES = 16  # examples of a mini-batch are padded to a multiple of it; part of the arithmetic
 AHEAD = 4  # images whose pixels are fetched from memory ahead of their use
 PIXELS_IN_LINE, BYTES_IN_LINE = 32, 64  # of a line of cache
@@ -91,9 +93,8 @@ def _first_layer(width: int) -> SimpleNamespace:
     return SimpleNamespace(forward=forward, gradient=gradient)
 
 
-_WIDE, _MIDDLE, _NARROW = _first_layer(32), _first_layer(16), _first_layer(LANES)
+_WIDE, _NARROW = _first_layer(WIDE), _first_layer(LANES)
 _forward_wide, _gradient_wide = _WIDE.forward, _WIDE.gradient
-_forward_middle, _gradient_middle = _MIDDLE.forward, _MIDDLE.gradient
 _forward_narrow, _gradient_narrow = _NARROW.forward, _NARROW.gradient
 
 
@@ -103,12 +104,9 @@ def first_forward(
 ) -> None:
     """The sums over pixels, [example, lane], of weights [pixel, lane]."""
     lane = START
-    while lane + 32 <= lanes:
+    while lane + WIDE <= lanes:
         _forward_wide(weights, lanes, lane, images, order, sums)
-        lane += 32
-    if lane + 16 <= lanes:
-        _forward_middle(weights, lanes, lane, images, order, sums)
-        lane += 16
+        lane += WIDE
     if lane < lanes:
         _forward_narrow(weights, lanes, lane, images, order, sums)
 
@@ -120,12 +118,9 @@ def first_gradient(
     """The gradients of weights [pixel, lane] from errors [example, lane]."""
     gradients[:] = ZERO
     lane = START
-    while lane + 32 <= lanes:
+    while lane + WIDE <= lanes:
         _gradient_wide(errors, lanes, lane, images, order, gradients)
-        lane += 32
-    if lane + 16 <= lanes:
-        _gradient_middle(errors, lanes, lane, images, order, gradients)
-        lane += 16
+        lane += WIDE
     if lane < lanes:
         _gradient_narrow(errors, lanes, lane, images, order, gradients)
 
@@ -147,7 +142,7 @@ def product(
 ) -> None:
     """``outputs`` [row, example] = biases + matrix [row, column] · ``inputs`` [column, example].
 
-    ``matrix``, ``biases`` (negative: none), ``source`` and ``target`` are positions in their arrays.
+    ``matrix``, ``biases`` (negative: none), ``source`` and ``target`` are positions in arrays.
     """
     for example in range(0, examples, EXAMPLES):
         row = 0

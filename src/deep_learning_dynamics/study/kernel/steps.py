@@ -282,6 +282,8 @@ def evaluator() -> Function:
         outputs = np.zeros_like(inputs)
         found = np.zeros(most * classes, np.float32)
         largest = np.zeros(2 * most, np.float32)
+        highest, logarithms = np.zeros(most, np.float32), np.zeros(most, np.float32)
+        predicted = np.zeros(most, np.int32)
         for begin in range(0, len(order), batch):
             chosen = order[begin : begin + batch]
             examples = len(chosen)
@@ -292,17 +294,22 @@ def evaluator() -> Function:
                     sums, lanes, network, rest[network], widths, examples, inputs, outputs, value
                 )
                 softmax(inputs, place, classes, examples, found, largest)
+                for example in range(size):
+                    predicted[example] = 0
+                    highest[example] = found[example]
+                    logarithms[example] = log(largest[size + example])
+                for each in range(1, classes):
+                    at = each * size
+                    for example in range(size):
+                        better = found[at + example] > highest[example]
+                        predicted[example] = np.int32(each) if better else predicted[example]
+                        highest[example] = found[at + example] if better else highest[example]
                 for example in range(examples):
                     label = labels[chosen[example]]
                     target = inputs[place + label * size + example]
-                    losses[network] += np.float64(
-                        log(largest[size + example]) + (largest[example] - target)
-                    )
-                    best = 0
-                    for each in range(1, classes):
-                        if found[each * size + example] > found[best * size + example]:
-                            best = each
-                    correct[network] += best == label
+                    loss = logarithms[example] + (largest[example] - target)
+                    losses[network] += np.float64(loss)
+                    correct[network] += predicted[example] == label
                 if probabilities.shape[1]:
                     for example in range(examples):
                         for each in range(classes):

@@ -67,6 +67,7 @@ def vectors(width: int) -> SimpleNamespace:
     @intrinsic
     def multiply_add(typing: Any, x: Any, y: Any, z: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            # Fused into one operation it gains little, and old processors have none.
             return builder.fadd(builder.fmul(values[0], values[1]), values[2])
 
         return vector(vector, vector, vector), generate

@@ -1,4 +1,4 @@
-"""What an optimiser is: a rule that changes one weight, compiled into the training's inner loops."""
+"""What an optimiser is: a rule for one weight, compiled into the training's inner loops."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
