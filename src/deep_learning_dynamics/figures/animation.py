@@ -22,7 +22,7 @@ from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.results import Results
 
 FRAMES_A_SECOND = 10
-MOST_EARLIER, MOST_MOMENTS = 14, 36  # moments of earlier training and of the networks themselves
+MOST_EARLIER, MOST_MOMENTS = 10, 30  # moments of earlier training and of the networks themselves
 LAST = 15  # frames for which the last moment stays
 
 
@@ -54,6 +54,7 @@ def save_animation(
     with style.applied():
         scale = score_scale(trajectories, color_of(projection, style))
         plane = Plane(trajectories, scale, projection.cells, text=style.text)
+        plane.ellipses = ([], *plane.ellipses[1:])  # of ends, which only the last moment has
         numbers = [t.group for t in trained]
         height = (style.width - 0.1) * float(np.clip(plane.shape, 0.5, 0.8))
         bar = max(len(groups), 2) * 1.3 * style.text / 72
@@ -81,8 +82,6 @@ def save_animation(
                 axes["plane"].clear()
                 frame_axes(axes["plane"])
                 plane.trajectories = _at(trajectories, phase, step)
-                # Ellipses are of ends, which are only there at the last moment.
-                plane.ellipses = ([], *plane.ellipses[1:])
                 plane.draw()
                 clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
                 axes["plane"].text(
@@ -91,6 +90,16 @@ def save_animation(
                 for _ in range(LAST if number == len(moments) - 1 else 1):
                     writer.grab_frame()
     return moments
+
+
+def animation_caption(results: Results, method: str, moments: list[tuple[str, float]]) -> str:
+    """What :func:`save_animation` shows."""
+    title = method_of(results.projections[method]).title
+    before = "after earlier training, " if any(phase for phase, _ in moments) else ""
+    return (
+        f"Networks learn until step {moments[-1][1]:,.0f}, {before}in {len(moments)} moments. "
+        f"Squares: where networks are; all else as in the figure of {title}."
+    )
 
 
 def moments_of(trajectories: list[Trajectory]) -> list[tuple[str, float]]:

@@ -2,22 +2,74 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
+from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.paths import label_axes, method_of, nothing, quality_line
 from deep_learning_dynamics.figures.plane import Plane, Trajectory, draw_planes, trajectories_of
 from deep_learning_dynamics.figures.style import ENDS, Groups, Style
-from deep_learning_dynamics.formatting import count
-from deep_learning_dynamics.results import grouping
+from deep_learning_dynamics.formatting import count, listed
+from deep_learning_dynamics.results import Results, grouping
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
+
+
+@FIGURES.register
+class Comparison(FigureKind):
+    """For results whose networks are grouped by the coordinate ``run``."""
+
+    key, title, needs = "comparison", "Runs in one plane", ("projections",)
+
+    def variants(self, results: Results) -> tuple[str, ...]:
+        found = results.projections or {}
+        here = (key for key, of in found.items() if "run" in of.coordinates)
+        return tuple(here) if results.by == "run" else ()
+
+    def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
+        projection = results.projections[variant]
+        method = method_of(projection)
+        runs = Groups.of(projection.coordinates, "run", results.titles)
+        groups = _groups(projection, results)
+        shown, same = _trajectories(projection, runs, groups)
+        if not any(len(t.points) and not t.earlier for t in shown):
+            return around.message_page(style, method.title, nothing(shown))
+        plane = Plane(shown, cells=projection.cells, text=style.text)
+        height = (style.width - 0.6) * float(np.clip(plane.shape, 0.5, 0.8))
+        figure, body = around.page(
+            style,
+            height + 0.3,
+            f"{method.title}: {count(len(runs), 'run')} in one plane",
+            [quality_line(projection)],
+            around.networks_line(shown, projection.weights),
+            results,
+            _entries(plane, runs, groups, same),
+        )
+        axes = body.subplots()
+        plane.place(axes)
+        label_axes(plane, method)
+        draw_planes(figure, [plane])
+        return figure
+
+    def caption(self, results: Results, variant: str = "") -> str:
+        projection = results.projections[variant]
+        runs = Groups.of(projection.coordinates, "run", results.titles)
+        groups = _groups(projection, results)
+        _, same = _trajectories(projection, runs, groups)
+        names = [runs.title(number) for number in range(len(runs))]
+        return (
+            f"{'Some' if same else 'No'} networks are the same in several of {listed(names)}. "
+            f"{method_of(projection).title} was fitted on all of them, so that places can be "
+            "compared. Hue: run; lightness and the sign of an end: group; grey: the same in "
+            "several runs."
+        )
 
 
 def draw_comparison(
@@ -25,63 +77,72 @@ def draw_comparison(
 ) -> Figure:
     """The paths of several runs, whose projections lie in one common plane.
 
-    Networks that are the same in several runs are drawn once, in grey.
-
     Args:
         projections: by the names of the runs, all of one method fitted on all of them.
-        by: the coordinate that groups networks; by default as in :func:`paths`.
+        by: the coordinate that groups networks within a run; by default as in :func:`paths`.
     """
-    style = style or Style()
     first = next(iter(projections.values()))
-    by = grouping(first.coordinates) if by is None else by
-    groups = Groups.of(first.coordinates, by, first.titles)
-    tones = np.linspace(0.3, 0.9, len(groups)) if len(groups) > 1 else [0.62]
-    trajectories: list[Trajectory] = []
-    for run, projection in enumerate(projections.values()):
-        trajectories += [
-            replace(
-                t, group=run, label="", tone=float(tones[t.group]), end=ENDS[t.group % len(ENDS)]
-            )
-            for t in trajectories_of(projection.coordinates, groups)
-        ]
-    shown, same = _without_copies(trajectories)
-    method = method_of(first)
-    if not any(len(t.points) and not t.earlier for t in shown):
-        with style.applied():
-            return around.message_page(style, method.title, nothing(shown))
+    tables = []
+    for run, projection in projections.items():
+        table = projection.coordinates.assign(run=run)
+        for name in ("network", "continues"):
+            if name in table:
+                table[name] = [f"{run}: {value}" if value else "" for value in table[name]]
+        tables.append(table)
+    together = replace(first, coordinates=pd.concat(tables, ignore_index=True))
+    titles = dict(first.titles)
+    if by is not None:
+        titles["run within"] = by
+    results = Results(by="run", titles=titles, projections={first.method: together})
+    style = style or Style()
     with style.applied():
-        plane = Plane(shown, cells=first.cells, text=style.text)
-        height = (style.width - 0.6) * float(np.clip(plane.shape, 0.5, 0.8))
-        names = list(projections)
-        entries = [
-            Line2D([], [], color=look.colour(run), linewidth=1.8, label=name)
-            for run, name in enumerate(names)
-        ]
-        if same:
-            label = "the same in several runs"
-            entries.append(Line2D([], [], color=look.QUIET, linewidth=1.8, label=label))
-        signs = around.plane_entries([plane])
-        if len(groups) > 1:
-            signs = [sign for sign in signs if not str(sign.get_label()).startswith("end")]
-            for number, tone in enumerate(tones):
-                grey = (0.75 - 0.6 * tone,) * 3
-                entries.append(
-                    Line2D([], [], color=grey, linewidth=1.8, marker=ENDS[number % len(ENDS)],
-                           markersize=4.5, label=groups.title(number))
-                )  # fmt: skip
-        figure, body = around.page(
-            style,
-            height + 0.3,
-            f"{method.title}: {count(len(names), 'run')} in one plane",
-            [quality_line(first)],
-            around.networks_line(shown, first.weights),
-            legend=[*entries, *signs],
-        )
-        axes = body.subplots()
-        plane.place(axes)
-        label_axes(plane, method)
-        draw_planes(figure, [plane])
-    return figure
+        return Comparison().draw(results, style, first.method)
+
+
+def _groups(projection: "Projection", results: Results) -> Groups:
+    """The groups within runs."""
+    coordinates = projection.coordinates.drop(columns="run")
+    by = results.titles.get("run within") or grouping(coordinates)
+    return Groups.of(coordinates, by, results.titles)
+
+
+def _trajectories(
+    projection: "Projection", runs: Groups, groups: Groups
+) -> tuple[list[Trajectory], bool]:
+    """Trajectories in the colours of their runs, each once, and whether several runs share some."""
+    tones = _tones(groups)
+    within = dict(
+        zip(projection.coordinates["network"], groups.numbers(projection.coordinates), strict=True)
+    )
+    found = []
+    for t in trajectories_of(projection.coordinates, runs):
+        number = max(int(within[t.network]), 0)
+        tone, end = float(tones[number]), ENDS[number % len(ENDS)]
+        found.append(replace(t, label="", tone=tone, end=end))
+    return _without_copies(found)
+
+
+def _tones(groups: Groups) -> list[float]:
+    return list(np.linspace(0.3, 0.9, len(groups))) if len(groups) > 1 else [0.62]
+
+
+def _entries(plane: Plane, runs: Groups, groups: Groups, same: bool) -> list[Any]:
+    """The legend: runs by hue, groups by shade and sign, then the signs of paths."""
+    line: dict[str, Any] = {"linewidth": 1.8}
+    entries = [
+        Line2D([], [], color=look.colour(run), label=runs.title(run), **line)
+        for run in range(len(runs))
+    ]
+    if same:
+        entries.append(Line2D([], [], color=look.QUIET, label="the same in several runs", **line))
+    signs = around.plane_entries([plane])
+    if len(groups) == 1:
+        return entries + signs
+    for number, tone in enumerate(_tones(groups)):
+        grey, end = (0.75 - 0.6 * tone,) * 3, ENDS[number % len(ENDS)]
+        label = f"{groups.title(number)}, its end"
+        entries.append(Line2D([], [], color=grey, marker=end, markersize=4.5, label=label, **line))
+    return entries + [sign for sign in signs if sign.get_label() != "end"]
 
 
 def _without_copies(trajectories: list[Trajectory]) -> tuple[list[Trajectory], bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.style import Style, last_phase
 from deep_learning_dynamics.files import replacing, write_json
 from deep_learning_dynamics.registry import Registry
 
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 FIGURES: Registry = Registry(
     "figure",
     "deep_learning_dynamics.figures",
-    ("paths", "sheet", "nulls", "learning_curves", "forest", "over_time", "by_parameter"),
+    (
+        "paths",
+        "sheet",
+        "nulls",
+        "learning_curves",
+        "forest",
+        "over_time",
+        "by_parameter",
+        "comparison",
+    ),
 )
 
 
@@ -60,13 +69,7 @@ def draw(
         from dataclasses import replace
 
         chosen = replace(chosen, **options)
-    known = kind.variants(results)
-    if variant not in known:
-        if variant:
-            raise ParamsError(
-                f"Figure {key} of {variant!r} cannot be drawn; expected one of {', '.join(known)}."
-            )
-        variant = known[0]
+    variant = _variant(kind, results, variant)
     with chosen.applied():
         return kind.draw(results, chosen, variant)
 
@@ -75,7 +78,7 @@ def caption(key: str, results: "Results", variant: str = "") -> str:
     """The caption of a figure that :func:`draw` draws."""
     kind = FIGURES[key]()
     _check(kind, results)
-    return kind.caption(results, variant or kind.variants(results)[0])
+    return kind.caption(results, _variant(kind, results, variant))
 
 
 def available(results: "Results") -> Iterator[tuple[str, str, str]]:
@@ -89,13 +92,32 @@ def available(results: "Results") -> Iterator[tuple[str, str, str]]:
 
 
 def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
-    """Draw every figure there is into ``folder``, with ``captions.json``; returns the captions."""
+    """Draw every figure there is into ``folder``, with ``captions.json``; returns the captions.
+
+    The paths of one method, the most faithful, are animated.
+    """
+    from deep_learning_dynamics.figures.animation import animation_caption, save_animation
+
     captions = {}
     for name, key, variant in available(results):
         save(draw(key, results, style, variant), folder / name, style.formats, style.dpi)
         captions[name] = caption(key, results, variant)
+    method = animated(results)
+    if method:
+        moments = save_animation(results, method, folder / f"animation-{method}.gif")
+        captions[f"animation-{method}"] = animation_caption(results, method, moments)
     write_json(folder / "captions.json", captions)
     return captions
+
+
+def animated(results: "Results") -> str:
+    """The method whose paths are animated: the first of the ranking that places a network."""
+    ranked = [item.method for item in results.ranking.items] if results.ranking else []
+    for method in [*ranked, *(results.projections or {})]:
+        table = (results.projections or {})[method].coordinates
+        if last_phase(table)["x"].notna().any():
+            return method
+    return ""
 
 
 def save(
@@ -117,6 +139,20 @@ def save(
             partial.write_bytes(stream.getvalue())
         written.append(target)
     return written
+
+
+def _variant(kind: FigureKind, results: "Results", asked: str) -> str:
+    """The variant that was asked for, by default the first."""
+    known = kind.variants(results)
+    if asked in known:
+        return asked
+    if asked or not known:
+        which = f"one of {', '.join(known)}" if any(known) else "another figure"
+        raise ParamsError(
+            f"Figure {kind.key}{f' of {asked!r}' if asked else ''} cannot be drawn of these "
+            f"results; expected {which}."
+        )
+    return known[0]
 
 
 def _check(kind: FigureKind, results: "Results") -> None:

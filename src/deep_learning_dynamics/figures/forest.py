@@ -22,7 +22,7 @@ from deep_learning_dynamics.results import Results
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparison
 
-_ROW, _SUBROW = 1.9, 1.5  # height of a row alone and among several contrasts, in sizes of text
+_ROW, _SUBROW = 2.05, 1.5  # height of a row alone and among several contrasts, in sizes of text
 
 
 @FIGURES.register
@@ -42,7 +42,7 @@ class Forest(FigureKind):
             )
         keys = list(dict.fromkeys(row.measure for row in rows))
         per_key = len(contrasts)
-        row = _ROW if per_key == 1 else _SUBROW
+        row = _SUBROW if per_key > 1 else _ROW + 0.55 * style.is_narrow  # for labels of two lines
         height = len(keys) * (per_key + 0.25 * (per_key > 1)) * row * style.text / 72
         figure, body = around.page(
             style,
@@ -53,8 +53,12 @@ class Forest(FigureKind):
             results,
             contrast_entries(results, contrasts),
         )
-        widths = [1, 0.85] if style.is_narrow else [1, 1.9]
-        axes = body.subplot_mosaic([["effect", "table"]], width_ratios=widths)
+        table, inches = _table(rows, results, style)
+        label = 1.25 if style.is_narrow else 2.4
+        labels = {key: around.wrapped(look.with_unit(key), label, style.text) for key in keys}
+        widest = max(len(line) for text in labels.values() for line in text.split("\n"))
+        left = style.width - inches - widest * 0.53 * style.text / 72 - 0.3
+        axes = body.subplot_mosaic([["effect", "table"]], width_ratios=[max(left, 0.8), inches])
         places = _places(rows, keys, contrasts)
         draw_effects(axes["effect"], rows, places, results)
         middles = {}
@@ -62,9 +66,9 @@ class Forest(FigureKind):
             middles.setdefault(row.measure, []).append(place)
         axes["effect"].set_yticks(
             [sum(of) / len(of) for of in middles.values()],
-            [_measure_label(key, style) for key in middles],
+            [labels[key] for key in middles],
         )
-        _write_table(axes["table"], rows, places, results, style)
+        _write_table(axes["table"], table, rows, places, style)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
@@ -78,7 +82,8 @@ class Forest(FigureKind):
             "Effect: rank-biserial correlation, 1 where every network of the other group has more. "
             f"{'Differences are within pairs. ' if paired else ''}Intervals: bootstrap, 95 %. "
             "p: two-sided, adjusted by Holm's method over the rows of a contrast; a network that "
-            "never reached an accuracy counts as later than any that did."
+            "never reached an accuracy counts as later than any that did, and where half of them "
+            "did not, the table says how many did."
         ).replace("  ", " ")
 
 
@@ -160,56 +165,68 @@ def _places(rows: list, keys: list[str], contrasts: list) -> list[float]:
     ]
 
 
+def _table(
+    rows: list, results: Results, style: Style
+) -> tuple[list[tuple[float, list[str]]], float]:
+    """Columns of text with their right ends (0 to 1), and the width of all in inches."""
+    several = len({(row.reference, row.other) for row in rows}) > 1
+    heads = ["difference", "p"]
+    if not style.is_narrow:
+        names = [name_of(results, group) for group in (rows[0].reference, rows[0].other)]
+        named = ["reference", "other"] if several else names
+        heads = [*(around.wrapped(name, 0.8, style.text) for name in named), *heads]
+    columns = [
+        [head, *cells]
+        for head, *cells in zip(heads, *(_cells(row, style.is_narrow) for row in rows), strict=True)
+    ]
+    widths = [
+        (max(len(line) for text in column for line in text.split("\n")) + 2)
+        * 0.56
+        * (style.text - 0.6)
+        / 72
+        for column in columns
+    ]
+    inches = sum(widths)
+    ends = [sum(widths[: number + 1]) / inches for number in range(len(widths))]
+    return list(zip(ends, columns, strict=True)), inches
+
+
 def _write_table(
-    axes: Axes, rows: list, places: list[float], results: Results, style: Style
+    axes: Axes, table: list[tuple[float, list[str]]], rows: list, places: list[float], style: Style
 ) -> None:
     """The numbers of each row; in one column only the difference and p."""
     axes.set_axis_off()
-    low, high = max(places) + 0.7, min(places) - 0.7
-    axes.set(xlim=(0, 1), ylim=(low, high))
-    several = len({(row.reference, row.other) for row in rows}) > 1
-    heads = ["other" if several else name_of(results, rows[0].other)]
-    heads = ["reference" if several else name_of(results, rows[0].reference), *heads]
-    if style.is_narrow:
-        columns, heads = (0.72, 1.0), ["difference", "p"]
-    else:
-        columns, heads = (0.17, 0.37, 0.87, 1.0), [*heads, "difference (95 %)", "p"]
-    quiet = {"size": style.text - 0.6, "va": "center", "ha": "right"}
-    for x, head in zip(columns, heads, strict=True):
-        text = around.wrapped(head, 0.8, style.text) if x < 0.5 else head
-        axes.text(x, high - 0.1, text, color=look.QUIET, **{**quiet, "va": "bottom"})
-    for row, place in zip(rows, places, strict=True):
-        for x, cell in zip(columns, _cells(row, style.is_narrow), strict=True):
-            bold = row.significant and x == columns[-1]
-            axes.text(x, place, cell, weight="bold" if bold else "normal", **quiet)
+    axes.set(xlim=(0, 1), ylim=(max(places) + 0.7, min(places) - 0.7))
+    quiet = {"size": style.text - 0.6, "ha": "right"}
+    for x, (head, *cells) in table:
+        axes.text(x, min(places) - 0.8, head, color=look.QUIET, va="bottom", **quiet)
+        for row, place, cell in zip(rows, places, cells, strict=True):
+            bold = row.significant and x == table[-1][0]
+            weight = "bold" if bold else "normal"
+            axes.text(x, place, cell, weight=weight, va="center", **quiet)
 
 
 def _cells(row: "Comparison", narrow: bool) -> list[str]:
     known = quantity(row.measure)
     scale = 100 if known.unit == "%" else 1
 
-    def written(value: float | None, sign: bool = False) -> str:
-        if value is None:
-            return "–"
-        if abs(value) == float("inf"):
-            return "never"
-        return (signed if sign else number)(scale * value)
+    def value(of: float | None, reached: int | None, networks: int) -> str:
+        if of is None and reached is not None:  # half of the networks never came there
+            return f"{reached} of {networks}"
+        return "–" if of is None else number(scale * of)
 
-    difference = written(row.difference, True)
+    def change(of: float | None) -> str:
+        return "–" if of is None else signed(scale * of, 3 if abs(scale * of) >= 0.01 else 2)
+
+    difference = change(row.difference)
+    if not narrow and row.low is not None and row.high is not None:
+        difference += f" ({change(row.low)} to {change(row.high)})"
     p = "–" if row.adjusted_p is None else p_value(row.adjusted_p)
     p = "< 0.001" if row.adjusted_p is not None and row.adjusted_p < 0.001 else p
     if narrow:
         return [difference, p]
-    if row.low is not None and row.high is not None:
-        difference += f" ({written(row.low, True)} to {written(row.high, True)})"
-    return [written(row.reference_value), written(row.other_value), difference, p]
-
-
-def _measure_label(key: str, style: Style) -> str:
-    text = look.with_unit(key)
-    if style.is_narrow:
-        return around.wrapped(text, 1.15, style.text)
-    return around.wrapped(text, 2.1, style.text)
+    reference = value(row.reference_value, row.reached_reference, row.n_reference)
+    return [reference, value(row.other_value, row.reached_other, row.n_other), difference, p]
 
 
 def _counted(rows: list) -> str:

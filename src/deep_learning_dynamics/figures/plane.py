@@ -34,6 +34,7 @@ FAR = 3.0  # a network is far out if the others would be drawn this many times a
 _CELLS, _ELLIPSES, _EARLIER, _PATHS, _ARROWS, _STARTS, _ENDS, _FAILURES = range(1, 9)
 
 Points = Float[np.ndarray, "row 2"]
+_Path = Float[np.ndarray, "_ 2"]  # one of several, each of its own length
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def framed(trajectories: Sequence[Trajectory]) -> Points:
     return together if _extent(together) <= 1.2 * _extent(inside) or not sound else inside
 
 
-def _without_far_ones(paths: list[Points]) -> list[Points]:
+def _without_far_ones(paths: list[_Path]) -> list[_Path]:
     """At most one of ten, and one only where there are four or more."""
     may_go = max(len(paths) // 10, 1) if len(paths) >= 4 else 0
     for _ in range(may_go):
@@ -151,7 +152,7 @@ def _without_far_ones(paths: list[Points]) -> list[Points]:
     return paths
 
 
-def _extent(points: Points) -> float:
+def _extent(points: _Path) -> float:
     return float(np.hypot(*np.ptp(points, axis=0)))
 
 
@@ -235,7 +236,8 @@ class Plane:
             self._mark_end(trajectory)
 
     @property
-    def _limits(self) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]:
+    def _limits(self) -> Float[np.ndarray, "2 axis"]:
+        """The lower and the upper ends of both axes."""
         return np.transpose([self.axes.get_xlim(), self.axes.get_ylim()])
 
     def _inside(self, points: Points) -> np.ndarray:

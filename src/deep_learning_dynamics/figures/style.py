@@ -279,5 +279,6 @@ class ScoreScale:
 def with_unit(key: str, capital: bool = True) -> str:
     """ "Test accuracy (%)"."""
     known = quantity(key)
-    text = f"{known.title} ({known.unit})" if known.unit else known.title
+    said = not known.unit or known.unit in known.title.lower().split()
+    text = known.title if said else f"{known.title} ({known.unit})"
     return text[:1].upper() + text[1:] if capital else text

@@ -1,0 +1,70 @@
+"""Curves over steps: the median is of all networks, and what the caption says is so."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import words
+
+from deep_learning_dynamics import figures
+from deep_learning_dynamics.figures.series import Series, grid, series_of
+from deep_learning_dynamics.figures.style import Groups
+
+
+def test_the_median_holds_networks_that_failed():
+    series = Series(0, np.arange(3.0), np.array([[1, 2, 3], [1, 3, 5], [1, 1, 1.0]]), (False,) * 3)
+    assert series.quartiles[1].tolist() == [1, 2, 3]
+    assert series.last == 3
+
+
+def test_where_most_networks_have_ended_there_is_no_median():
+    values = np.array([[1, 2, 9], [1, 2, np.nan], [1, 2, np.nan]], float)
+    assert np.isnan(Series(0, np.arange(3.0), values, (False,) * 3).quartiles[1][2])
+
+
+def test_networks_with_other_steps_are_interpolated():
+    table = pd.DataFrame(
+        {"network": list("aabbb"), "step": [0, 10, 0, 5, 10], "loss": [4.0, 2, 4, 2, 0]}
+    )
+    (series,) = series_of(table, Groups.of(table, "", {}), "loss")
+    assert series.steps.tolist() == [0, 5, 10]
+    assert series.values.tolist() == [[4, 3, 2], [4, 2, 0]]
+
+
+def test_the_caption_gives_the_medians_at_the_end(make_results):
+    results = make_results(pairs=5, failed={"pretrained-1": "dead"})
+    caption = figures.caption("learning_curves", results)
+    ends = results.scores[results.scores["step"] == 3000]
+    ends = ends[~ends["network"].str.startswith("first")]
+    medians = ends.groupby("condition")["test_accuracy"].median()
+    found = re.search(r"from scratch ([\d.]+) % and pre-trained ([\d.]+) % \(1 of 5 f", caption)
+    assert float(found[1]) == pytest.approx(100 * medians["scratch"], abs=0.06)
+    assert float(found[2]) == pytest.approx(100 * medians["pretrained"], abs=0.06)
+    assert caption.split(".")[0] in words(figures.draw("learning_curves", results))
+
+
+def test_steps_that_span_decades_are_logarithmic(make_results):
+    def scale(steps):
+        results = make_results(pairs=2, robust=False, steps=np.asarray(steps, float))
+        figure = figures.draw("learning_curves", results)
+        return next(a for a in figure.axes if "accuracy" in a.get_title("left")).get_xscale()
+
+    assert scale([0, 1, 10, 100, 1000]) == "symlog"
+    assert scale([0, 100, 200, 300]) == "linear"
+
+
+def test_distances_from_the_start_are_those_of_the_weights(measured):
+    over_time = measured.measures.over_time
+    ends = over_time[
+        (over_time["parameter"] == "") & (over_time["step"] == over_time["step"].max())
+    ]
+    ours = ends[~ends["network"].str.startswith("first")]
+    medians = ours.groupby("condition")["distance_to_start"].median()
+    caption = figures.caption("over_time", measured)
+    for condition, title in (("scratch", "from scratch"), ("permuted", "permuted")):
+        assert f"{title} {medians[condition]:.3g}" in caption
+
+
+def test_a_mosaic_has_whole_rows():
+    assert grid(["a", "b", "c"], 2) == [["a", "b"], ["c", "."]]

@@ -1,0 +1,113 @@
+"""Forest plots, parameters and null models: figures say what the comparisons found."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from made_results import words
+
+from deep_learning_dynamics import figures
+from deep_learning_dynamics.figures.forest import _cells
+from deep_learning_dynamics.formatting import signed
+
+
+def rows(results, parameter=False):
+    return [i for i in results.comparisons.items if bool(i.parameter) == parameter and i.other]
+
+
+def test_the_forest_has_a_row_for_each_measure_and_contrast(measured):
+    figure = figures.draw("forest", measured)
+    effects = next(axes for axes in figure.axes if axes.get_xlabel().startswith("Effect"))
+    dots = [each for each in effects.lines if each.get_marker() == "o"]
+    known = [row for row in rows(measured) if row.effect is not None]
+    assert len(dots) == len(known)
+    assert sorted(dot.get_xdata()[0] for dot in dots) == sorted(row.effect for row in known)
+    text = words(figure)
+    for row in known:
+        if row.difference is not None and row.measure == "path_length":
+            assert signed(row.difference) in text
+
+
+def test_dots_are_filled_where_the_difference_is_significant(measured):
+    first = rows(measured)[0]
+    items = tuple(
+        dataclasses.replace(row, adjusted_p=p, effect=0.5)
+        for row, p in zip(rows(measured)[:2], (0.04, 0.06), strict=True)
+    )
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    figure = figures.draw("forest", dataclasses.replace(measured, comparisons=comparisons))
+    effects = next(axes for axes in figure.axes if axes.get_xlabel().startswith("Effect"))
+    dots = [each for each in effects.lines if each.get_marker() == "o"]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [False, True]
+    caption = figures.caption("forest", dataclasses.replace(measured, comparisons=comparisons))
+    assert "1 of 2 rows differ" in caption
+    assert first.reference == "scratch"
+
+
+def test_times_that_half_never_reached_say_how_many_did(measured):
+    row = dataclasses.replace(
+        rows(measured)[0], reference_value=100.0, other_value=None, difference=None, low=None, high=None,
+        reached_reference=6, reached_other=2, n_reference=6, n_other=6,
+    )  # fmt: skip
+    assert _cells(row, narrow=False)[:3] == ["100", "2 of 6", "–"]
+
+
+def test_without_groups_the_figure_gives_the_verdict(measured):
+    alone = dataclasses.replace(measured.comparisons, items=())
+    results = dataclasses.replace(measured, comparisons=alone)
+    assert alone.verdict.sentence.split()[0] in words(figures.draw("forest", results))
+    assert "single parameters" in words(figures.draw("by_parameter", results))
+
+
+def test_the_parameters_that_differ_are_named(measured):
+    chosen = [row for row in rows(measured, parameter=True) if row.effect is not None]
+    items = tuple(
+        dataclasses.replace(
+            row, adjusted_p=0.01 if row.parameter == "hidden.bias" and row.measure == "straightness"
+            else 0.5,
+        )
+        for row in chosen
+    )  # fmt: skip
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    caption = figures.caption(
+        "by_parameter", dataclasses.replace(measured, comparisons=comparisons)
+    )
+    assert caption.startswith("The straightness of pre-trained and from scratch differs in 1 of 3")
+    assert "hidden.bias" in caption
+
+
+@pytest.mark.parametrize(
+    ("shift", "says"),
+    [(5.0, "worse than those of"), (-5.0, "better than those of"), (0.0, "no better and no worse")],
+)
+def test_null_figures_say_what_the_tests_found(shift, says, make_results):
+    results = make_results(pairs=2)
+    projection = results.projections["pca"]
+    real = projection.robustness.real
+    rng = np.random.default_rng(0)
+    nulls = {
+        "momentum_walk": {
+            key: value + 0.01 * (shift + rng.normal(size=99)) for key, value in real.items()
+        }
+    }
+    robustness = dataclasses.replace(projection.robustness, nulls=nulls)
+    projection = dataclasses.replace(projection, robustness=robustness)
+    results = dataclasses.replace(results, projections={"pca": projection})
+    caption = figures.caption("nulls", results, "pca")
+    assert says in caption.split(".")[0]
+    assert "walks with momentum" in caption
+
+
+def test_too_few_nulls_are_not_tested(make_results):
+    results = make_results(pairs=2)
+    projection = results.projections["pca"]
+    nulls = {
+        model: {key: values[:5] for key, values in of.items()}
+        for model, of in projection.robustness.nulls.items()
+    }
+    robustness = dataclasses.replace(projection.robustness, nulls=nulls)
+    few = dataclasses.replace(projection, robustness=robustness)
+    caption = figures.caption(
+        "nulls", dataclasses.replace(results, projections={"pca": few}), "pca"
+    )
+    assert caption.startswith("Not tested against walks with momentum and shuffled steps")

@@ -1,0 +1,105 @@
+"""Single projections, the sheet, animations and runs in one plane."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from made_results import projection_of, trajectories, words
+from PIL import Image
+
+from deep_learning_dynamics import figures
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.figures.animation import moments_of
+from deep_learning_dynamics.figures.plane import trajectories_of
+from deep_learning_dynamics.figures.style import Groups
+
+
+@pytest.mark.parametrize(
+    ("trust", "distances", "says"),
+    [
+        (0.99, 0.95, "preserves neighbourhoods (trustworthiness 0.990) and preserves distances"),
+        (0.9, 0.75, "roughly preserves neighbourhoods"),
+        (0.6, 0.2, "does not preserve distances (distance rank correlation 0.200)"),
+        (None, None, "too few snapshots"),
+    ],
+)
+def test_the_first_sentence_says_how_far_to_believe_the_picture(trust, distances, says, results):
+    projection = results.projections["pca"]
+    quality = dataclasses.replace(
+        projection.quality, trustworthiness=trust, distance_rank_correlation=distances
+    )
+    projection = dataclasses.replace(projection, quality=quality)
+    changed = dataclasses.replace(results, projections={"pca": projection})
+    assert says in figures.caption("paths", changed, "pca")
+    figures.draw("paths", changed)
+
+
+def test_quality_below_one_never_reads_as_one(results):
+    from deep_learning_dynamics.figures.paths import index
+
+    assert index(0.99999) == "0.999"
+    quality = results.projections["pca"].quality
+    assert f"trustworthiness {index(quality.trustworthiness)}" in words(
+        figures.draw("paths", results)
+    ).replace("\xa0", " ")
+
+
+def test_the_legend_counts_networks_that_failed(make_results):
+    failed = {"scratch-0": "dead", "scratch-1": "dead", "pretrained-1": "diverged"}
+    text = words(figures.draw("paths", make_results(pairs=3, failed=failed)))
+    assert "failed: 2 dead, 1 diverged" in text
+    assert "6 networks (3 pairs)" in text
+    assert "failed" not in words(figures.draw("paths", make_results(pairs=3)))
+
+
+def test_the_sheet_has_a_panel_for_each_method(results):
+    figure = figures.draw("sheet", results)
+    titles = [axes.get_title("left") for axes in figure.axes if axes.get_title("left")]
+    assert [title.replace("\n", " ") for title in titles] == [
+        "Principal component analysis", "Self-organising map",
+    ]  # fmt: skip
+
+
+def test_an_animation_shows_earlier_training_first_and_ends_with_all(make_results, tmp_path):
+    results = make_results(pairs=2, steps=np.array([0.0, 10, 20, 30]), robust=False)
+    moments = figures.save_animation(results, "pca", tmp_path / "paths.gif")
+    assert moments == [("earlier", s) for s in (0, 10, 20, 30)] + [("", s) for s in (0, 10, 20, 30)]
+    with Image.open(tmp_path / "paths.gif") as gif:
+        frames = []
+        for number in range(gif.n_frames):
+            gif.seek(number)
+            frames.append(np.asarray(gif.convert("RGB"), int))
+    inked = [(frame.min(axis=2) < 200).sum() for frame in frames]
+    assert len(frames) == len(moments)  # the last stays, as one frame that is shown longer
+    assert inked[-1] > inked[4] > inked[0]
+    figures.save_animation(results, "pca", tmp_path / "again.gif")
+    assert (tmp_path / "paths.gif").read_bytes() == (tmp_path / "again.gif").read_bytes()
+
+
+def test_moments_are_few_and_hold_both_ends():
+    table, vectors = trajectories(pairs=1, steps=np.arange(500.0))
+    projection = projection_of(table, vectors, robust=False)
+    shown = trajectories_of(projection.coordinates, Groups.of(table, "condition", {}))
+    moments = moments_of(shown)
+    assert moments[0] == ("earlier", 0)
+    assert moments[-1] == ("", 499)
+    assert len(moments) < 50
+
+
+def test_only_projections_are_animated(results, tmp_path):
+    with pytest.raises(ParamsError, match="no projection 'umap' to animate; expected one of pca"):
+        figures.save_animation(results, "umap", tmp_path / "x.gif")
+
+
+def test_runs_share_a_plane_and_what_they_share_is_drawn_once():
+    first, other = (
+        projection_of(*trajectories(pairs=2, seed=seed), robust=False) for seed in (0, 1)
+    )
+    text = words(figures.draw_comparison({"slow": first, "fast": other}))
+    assert "2 runs in one plane" in text
+    assert "8 networks" in text
+    assert "the same" not in text
+    assert {"slow", "fast", "from scratch, its end"} <= set(text.split("\n"))
+    same = words(figures.draw_comparison({"slow": first, "fast": other, "again": first}))
+    assert "the same in several runs" in same
+    assert "8 networks" in same
