@@ -57,7 +57,7 @@ def check_code(root: Path) -> None:
     """
     here = Path(__file__).resolve().parent
     own = root.resolve() / "src" / "deep_learning_dynamics"
-    if own.is_dir() and here != own:
+    if own.is_dir() and not own.samefile(here):
         raise DynamicsError(
             f"The code in {here} was imported, but this project has its own in {own}; expected "
             "that one. Use dynamics run, which does so, or: export PYTHONPATH=$PWD/src"

@@ -86,7 +86,7 @@ class View(Section):
     )
     snapshots: _count(2, 1_000_000) | None
     separately: bool
-    align: Annotated[str, Field(min_length=1)]
+    align: Annotated[str, KeyOf("selection.ALIGNMENTS", "none")]
 
 
 class Project(Section):

@@ -13,13 +13,17 @@ from deep_learning_dynamics.registry import Registry
 class KeyOf:
     """Marks a text that is the key of a registered variant: of "study.datasets.DATASETS"."""
 
-    def __init__(self, registry: str) -> None:
-        self._registry = registry
+    def __init__(self, registry: str, *others: str) -> None:
+        """
+        Args:
+            others: texts that are allowed besides.
+        """
+        self._registry, self._others = registry, others
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys that are allowed."""
-        return tuple(registry(self._registry))
+        return (*self._others, *registry(self._registry))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         def check(value: str) -> str:
