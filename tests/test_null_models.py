@@ -138,6 +138,13 @@ def test_the_cosine_between_steps_of_a_momentum_walk_falls_as_powers_of_its_mome
         assert cosine == pytest.approx(momentum**lag, abs=0.01)
 
 
+def test_a_momentum_walk_has_its_momentum_from_its_first_step():
+    paths = [[np.arange(3 * path, 3 * path + 3)] for path in range(100)]
+    walks = momentum_walk(np.tile(ring(2), (100, 1)), paths, 100_000, stream(9), 0.8)
+    cosines = [mean_cosine(walks[path[0]]) for path in paths]
+    np.testing.assert_allclose(cosines, 0.8, atol=0.02)
+
+
 def test_a_momentum_walk_turns_as_sharply_as_the_real_network_unless_it_is_told_otherwise():
     """A network that goes on by a cosine of 0.8 and then, trained on other data, of 0.2."""
     real = np.concatenate(

@@ -258,9 +258,9 @@ def test_a_point_is_spread_as_far_as_refits_put_it_elsewhere():
     moments = refits._moments(moved)
     np.testing.assert_allclose(moments[[0, 200]], [[0.25, 0, 0]] * 2, atol=0.01)
     assert np.abs(np.delete(moments, [0, 200], axis=0)).max() < 1e-4
-    # In a drawing that is turned by a right angle and twice as large.
-    turned = refits._turned(moments, 2 * np.array([[0.0, 1.0], [-1.0, 0.0]]))
-    np.testing.assert_allclose(turned[[0, 200]], [[0, 0, 1]] * 2, atol=0.05)
+    # In a drawing in which x leads to one right and two up.
+    turned = refits._turned(moments, np.array([[1.0, 2.0], [0.0, 1.0]]))
+    np.testing.assert_allclose(turned[[0, 200]], [[0.25, 0.5, 1]] * 2, atol=0.03)
     assert refits._relative(moved, ring) == pytest.approx(0.05 * (2 / 400) ** 0.5, rel=0.02)
 
 
