@@ -121,6 +121,7 @@ def test_stores_say_who_is_who(study):
     titles = json.loads(runs.attrs["titles"])
     assert titles["condition"]["permuted"] == "pre-trained on OMNIGLOT, weights permuted"
     assert runs.attrs["arithmetic"] == "portable"
+    assert runs.attrs["activation"] == "relu"
     assert runs.attrs["task"] == "MNIST"
 
 

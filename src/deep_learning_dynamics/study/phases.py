@@ -197,7 +197,11 @@ def _table(names: Sequence[str], **columns: Any) -> pd.DataFrame:
 
 
 def _attributes(params: "Params", kind: type[Network]) -> dict[str, Any]:
+    settings = vars(params.network.settings())
     return {
+        # Such as the activation, whose symmetries an alignment takes out.
+        **{name: value for name, value in settings.items() if isinstance(value, str | float | int)},
+        "network": kind.key,
         "arithmetic": kind.arithmetic,
         "task": datasets.DATASETS[params.train.dataset].title,
         "titles": {
