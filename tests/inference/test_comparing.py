@@ -193,11 +193,11 @@ class TestRounding:
 
     def test_twins_that_hardly_differ_make_as_much_of_it_as_they_should(self):
         """Each differs from the other by 0.1, which is a variance of 0.005 against 1."""
-        measures = measure(self.twins(1.0, 0.1, 150), measures=("steps_to_50",))
+        measures = measure(self.twins(1.0, 0.1, 80), measures=("steps_to_50",))
         found = compare(measures).of("steps_to_50")
-        assert found.rounding_share == pytest.approx(0.005, rel=0.3)
+        assert found.rounding_share == pytest.approx(0.005, rel=0.4)
         values = measures.values("steps_to_50").to_numpy()
-        assert found.rounding_change == pytest.approx(np.abs(values[:300] - values[300:]).max())
+        assert found.rounding_change == pytest.approx(np.abs(values[:160] - values[160:]).max())
 
     def test_equal_twins_make_none_and_without_twins_nothing_is_known(self):
         found = compare(measure(self.twins(1.0, 0), measures=("steps_to_50",)))
@@ -230,16 +230,18 @@ class TestPartners:
         assert 80 < angle.reference_value < 100
         ends = runs["weights"].values[:, -1].astype(float)
         moved = np.linalg.norm(ends - runs["weights"].values[:, 0], axis=1)
-        within = [
-            np.linalg.norm(ends[i] - ends[i + 10]) / (moved[i] + moved[i + 10]) * 2
-            for i in range(10)
+        apart = np.linalg.norm(ends[:10, None] - ends[10:], axis=2)
+        apart /= (moved[:10, None] + moved[10:]) / 2
+        assert distance.other_value == pytest.approx(np.median(apart.diagonal()), rel=1e-5)
+        others = [
+            np.median([*np.delete(apart[i], i), *np.delete(apart[:, i], i)]) for i in range(10)
         ]
-        assert distance.other_value == pytest.approx(np.median(within), rel=1e-5)
+        assert distance.reference_value == pytest.approx(np.median(others), rel=1e-5)
 
     def test_strangers_are_called_partners_in_five_percent(self):
         """Pairs drawn at random, whose starts and ends have nothing in common."""
         rng, rejected = np.random.default_rng(1), []
-        for seed in range(60):
+        for seed in range(25):
             runs = self.runs(1.0, seed)
             order = rng.permutation(10)
             while (order == np.arange(10)).any():
@@ -247,7 +249,7 @@ class TestPartners:
             runs = runs.assign_coords(pair=("network", np.concatenate([np.arange(10), order])))
             only = measure(runs, measures=("displacement",))
             rejected.append(compare(only).of("partner_angle").p <= 0.05)
-        assert np.mean(rejected) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 60)
+        assert np.mean(rejected) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 25)
 
 
 def test_what_was_written_comes_back_and_the_same_bytes_are_written_every_time(tmp_path):

@@ -118,10 +118,10 @@ class TestPaths:
     def test_random_walks_are_as_random_walks_in_all_but_five_percent(self):
         different = [
             any(direction != "as" for direction in self.directions("random", seed).values())
-            for seed in range(25)
+            for seed in range(15)
         ]
         # Two models, each at 5 %.
-        assert np.mean(different) <= 0.1 + 3.5 * np.sqrt(0.1 * 0.9 / 25)
+        assert np.mean(different) <= 0.1 + 3.5 * np.sqrt(0.1 * 0.9 / 15)
 
     def test_momentum_makes_paths_straighter_than_random_walks_but_not_than_those_with_it(self):
         found = self.directions("momentum")

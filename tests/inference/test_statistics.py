@@ -101,7 +101,7 @@ class TestPairs:
             sums = np.concatenate([sums - rank, sums + rank])
         attainable = [(np.abs(sums) >= s).mean() for s in np.unique(np.abs(sums))]
         possible = max(p for p in attainable if p <= 0.05)
-        values = rng.lognormal(0, 1, size=(300, 2, 10))
+        values = rng.lognormal(0, 1, size=(200, 2, 10))
         values *= np.where(rng.random(values.shape) < 0.1, 100, 1)
         rejected = [pairs(sample(a), sample(b), resamples=9).p <= 0.05 for a, b in values]
         assert possible > 0.04
@@ -154,6 +154,11 @@ class TestTimesInPairs:
         plain = pairs(sample(first), sample(second))
         timed = pairs(times(first, 100), times(second, 100))
         assert timed == plain
+
+    def test_scores_by_hand(self):
+        """Differences of 1, at least 1.5 and −2: scores 1 − 3/4, 1 − 3/8 and −(1 − 3/8)."""
+        found = pairs(times([1.0, 8.5, 5], 10), times([2.0, 11, 3], 10))
+        assert found.effect == pytest.approx((0.25 + 0.625 - 0.625) / (0.25 + 0.625 + 0.625))
 
     def test_a_network_that_never_got_there_is_later_and_not_left_out(self):
         early = [100.0, 120, 90, 110, 130, 105, 80]

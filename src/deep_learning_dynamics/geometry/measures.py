@@ -6,6 +6,7 @@ itself; :func:`deep_learning_dynamics.geometry.measure` computes all of them in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -112,9 +113,21 @@ class Measures:
         return self.table[columns].drop_duplicates("network").reset_index(drop=True)
 
     def values(self, measure: str, parameter: str = WHOLE) -> "pd.Series":
-        """One measure of all networks, by network."""
-        rows = (self.table["measure"] == measure) & (self.table["parameter"] == parameter)
-        return self.table[rows].set_index("network")["value"]
+        """One measure of all networks, by network; empty where it is not known."""
+        return self.values_and_limits(measure, parameter)["value"]
+
+    def values_and_limits(self, measure: str, parameter: str = WHOLE) -> "pd.DataFrame":
+        """Columns value and limit of one measure, by network."""
+        found = self._by_measure.get((measure, parameter))
+        return self.table[["value", "limit"]][:0] if found is None else found
+
+    @cached_property
+    def _by_measure(self) -> dict[tuple[str, str], "pd.DataFrame"]:
+        columns = self.table.set_index("network")[["measure", "parameter", "value", "limit"]]
+        return {
+            key: rows[["value", "limit"]]
+            for key, rows in columns.groupby(["measure", "parameter"], sort=False)
+        }
 
     def save(self, folder: File) -> None:
         """Write four Parquet tables and ``measures.json``; the same measures, the same bytes."""

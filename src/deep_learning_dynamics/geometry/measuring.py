@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-BLOCK_BYTES = 2**30  # of weights in single precision
+BLOCK_BYTES = 2**29  # of weights in single precision
 FELLOWS = 20  # of a larger group, the first so many stand for all in distances within the group
 _ROLES = ("network", "twin", "outcome", "continues")  # coordinates that say nothing of who is alike
 

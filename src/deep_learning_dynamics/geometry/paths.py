@@ -5,6 +5,7 @@ Those of a network's parameters add up to those of the network.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -106,7 +107,7 @@ class Path:
         squares = float((centred**2).sum())
         return float(np.trace(centred)) ** 2 / squares if squares != 0 else float("nan")
 
-    @property
+    @cached_property
     def _offsets(self) -> Float64[np.ndarray, "snapshot snapshot"]:
         """Inner products of the snapshots' offsets from the first one."""
         sums = self.products.cumsum(axis=0).cumsum(axis=1)

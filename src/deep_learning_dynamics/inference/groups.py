@@ -105,9 +105,7 @@ def _continued(networks: "pd.DataFrame") -> set[str]:
 def _sample(
     measures: Measures, measure: type[Measure], parameter: str, networks: tuple[str, ...]
 ) -> Sample:
-    table = measures.table
-    rows = (table["measure"] == measure.key) & (table["parameter"] == parameter)
-    mine = table[rows].set_index("network")[["value", "limit"]].reindex(list(networks))
+    mine = measures.values_and_limits(measure.key, parameter).reindex(list(networks))
     return Sample(
         mine["value"].to_numpy(np.float64, copy=True), mine["limit"].to_numpy(np.float64, copy=True)
     )

@@ -45,7 +45,7 @@ def verdict(comparisons: "Comparisons", task: str = "", command: str | None = No
 
     Args:
         comparisons: of groups of networks.
-        task: what is learnt, as within a sentence: "MNIST".
+        task: what is learnt, as within a sentence: "handwritten digits".
         command: what to run for more pairs, with "{pairs}" where their number belongs.
     """
     return _Writer(comparisons, task, command).verdict()
@@ -216,7 +216,7 @@ class _Writer:
             return ""
         share = formatting.percent(main.rounding_share, 0 if main.rounding_share >= 0.1 else 1)
         title = quantity(main.measure).title
-        warning = ", so single networks cannot be replicated on another processor"
+        warning = ", so what a single network does is mostly chance"
         return (
             f"Rounding alone makes {share} of the variance over seeds of {title}"
             f"{warning if main.rounding_share > 0.5 else ''}."
