@@ -4,20 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH := $(VENV)/.bench
+# Test processes; each uses a core, and those that run DVC and MLflow a little more.
+JOBS ?= 2
 # Stages call `python`: with this it is the environment's, as after `source .venv/bin/activate`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test lint format ui bench bench-quick lock clean
+.PHONY: help run ui test test-quick lint format bench campaign docs lock clean
 
 help:
-	@echo "make run     set up and run the experiment in params.yaml"
-	@echo "make ui      look at the runs in MLflow's UI"
-	@echo "make test    set up and run all tests"
-	@echo "make lint    check style and formatting"
-	@echo "make format  mend formatting"
-	@echo "make bench   measure speed against alternatives (15 minutes); bench-quick: 2 minutes"
-	@echo "make lock    pin the newest allowed versions in requirements.lock"
-	@echo "make clean   remove the environment (runs, data and caches stay)"
+	@echo "make run         set up and run the experiment in params.yaml"
+	@echo "make ui          look at the runs in MLflow's UI"
+	@echo "make test        set up and run all tests; test-quick: without pipelines and browsers"
+	@echo "make lint        check style and formatting"
+	@echo "make format      put formatting right"
+	@echo "make bench       measure speed against alternatives"
+	@echo "make campaign    kill, damage and fill up everything, and look at what survives (20 minutes)"
+	@echo "make docs        build the documentation and check its links"
+	@echo "make lock        pin the newest allowed versions in requirements.lock"
+	@echo "make clean       remove the environment (runs, data and caches stay)"
 
 run: $(INSTALLED)
 	@dynamics run
@@ -26,7 +30,10 @@ ui: $(INSTALLED)
 	@dynamics ui
 
 test: $(INSTALLED)
-	pytest
+	pytest -n $(JOBS) --dist loadgroup
+
+test-quick: $(INSTALLED)
+	pytest -n $(JOBS) -m "not pipeline and not browser and not slow"
 
 lint: $(INSTALLED)
 	ruff check .
@@ -39,8 +46,11 @@ format: $(INSTALLED)
 bench: $(BENCH)
 	python -m benchmarks
 
-bench-quick: $(BENCH)
-	python -m benchmarks --quick
+campaign: $(INSTALLED)
+	python -m tests.campaign
+
+docs: $(INSTALLED)
+	python -m docs
 
 lock: $(INSTALLED)
 	uv pip compile --universal --python-version 3.11 --extra dev --upgrade --quiet \
@@ -61,7 +71,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV): 5 GB to download on the first time, half a minute to five."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@# Compiled once here: the pipeline starts twenty processes, which would each do it again.
+	@# Compiled once here: the pipeline starts a dozen processes, which would each do it again.
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@

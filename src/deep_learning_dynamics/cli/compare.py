@@ -149,12 +149,11 @@ def _draw(
     from deep_learning_dynamics.store import scores_table
 
     check_architectures(compared)
-    apart = _apart(compared, places)
     runs: xr.Dataset = dld.open(
         {record.name: [
                 str(each.parent) for each in sorted((place / "snapshots").glob("*.zarr/zarr.json"))
             ]
-         for record, place in apart}
+         for record, place in zip(compared, places, strict=True)}
     )  # fmt: skip
     view = _view(compared[0])
     twins = {"networks": "not twin"} if "twin" in runs.coords else {}
@@ -190,13 +189,6 @@ def check_architectures(compared: "Sequence[Record]") -> None:
             f"Runs of different architectures have no plane in common: {key} is {shown}. "
             "Compare runs with the same layers, or look at their numbers with --no-figure."
         )
-
-
-def _apart(compared: "Sequence[Record]", places: Sequence[Path]) -> "list[tuple[Record, Path]]":
-    """Of runs with identical networks the first: drawn twice they would hide each other."""
-    hidden = {name for names in identical(compared, places) for name in names[1:]}
-    found = [each for each in zip(compared, places, strict=True) if each[0].name not in hidden]
-    return found
 
 
 def _labels(compared: "Sequence[Record]") -> dict[str, str]:

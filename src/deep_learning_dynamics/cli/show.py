@@ -1,5 +1,6 @@
 """``dynamics show``: a run's report or one of its figures, on the screen or in a folder."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,5 +1,7 @@
 """What the terminal says when the pipeline is done: the answer, numbers, and where to look."""
 
+import shutil
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +23,12 @@ def summary(root: Path, results: "Results", logged: "Logged | None") -> str:
     parts = []
     if results.comparisons is not None:
         verdict = results.comparisons.verdict
-        parts.append(verdict.sentence)
-        parts.append("\n".join(f"• {bullet}" for bullet in verdict.bullets))
-        if verdict.next_step:
-            parts.append(verdict.next_step)
-    parts.append("\n".join(f"  {name:<22} {text}" for name, text in medians(results).items()))
+        parts.append(_wrapped(verdict.sentence))
+        parts.append("\n".join(_wrapped(bullet, "• ") for bullet in verdict.bullets))
+        parts.append(_wrapped(verdict.next_step or ""))
+    found = medians(results)
+    longest = max(map(len, found), default=0)
+    parts.append("\n".join(f"  {name:<{longest}}  {text}" for name, text in found.items()))
     places = {"data": " · ".join(str(each.get("label", "")) for each in results.provenance)}
     if (root / REPORT).exists():
         places["report"] = typed(root / REPORT)
@@ -67,6 +70,19 @@ def spread(accuracy: np.ndarray) -> str:
 def last_snapshots(scores: "pd.DataFrame") -> "pd.DataFrame":
     """The row of each network at its last snapshot."""
     return scores.loc[scores.groupby("network", sort=False)["snapshot"].idxmax()]
+
+
+def _wrapped(text: str, bullet: str = "") -> str:
+    """Text in the terminal's width, words whole."""
+    width = max(20, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def typed(path: Path) -> str:
