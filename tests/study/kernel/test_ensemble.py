@@ -225,6 +225,12 @@ def test_what_would_be_read_beyond_an_array_is_refused(change, message, digits):
         ensemble.train(**(valid | change), batch_size=BATCH)
 
 
+def test_every_group_needs_an_order(digits):
+    ensemble = trained("relu", "sgd", starts("relu", 2), digits, [], groups=[0, 2])
+    with pytest.raises(ParamsError, match="orders for 2 groups; expected 3"):
+        ensemble.train(*digits, orders(2)[0], BATCH)
+
+
 def test_groups_name_an_order_for_each_network():
     with pytest.raises(ParamsError, match=r"groups are \[0\] for 2 networks"):
         Ensemble(Architecture(WIDTHS, "relu"), starts("relu", 2), Optimiser("sgd", 0.1), [0])

@@ -87,6 +87,10 @@ class Ensemble:
             orders: which examples the networks of each group see. The last batch may be smaller.
         """
         bright, order = self._checked(images, labels, orders)
+        if len(order) <= self._groups.max(initial=-1):
+            raise ParamsError(
+                f"there are orders for {len(order)} groups; expected {self._groups.max() + 1}."
+            )
         steps = -(-order.shape[1] // batch_size)
         constants = np.array(
             [
