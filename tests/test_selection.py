@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 import deep_learning_dynamics as dld
-from deep_learning_dynamics import selection as selecting
 from deep_learning_dynamics.errors import ParamsError, StoreError
+from deep_learning_dynamics.store import matrix
 
 
 def columns(made, *names):
@@ -83,7 +83,7 @@ def test_names_choose_columns(study_stores, parameters, names, description):
 @pytest.mark.parametrize("max_bytes", [1, 1000, 10**9])
 @pytest.mark.parametrize("read_bytes", [1, 2000, 10**9])
 def test_blocks_are_the_matrix_in_bounded_memory(study_stores, monkeypatch, max_bytes, read_bytes):
-    monkeypatch.setattr(selecting, "READ_BYTES", read_bytes)
+    monkeypatch.setattr(matrix, "READ_BYTES", read_bytes)
     chosen = dld.select(study_stores(pairs=2).open(), ["hidden1.*", "output.weight"])
     some = chosen.take(np.arange(len(chosen))[::-2])
     for selection in (chosen, some):
@@ -196,18 +196,18 @@ def test_networks_may_have_steps_of_their_own():
 
 
 def test_anybodys_matrix_becomes_a_selection_in_the_order_of_paths():
-    matrix = np.arange(12.0).reshape(6, 2)
-    matrix[4, 1] = np.inf
+    values = np.arange(12.0).reshape(6, 2)
+    values[4, 1] = np.inf
     rows = pd.DataFrame(
         {"network": list("ababab"), "step": [1, 1, 0, 0, 2, 2], "note": list("uvwxyz")}
     )
-    chosen = dld.from_arrays(matrix, rows)
+    chosen = dld.from_arrays(values, rows)
     assert chosen.rows["note"].tolist() == list("wuyxvz")
     assert [path.tolist() for path in chosen.paths] == [[0, 1, 2], [3, 4, 5]]
     assert chosen.usable.tolist() == [True, True, False, True, True, True]
-    np.testing.assert_array_equal(np.asarray(chosen.weights), matrix[[2, 0, 4, 3, 1, 5]])
+    np.testing.assert_array_equal(np.asarray(chosen.weights), values[[2, 0, 4, 3, 1, 5]])
     np.testing.assert_array_equal(
-        chosen.take(chosen.usable).weights.read(slice(1, 2)), matrix[[2, 0, 3, 1, 5], 1:]
+        chosen.take(chosen.usable).weights.read(slice(1, 2)), values[[2, 0, 3, 1, 5], 1:]
     )
     with pytest.raises(StoreError, match="6 rows with the columns network were given for 5"):
-        dld.from_arrays(matrix[:5], rows[["network"]])
+        dld.from_arrays(values[:5], rows[["network"]])

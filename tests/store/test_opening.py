@@ -13,8 +13,7 @@ from conftest import SHAPES, write
 
 from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.store import lazy
-from deep_learning_dynamics.store import writer as writing
+from deep_learning_dynamics.store import group, lazy
 
 PARAMETERS = store.Parameters.of(SHAPES)
 
@@ -127,9 +126,9 @@ def test_a_row_for_each_snapshot(study_stores):
 @pytest.fixture
 def sharded(tmp_path, monkeypatch):
     """A store with several checksummed chunks in each of its files of weights."""
-    monkeypatch.setattr(writing, "CHUNK_WEIGHTS", 10)
-    monkeypatch.setattr(writing, "SHARD_CHUNKS", 3)
-    monkeypatch.setattr(writing, "CHUNK_BYTES", 80)
+    monkeypatch.setattr(group, "CHUNK_WEIGHTS", 10)
+    monkeypatch.setattr(group, "SHARD_CHUNKS", 3)
+    monkeypatch.setattr(group, "CHUNK_BYTES", 80)
     write(tmp_path / "s.zarr", network("a"), PARAMETERS, weights(5))
     return tmp_path / "s.zarr"
 

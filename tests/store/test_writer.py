@@ -15,7 +15,7 @@ from conftest import until
 
 from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.store import writer as writing
+from deep_learning_dynamics.store import group
 
 PARAMETERS = store.Parameters.of({"hidden.weight": (4, 6), "hidden.bias": (4,), "out": (2, 4)})
 NETWORKS = pd.DataFrame({"condition": ["scratch", "pretrained"], "pair": [0, 0]}, index=["a", "b"])
@@ -44,8 +44,8 @@ def write(path, taken, **choices):
 def test_what_was_added_comes_back_whatever_the_size_of_chunks(
     tmp_path, monkeypatch, block, replace
 ):
-    monkeypatch.setattr(writing, "CHUNK_BYTES", 4 * PARAMETERS.size * block)
-    monkeypatch.setattr(writing, "CHUNK_WEIGHTS", 7)  # several chunks in a file
+    monkeypatch.setattr(group, "CHUNK_BYTES", 4 * PARAMETERS.size * block)
+    monkeypatch.setattr(group, "CHUNK_WEIGHTS", 7)  # several chunks in a file
     taken = snapshots(10)
     write(tmp_path / "s.zarr", taken, replace=replace)
     for stored in (
@@ -130,6 +130,21 @@ def test_rewound_snapshots_are_replaced(tmp_path):
     np.testing.assert_array_equal(stored["weights"][0, 4], taken[0, 1])
 
 
+def test_what_was_dropped_beside_a_longer_network_is_neither_read_nor_missed(tmp_path):
+    taken = snapshots(9)
+    with store.StoreWriter(tmp_path / "s.zarr", NETWORKS, PARAMETERS) as writer:
+        for number, weights in enumerate(taken):
+            writer.add_to("a", number, weights[0], {"loss": 1.0})
+        for number, weights in enumerate(taken[:6]):
+            writer.add_to("b", number, weights[1], {"loss": 1.0})
+        writer.rewind("b", 3)
+        writer.add_to("b", 9, taken[8, 1])
+    stored = store.open(tmp_path / "s.zarr")
+    np.testing.assert_array_equal(stored["weights"][1, :4], taken[[0, 1, 2, 8], 1])
+    assert np.isnan(stored["weights"][1, 4:]).all()
+    assert np.isfinite(stored["loss"].values).sum(axis=1).tolist() == [9, 3]
+
+
 def test_the_same_snapshots_give_the_same_bytes(tmp_path):
     for folder in ("x", "y"):
         write(tmp_path / folder / "s.zarr", snapshots(10), replace=True)
@@ -205,10 +220,10 @@ ENDLESS = """
     import sys
     import numpy as np, pandas as pd
     from deep_learning_dynamics import store
-    from deep_learning_dynamics.store import writer as writing
+    from deep_learning_dynamics.store import group, writer
 
     size, chunk = int(sys.argv[2]), int(sys.argv[3])
-    writing.CHUNK_BYTES, writing.CHUNK_WEIGHTS, writing.FLUSH_SECONDS = chunk, 50, 0.002
+    group.CHUNK_BYTES, group.CHUNK_WEIGHTS, writer.FLUSH_SECONDS = chunk, 50, 0.002
     networks = pd.DataFrame({"seed": [0, 1]}, index=["a", "b"])
     parameters = store.Parameters.of({"w": (size,)})
     with store.StoreWriter(sys.argv[1], networks, parameters) as writer:
@@ -225,7 +240,7 @@ def test_a_killed_writer_leaves_whole_snapshots_that_can_be_continued(
     tmp_path, size, chunk, seconds
 ):
     path = tmp_path / "s.zarr"
-    steps = path / "step" / "c" / "0" / "0"
+    steps = path / "step" / "c" / "0"
     script = tmp_path / "write.py"
     script.write_text(textwrap.dedent(ENDLESS))
     for _ in range(2):  # the second one continues what the first one left
@@ -245,8 +260,8 @@ def test_a_killed_writer_leaves_whole_snapshots_that_can_be_continued(
         np.testing.assert_array_equal(stored["loss"].values, expected[:, :, 0])
 
 
-def modified(path):
-    return path.stat().st_mtime_ns if path.exists() else 0
+def modified(folder):
+    return max((path.stat().st_mtime_ns for path in folder.glob("[0-9]")), default=0)
 
 
 def test_a_writer_killed_while_it_made_the_store_leaves_nothing_in_the_way(tmp_path):

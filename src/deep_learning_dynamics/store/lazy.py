@@ -39,6 +39,9 @@ class Part:
         values = np.asarray(values)
         if self._lacks(values, key):
             raise StoreError(self._damage(key, "a chunk is missing"))
+        absent = self.steps[key[0]][:, key[1]] < 0  # of a killed writer, or dropped
+        if absent.any():
+            values[absent] = np.nan
         return values
 
     def _lacks(self, values: np.ndarray, key: tuple[Any, ...]) -> bool:

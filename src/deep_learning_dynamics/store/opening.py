@@ -248,7 +248,12 @@ def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> 
     scores = {schema.STEP: steps[:, :length]}
     for name in by_snapshot:
         if axes[name] == along and name != schema.STEP:
-            scores[name] = _values(path, arrays, name)[:networks, :length]
+            values = _values(path, arrays, name)[:networks, :length]
+            empty = np.nan if values.dtype.kind == "f" else False
+            # A snapshot whose step was not written yet, or was dropped, does not count.
+            scores[name] = np.where(scores[schema.STEP] == schema.ABSENT, empty, values).astype(
+                values.dtype
+            )
     columns = {}
     for name in arrays:
         if axes[name] == (schema.NETWORK,) and name != schema.NETWORK:

@@ -1,15 +1,10 @@
 """Writing trajectories: snapshots are appended, and one counts once all of it is on disk.
 
 A snapshot's step is written last, so that a store whose writer was killed ends at the last
-snapshot that is whole. Weights lie in chunks with checksums, each of one network, some snapshots
-and some neighbouring weights, because readers go through the weights of all snapshots some columns
-at a time.
+snapshot that is whole.
 """
 
-import json
-import shutil
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,20 +16,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.files import read_json, replacing
+from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup
 from deep_learning_dynamics.store.lock import Lock
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK_WEIGHTS = 2**17
-CHUNK_BYTES = 4 * 2**20  # large enough to stream from disk, small enough to hold many at once
-SHARD_CHUNKS = 128  # chunks in one file: 64 MiB
 BUFFER_BYTES = 256 * 2**20  # of snapshots that are not on disk yet
 FLUSH_SECONDS = 5.0  # a snapshot waits this long for others that share its chunks
-CAPACITY = 32  # snapshots that a store of unknown length begins with; doubled when they are full
-SCORES_CHUNK = (64, 1024)  # networks, snapshots
 
 
 @dataclass
@@ -82,13 +73,18 @@ class StoreWriter:
             probe_labels: the class that each of them belongs to.
         """
         self.path = Path(path)
-        self._given, self._parameters = networks, parameters
-        self._attributes, self._snapshots = dict(attributes or {}), snapshots
-        self._probes, self._classes, self._labels = probes, classes, probe_labels
-        self._replace, self._buffer_bytes = replace, buffer_bytes
-        self._positions: dict[str, int] = {}  # of the networks in the store
+        self._contents = Contents(
+            networks,
+            parameters,
+            dict(attributes or {}),
+            snapshots,
+            probes,
+            classes,
+            probe_labels,
+            buffer_bytes,
+        )
+        self._names, self._replace = self._contents.names, replace
         self._lanes: dict[str | None, Lane] = {}  # None: all given networks together
-        self._names = [str(name) for name in networks.index]
         self._scores: set[str] = set()  # names that were checked
         self._flushed_at = time.monotonic()
         self._cleanup = ExitStack()
@@ -96,19 +92,15 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         self._check_networks()
         with ExitStack() as stack:  # gives everything back if the store cannot be opened
+            folder = self.path
             if self._replace:
-                self._folder = stack.enter_context(replacing(self.path))
+                folder = stack.enter_context(replacing(self.path))
             else:
-                self._folder = self.path
                 # Below an array, so that nobody who lists the group's members meets it.
                 lock = Lock(self.path / schema.STEP / ".lock", self.path)
                 stack.callback(lock.release)
                 lock.acquire()
-            self._discard_stillborn()
-            if (self._folder / "zarr.json").exists():
-                self._continue()
-            else:
-                self._create()
+            self._group = StoreGroup(folder, self.path, self._contents)
             self._cleanup = stack.pop_all()
         return self
 
@@ -123,7 +115,7 @@ class StoreWriter:
             return
         with self._cleanup:
             self.flush()
-            self._trim()
+            self._group.trim()
 
     def add(
         self,
@@ -159,13 +151,13 @@ class StoreWriter:
 
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
-        stored = np.asarray(self._group[schema.STEP][self._positions[network]])
+        stored = self._group.read(schema.STEP, self._group.positions[network], slice(None))
         return stored[stored != schema.ABSENT]
 
     def diverged(self, network: str) -> bool:
         """Whether a network's last snapshot on disk has weights that are not finite."""
-        position, count = self._positions[network], len(self.steps(network))
-        return count > 0 and not bool(self._group[schema.FINITE][position, count - 1])
+        position, count = self._group.positions[network], len(self.steps(network))
+        return count > 0 and not self._group.read(schema.FINITE, position, count - 1)
 
     def rewind(self, network: str, step: int) -> int:
         """Drop a network's snapshots from that step on, and say how many they were."""
@@ -174,18 +166,16 @@ class StoreWriter:
         steps = self.steps(network)
         lane.count = lane.flushed = int(np.searchsorted(steps, step))
         lane.last, lane.weights = steps[: lane.count][-1:], None
-        if lane.count < len(steps):
-            self._group[schema.STEP][lane.networks, lane.count : len(steps)] = schema.ABSENT
-        return len(steps) - lane.count
+        dropped = len(steps) - lane.count
+        if dropped:
+            absent = np.full((1, dropped), schema.ABSENT)
+            self._group.write(schema.STEP, lane.networks, slice(lane.count, len(steps)), absent)
+        return dropped
 
     def label(self, name: str, values: Sequence[Any]) -> None:
         """Set a coordinate of the given networks late, such as their outcome."""
         schema.check_names([name], "coordinate")
-        column = dict(zip(self._names, values, strict=True))
-        self._write_coordinate(name, column)
-        if name not in self._given:
-            self._given = self._given.assign(**{name: list(values)})
-            self._name_coordinates()
+        self._group.label(name, dict(zip(self._names, values, strict=True)))
 
     def flush(self) -> None:
         """Put on disk what was added."""
@@ -211,7 +201,7 @@ class StoreWriter:
                 self._flush(lane)
                 lane.weights = None
             names = self._names if network is None else [network]
-            positions = [self._positions[name] for name in names]
+            positions = [self._group.positions[name] for name in names]
             if positions != list(range(positions[0], positions[0] + len(positions))):
                 raise StoreError(
                     f"{self.path} holds these networks in another order; "
@@ -246,8 +236,8 @@ class StoreWriter:
     ) -> None:
         steps = np.asarray(steps, np.int64)
         self._check_snapshot(lane, steps, weights, scores, outputs)
-        slot = lane.count % self._block
-        if self._block == 1:
+        slot = lane.count % self._group.block
+        if self._group.block == 1:
             lane.weights = np.asarray(weights, np.float32)[:, None]
         else:
             self._buffer(lane)[:, slot] = weights
@@ -264,24 +254,23 @@ class StoreWriter:
         lane.last = np.where(steps == schema.ABSENT, lane.last if len(lane.last) else -1, steps)
         lane.count += 1
         late = not self._replace and time.monotonic() - self._flushed_at > FLUSH_SECONDS
-        if lane.count % self._block == 0 or late:
+        if lane.count % self._group.block == 0 or late:
             self._flush(lane)
             self._flushed_at = time.monotonic()
-        if lane.count % self._block == 0:
-            lane.weights = None if self._block == 1 else lane.weights
+        if lane.count % self._group.block == 0:
+            lane.weights = None if self._group.block == 1 else lane.weights
 
     def _buffer(self, lane: Lane) -> Float[np.ndarray, "network block weight"]:
-        slot = lane.count % self._block
+        slot = lane.count % self._group.block
         if lane.weights is None:
             networks = lane.networks.stop - lane.networks.start
             lane.weights = np.full(
-                (networks, self._block, self._parameters.size), np.nan, np.float32
+                (networks, self._group.block, self._contents.parameters.size), np.nan, np.float32
             )
             if slot:  # a block that was begun before: it is on disk
                 start = lane.count - slot
-                lane.weights[:, :slot] = self._group[schema.WEIGHTS][
-                    lane.networks, start : lane.count
-                ]
+                stored = self._group.read(schema.WEIGHTS, lane.networks, slice(start, lane.count))
+                lane.weights[:, :slot] = stored
         elif slot == 0:
             lane.weights[:] = np.nan
         return lane.weights
@@ -289,234 +278,26 @@ class StoreWriter:
     def _flush(self, lane: Lane) -> None:
         if lane.flushed == lane.count or lane.weights is None:
             return
-        if lane.count > self._capacity:
-            self._resize(max(lane.count, 2 * self._capacity))
-        start = (lane.count - 1) // self._block * self._block
-        stop = min(start + self._block, self._capacity)
+        group = self._group
+        if lane.count > group.capacity:
+            group.resize(max(lane.count, 2 * group.capacity, CAPACITY))
+        start = (lane.count - 1) // group.block * group.block
+        stop = min(start + group.block, group.capacity)
         # The whole chunk, with what is not known yet as NaN, so that it need not be read first.
-        self._group[schema.WEIGHTS][lane.networks, start:stop] = lane.weights[:, : stop - start]
+        block = lane.weights[:, : stop - start]
+        group.write(schema.WEIGHTS, lane.networks, slice(start, stop), block)
         written = slice(lane.flushed, lane.count)
         steps = lane.small.pop(schema.STEP)
+        group.clear(lane.networks, written, lane.small.keys())
         for name, rows in lane.small.items():
-            values = np.stack(rows, axis=1)
-            if name not in self._group:
-                self._create_score(name, values)
-            self._group[name][lane.networks, written] = values
-        self._group[schema.STEP][lane.networks, written] = np.stack(steps, axis=1)  # now it counts
+            group.write(name, lane.networks, written, np.stack(rows, axis=1))
+        group.write(schema.STEP, lane.networks, written, np.stack(steps, axis=1))  # now it counts
         lane.flushed, lane.small = lane.count, {}
-
-    # The store on disk
-
-    def _discard_stillborn(self) -> None:
-        """Remove what a writer left that was killed before its store could have a snapshot."""
-        steps, metadata = (self._folder / name for name in (schema.STEP, "zarr.json"))
-        if (steps / "zarr.json").exists() or not metadata.exists():
-            return
-        if read_json(metadata, "dld.Recorder").get("attributes", {}).get("schema"):
-            for path in [*self._folder.iterdir(), *steps.iterdir()]:
-                if path.is_dir() and path != steps:  # the lock is in there
-                    shutil.rmtree(path)
-            metadata.unlink()
-
-    def _create(self) -> None:
-        size, networks = self._parameters.size, len(self._names)
-        columns = min(size, CHUNK_WEIGHTS)
-        together = max(1, self._buffer_bytes // (4 * size * max(1, networks)))
-        self._capacity = CAPACITY if self._snapshots is None else self._snapshots
-        self._block = max(1, min(self._capacity, CHUNK_BYTES // (4 * columns), together))
-        # The schema tells what a writer that is killed here leaves from somebody else's folder.
-        self._group = _zarr().create_group(
-            self._folder, zarr_format=3, attributes={"schema": schema.SCHEMA}
-        )
-        shape = (networks, self._capacity, size)
-        chunk = (1, self._block, columns)
-        per_file = min(-(-size // columns), max(1, SHARD_CHUNKS // self._block))
-        shard = (1, self._block, columns * per_file) if per_file > 1 else None
-        self._create_array(schema.WEIGHTS, shape, chunk, "float32", shard, (schema.WEIGHT,))
-        if self._probes:
-            of_one = (self._probes, self._classes)
-            chunk = (1, self._block, *of_one)
-            axes = (schema.PROBE, schema.CLASS)
-            self._create_array(schema.OUTPUTS, (*shape[:2], *of_one), chunk, "float32", None, axes)
-            if self._labels is not None:
-                self._write_table({schema.LABEL: list(self._labels)}, schema.PROBE)
-        chunk = self._score_chunk()
-        self._create_array(schema.FINITE, shape[:2], chunk, "bool")
-        self._write_table(self._parameters.columns(), schema.PARAMETER)
-        for name in self._given.columns:
-            self._write_coordinate(name, dict(zip(self._names, self._given[name], strict=True)))
-        for name in (schema.CONTINUES, schema.OUTCOME):
-            if name not in self._given:
-                self._write_coordinate(name, dict.fromkeys(self._names, ""))
-        self._write_table({schema.NETWORK: self._names}, schema.NETWORK)
-        self._positions = {name: position for position, name in enumerate(self._names)}
-        self._write_attributes()
-        # Last: what has steps is a store, and what has not was never begun.
-        self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
-
-    def _continue(self) -> None:
-        from deep_learning_dynamics.store.opening import open as open_store
-
-        with open_store(self._folder) as present:  # refuses what is damaged, and names the fix
-            theirs = schema.Parameters.from_runs(present)
-            names = [str(name) for name in present[schema.NETWORK].values]
-            known = schema.networks_table(present)
-        difference = theirs.difference(self._parameters, str(self.path), "the network to record")
-        if difference:
-            raise StoreError(
-                f"{difference}; expected the same parameters. Record it in another store."
-            )
-        self._group = _zarr().open_group(self._folder, mode="r+")
-        weights = self._group[schema.WEIGHTS]
-        self._block, self._capacity = weights.chunks[1], weights.shape[1]
-        if self._probes:
-            stored = self._group.get(schema.OUTPUTS)
-            found = (0, 0) if stored is None else stored.shape[2:]
-            if found != (self._probes, self._classes):
-                raise StoreError(
-                    f"{self.path} has {found[0]} probes and {found[1]} classes; the outputs to "
-                    f"record have {self._probes} and {self._classes}. Record them in another store."
-                )
-        self._positions = {name: position for position, name in enumerate(names)}
-        for name in self._names:
-            self._positions.setdefault(name, len(self._positions))
-        self._resize(self._capacity)  # also repairs what a killed writer left half resized
-        columns = dict.fromkeys([*known.columns, *map(str, self._given.columns)])
-        for column in columns:
-            told = self._given.get(column, {})
-            of_given = {name: told[name] for name in self._names if name in told}
-            self._write_coordinate(column, {**known.get(column, {}), **of_given})
-        self._write_table({schema.NETWORK: list(self._positions)}, schema.NETWORK)
-        self._extend_attributes(dict(self._group.attrs))
-
-    def _resize(self, capacity: int) -> None:
-        self._capacity = capacity
-        networks = len(self._positions)
-        last = {schema.STEP: 1}  # it says what counts
-        arrays = dict(self._group.arrays())
-        for name in sorted(arrays, key=lambda name: last.get(name, 0)):
-            array = arrays[name]
-            if array.metadata.dimension_names[:2] == (schema.NETWORK, schema.SNAPSHOT):
-                shape = (networks, capacity, *array.shape[2:])
-                if array.shape != shape:
-                    array.resize(shape)
-
-    def _trim(self) -> None:
-        """End the store where the longest of its networks ends."""
-        steps = np.asarray(self._group[schema.STEP][:])
-        used = np.flatnonzero((steps != schema.ABSENT).any(axis=0))
-        length = int(used[-1]) + 1 if len(used) else 0
-        if length < self._capacity:
-            self._resize(length)
-
-    def _create_array(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        chunks: tuple[int, ...],
-        dtype: str,
-        shards: tuple[int, ...] | None = None,
-        axes: tuple[str, ...] = (),
-        fill: Any = None,
-    ) -> None:
-        from zarr.codecs import Crc32cCodec
-
-        missing = float("nan") if dtype.startswith("float") else False
-        self._group.create_array(
-            name,
-            shape=shape,
-            chunks=tuple(max(1, length) for length in chunks),
-            shards=shards,
-            dtype=dtype,
-            # Trained weights are close to random bits: compressing them only costs time.
-            compressors=[Crc32cCodec()],
-            fill_value=missing if fill is None else fill,
-            dimension_names=(schema.NETWORK, schema.SNAPSHOT, *axes),
-            config={"write_empty_chunks": True},  # so that a missing file is a damage
-        )
-
-    def _create_score(self, name: str, values: np.ndarray) -> None:
-        shape = (len(self._positions), self._capacity)
-        self._create_array(name, shape, self._score_chunk(), values.dtype.name)
-
-    def _score_chunk(self) -> tuple[int, int]:
-        networks, snapshots = SCORES_CHUNK
-        length = snapshots if self._snapshots is None else min(snapshots, self._snapshots)
-        return min(networks, max(1, len(self._names))), max(1, length)
-
-    def _write_coordinate(self, name: str, values: Mapping[str, Any]) -> None:
-        """A column of the networks' table; those that are not in ``values`` keep what they have."""
-        names = list(self._positions) or self._names
-        if name in self._group:
-            present = list(self._group[name][:])
-            known = dict(zip(names[: len(present)], present, strict=False))
-        else:
-            known = {}
-        column = {**known, **values}
-        empty = "" if any(isinstance(value, str) for value in column.values()) else np.nan
-        if all(isinstance(value, bool | np.bool_) for value in column.values()):
-            empty = False
-        self._write_table({name: [column.get(each, empty) for each in names]}, schema.NETWORK)
-
-    def _write_table(self, columns: Mapping[str, Sequence[Any]], axis: str) -> None:
-        for name, values in columns.items():
-            data = _column(values)
-            text = data.dtype.kind == "T"
-            with warnings.catch_warnings():
-                # zarr's strings are not in the specification yet; xarray writes them as well.
-                warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
-                if name in self._group and self._group[name].shape == data.shape:
-                    array = self._group[name].with_config({"write_empty_chunks": True})
-                    if (array.dtype.kind in "TO") == text:
-                        array[:] = data
-                        continue
-                self._group.create_array(
-                    name,
-                    shape=data.shape,
-                    chunks=(max(1, len(data)),),
-                    dtype="string" if text else data.dtype,
-                    dimension_names=(axis,),
-                    attributes={"whole": True},  # so that a missing file is a damage
-                    config={"write_empty_chunks": True},
-                    overwrite=name in self._group,
-                )[:] = data
-
-    def _write_attributes(self) -> None:
-        attributes = {"environment": _environment(), **self._attributes}
-        for name, value in attributes.items():
-            if isinstance(value, Mapping):
-                attributes[name] = json.dumps(value, ensure_ascii=False)
-        self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
-        self._name_coordinates()
-
-    def _extend_attributes(self, present: Mapping[str, Any]) -> None:
-        """Add titles, and the environment if it is another one."""
-        titles = json.loads(present.get("titles", "{}"))
-        for name, of_values in self._attributes.get("titles", {}).items():
-            titles[name] = titles.get(name, {}) | dict(of_values)
-        first = json.loads(present.get("environment", "{}"))
-        environments = json.loads(present.get("environments", json.dumps([first])))
-        environment = self._attributes.get("environment", _environment())
-        if environment not in environments:
-            environments.append(environment)
-        changed = {"titles": json.dumps(titles, ensure_ascii=False)}
-        if len(environments) > 1:
-            changed["environments"] = json.dumps(environments, sort_keys=True)
-        self._group.attrs.update(changed)
-        self._name_coordinates()
-
-    def _name_coordinates(self) -> None:
-        """Tell xarray, by the convention of climate science, which arrays are coordinates."""
-        columns = [*map(str, self._given.columns), schema.CONTINUES, schema.OUTCOME]
-        others = [schema.STEP, schema.FINITE, *schema.COLUMNS]
-        others += [schema.LABEL] if schema.LABEL in self._group else []
-        known = str(self._group.attrs.get("coordinates", "")).split()
-        self._group.attrs["coordinates"] = " ".join(dict.fromkeys([*known, *columns, *others]))
 
     # Checks
 
     def _check_networks(self) -> None:
-        schema.check_names([str(name) for name in self._given.columns], "coordinate")
+        schema.check_names([str(name) for name in self._contents.networks.columns], "coordinate")
         if not self._names or len(set(self._names)) < len(self._names):
             raise StoreError(
                 f"{self.path}: networks are named {', '.join(self._names[:10]) or 'not at all'}; "
@@ -531,11 +312,11 @@ class StoreWriter:
         scores: Mapping[str, np.ndarray],
         outputs: np.ndarray | None,
     ) -> None:
-        networks = lane.networks.stop - lane.networks.start
-        if weights.shape != (networks, self._parameters.size) or steps.shape != (networks,):
+        contents, networks = self._contents, lane.networks.stop - lane.networks.start
+        if weights.shape != (networks, contents.parameters.size) or steps.shape != (networks,):
             raise StoreError(
                 f"{self.path}: a snapshot has weights {weights.shape} and steps {steps.shape}; "
-                f"expected {(networks, self._parameters.size)} and {(networks,)}."
+                f"expected {(networks, contents.parameters.size)} and {(networks,)}."
             )
         present = steps != schema.ABSENT
         if len(lane.last) and (steps[present] <= lane.last[present]).any():
@@ -544,10 +325,10 @@ class StoreWriter:
                 f"step {int(lane.last.max())}; expected later steps. Record them in order, or "
                 "drop what was recorded before with rewind()."
             )
-        if self._snapshots is not None and lane.count >= self._snapshots:
+        if contents.snapshots is not None and lane.count >= contents.snapshots:
             raise StoreError(
-                f"{self.path}: more than the {self._snapshots} snapshots that were announced. "
-                "Announce as many as there are, or None."
+                f"{self.path}: more than the {contents.snapshots} snapshots that were "
+                "announced. Announce as many as there are, or None."
             )
         if not scores.keys() <= self._scores:
             schema.check_names(list(scores), "score")
@@ -558,24 +339,12 @@ class StoreWriter:
                     f"{self.path}: score {name} has shape {np.shape(values)}; "
                     f"expected {(networks,)}, a number for each network."
                 )
-        shape = (networks, self._probes, self._classes)
+        shape = (networks, contents.probes, contents.classes)
         if outputs is not None and np.shape(outputs) != shape:
             raise StoreError(
                 f"{self.path}: outputs have shape {np.shape(outputs)}; expected {shape}. "
                 "Say how many probes and classes there are when opening the store."
             )
-
-
-def _zarr() -> Any:
-    import zarr  # 0.3 s, which an import of the package need not wait for
-
-    return zarr
-
-
-def _environment() -> dict[str, Any]:
-    from deep_learning_dynamics.environment import Environment
-
-    return Environment.current().as_json()
 
 
 def _finite(weights: Float[np.ndarray, "network weight"]) -> np.ndarray:
@@ -587,13 +356,3 @@ def _score(values: np.ndarray) -> np.ndarray:
     """In double precision, unless it was computed in less."""
     values = np.asarray(values)
     return values.astype(np.float32 if values.dtype in (np.float32, np.float16) else np.float64)
-
-
-def _column(values: Sequence[Any]) -> np.ndarray:
-    """A column as an array: text, numbers, or true and false."""
-    if any(isinstance(value, str) for value in values) or not len(values):
-        return np.array([str(value) for value in values], np.dtypes.StringDType())
-    data = np.asarray(list(values))
-    if data.dtype.kind not in "biuf":
-        return np.array([str(value) for value in values], np.dtypes.StringDType())
-    return data

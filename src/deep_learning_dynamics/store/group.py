@@ -1,0 +1,330 @@
+"""A store on disk: its zarr group with the arrays, the tables and the attributes.
+
+Weights lie in chunks with checksums, each of one network, some snapshots and some neighbouring
+weights, because readers go through the weights of all snapshots some columns at a time.
+"""
+
+import json
+import shutil
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.files import read_json
+from deep_learning_dynamics.store import schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_WEIGHTS = 2**17
+CHUNK_BYTES = 4 * 2**20  # large enough to stream from disk, small enough to hold many at once
+SHARD_CHUNKS = 128  # chunks in one file: 64 MiB
+CAPACITY = 32  # snapshots that a store of unknown length begins with; doubled when they are full
+SCORES_CHUNK = (64, 1024)  # networks, snapshots
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a store is going to hold."""
+
+    networks: "pd.DataFrame"  # a row per network, named by the index
+    parameters: schema.Parameters
+    attributes: dict[str, Any]
+    snapshots: int | None  # None: not known
+    probes: int
+    classes: int
+    probe_labels: Sequence[int] | None
+    buffer_bytes: int  # of snapshots that share chunks and wait for each other
+
+    @property
+    def names(self) -> list[str]:
+        """Of the networks."""
+        return [str(name) for name in self.networks.index]
+
+
+class StoreGroup:
+    """The group, which grows along ``snapshot`` and ``network``."""
+
+    def __init__(self, folder: Path, path: Path, contents: Contents) -> None:
+        """
+        Args:
+            folder: where it is written.
+            path: what it is called in messages.
+        """
+        self._folder, self.path, self._contents = folder, path, contents
+        self._coordinates = [*map(str, contents.networks), schema.CONTINUES, schema.OUTCOME]
+        self.positions: dict[str, int] = {}  # of the networks in it
+        self.block = 1  # snapshots that share a chunk
+        self.capacity = 0  # snapshots there is room for
+        self._arrays: dict[str, Any] = {}  # those that have snapshots
+        self._discard_stillborn()
+        if (folder / "zarr.json").exists():
+            self._continue()
+        else:
+            self._create()
+
+    def read(self, name: str, network: slice | int, snapshots: slice | int) -> np.ndarray:
+        """Part of an array that has snapshots."""
+        return np.asarray(self._arrays[name][network, snapshots])
+
+    def write(self, name: str, networks: slice, snapshots: slice, values: np.ndarray) -> None:
+        """Write part of such an array; a score that is new becomes one."""
+        if name not in self._arrays:
+            shape = (len(self.positions), self.capacity)
+            self._create_array(name, shape, self._score_chunk(), values.dtype.name)
+        self._arrays[name][networks, snapshots] = values
+
+    def clear(self, networks: slice, snapshots: slice, known: Collection[str]) -> None:
+        """Forget scores and outputs other than those that are known.
+
+        There are some where snapshots were dropped, or a writer was killed before they counted.
+        """
+        for name, array in self._arrays.items():
+            if name not in (schema.WEIGHTS, schema.STEP, *known):
+                array[networks, snapshots] = array.fill_value
+
+    def label(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write a coordinate of some networks."""
+        self._write_coordinate(name, values)
+        if name not in self._coordinates:
+            self._coordinates.append(name)
+            self._name_coordinates()
+
+    def resize(self, capacity: int) -> None:
+        """Make room for that many snapshots, of all networks."""
+        self.capacity = capacity
+        networks = len(self.positions)
+        # Steps say what counts, so they come last.
+        names = sorted(self._arrays, key=lambda name: name == schema.STEP)
+        for array in (self._arrays[name] for name in names):
+            shape = (networks, capacity, *array.shape[2:])
+            if array.shape != shape:
+                array.resize(shape)
+
+    def trim(self) -> None:
+        """End the store where the longest of its networks ends."""
+        steps = self.read(schema.STEP, slice(None), slice(None))
+        used = np.flatnonzero((steps != schema.ABSENT).any(axis=0))
+        length = int(used[-1]) + 1 if len(used) else 0
+        if length < self.capacity:
+            self.resize(length)
+
+    def _discard_stillborn(self) -> None:
+        """Remove what a writer left that was killed before its store could have a snapshot."""
+        steps, metadata = (self._folder / name for name in (schema.STEP, "zarr.json"))
+        if (steps / "zarr.json").exists() or not metadata.exists():
+            return
+        if read_json(metadata, "dld.Recorder").get("attributes", {}).get("schema"):
+            for path in [*self._folder.iterdir(), *steps.iterdir()]:
+                if path.is_dir() and path != steps:  # the lock is in there
+                    shutil.rmtree(path)
+            metadata.unlink()
+
+    def _create(self) -> None:
+        contents = self._contents
+        given, names = contents.networks, contents.names
+        size, networks = contents.parameters.size, len(names)
+        columns = min(size, CHUNK_WEIGHTS)
+        together = max(1, contents.buffer_bytes // (4 * size * max(1, networks)))
+        self.capacity = CAPACITY if contents.snapshots is None else contents.snapshots
+        self.block = max(1, min(self.capacity, CHUNK_BYTES // (4 * columns), together))
+        # The schema tells what a writer that is killed here leaves from somebody else's folder.
+        self._group = _zarr().create_group(
+            self._folder, zarr_format=3, attributes={"schema": schema.SCHEMA}
+        )
+        shape = (networks, self.capacity, size)
+        chunk = (1, self.block, columns)
+        per_file = min(-(-size // columns), max(1, SHARD_CHUNKS // self.block))
+        shard = (1, self.block, columns * per_file) if per_file > 1 else None
+        self._create_array(schema.WEIGHTS, shape, chunk, "float32", shard, (schema.WEIGHT,))
+        if contents.probes:
+            of_one = (contents.probes, contents.classes)
+            chunk = (1, self.block, *of_one)
+            axes = (schema.PROBE, schema.CLASS)
+            self._create_array(schema.OUTPUTS, (*shape[:2], *of_one), chunk, "float32", None, axes)
+            if contents.probe_labels is not None:
+                self._write_table({schema.LABEL: list(contents.probe_labels)}, schema.PROBE)
+        chunk = self._score_chunk()
+        self._create_array(schema.FINITE, shape[:2], chunk, "bool")
+        self._write_table(contents.parameters.columns(), schema.PARAMETER)
+        for name in given.columns:
+            self._write_coordinate(name, dict(zip(names, given[name], strict=True)))
+        for name in (schema.CONTINUES, schema.OUTCOME):
+            if name not in given:
+                self._write_coordinate(name, dict.fromkeys(names, ""))
+        self._write_table({schema.NETWORK: names}, schema.NETWORK)
+        self.positions = {name: position for position, name in enumerate(names)}
+        self._write_attributes()
+        # Last: what has steps is a store, and what has not was never begun.
+        self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
+
+    def _continue(self) -> None:
+        from deep_learning_dynamics.store.opening import open as open_store
+
+        contents = self._contents
+
+        with open_store(self._folder) as present:  # refuses what is damaged, and names the fix
+            theirs = schema.Parameters.from_runs(present)
+            names = [str(name) for name in present[schema.NETWORK].values]
+            known = schema.networks_table(present)
+        difference = theirs.difference(contents.parameters, str(self.path), "the network to record")
+        if difference:
+            raise StoreError(
+                f"{difference}; expected the same parameters. Record it in another store."
+            )
+        self._group = _zarr().open_group(self._folder, mode="r+")
+        along = (schema.NETWORK, schema.SNAPSHOT)
+        for name, array in self._group.arrays():
+            if array.metadata.dimension_names[:2] == along:
+                self._arrays[name] = array.with_config({"write_empty_chunks": True})
+        weights = self._arrays[schema.WEIGHTS]
+        self.block, self.capacity = weights.chunks[1], weights.shape[1]
+        if contents.probes:
+            stored = self._arrays.get(schema.OUTPUTS)
+            found = (0, 0) if stored is None else stored.shape[2:]
+            if found != (contents.probes, contents.classes):
+                raise StoreError(
+                    f"{self.path} has {found[0]} probes and {found[1]} classes; the outputs to "
+                    f"record have {contents.probes} and {contents.classes}. "
+                    "Record them in another store."
+                )
+        self.positions = {name: position for position, name in enumerate(names)}
+        for name in contents.names:
+            self.positions.setdefault(name, len(self.positions))
+        self.resize(self.capacity)  # also repairs what a killed writer left half resized
+        columns = dict.fromkeys([*known.columns, *map(str, contents.networks.columns)])
+        for column in columns:
+            told = contents.networks.get(column, {})
+            of_given = {name: told[name] for name in contents.names if name in told}
+            self._write_coordinate(column, {**known.get(column, {}), **of_given})
+        self._write_table({schema.NETWORK: list(self.positions)}, schema.NETWORK)
+        self._extend_attributes(dict(self._group.attrs))
+
+    def _create_array(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        chunks: tuple[int, ...],
+        dtype: str,
+        shards: tuple[int, ...] | None = None,
+        axes: tuple[str, ...] = (),
+        fill: Any = None,
+    ) -> None:
+        from zarr.codecs import Crc32cCodec
+
+        missing = float("nan") if dtype.startswith("float") else False
+        self._arrays[name] = self._group.create_array(
+            name,
+            shape=shape,
+            chunks=tuple(max(1, length) for length in chunks),
+            shards=shards,
+            dtype=dtype,
+            # Trained weights are close to random bits: compressing them only costs time.
+            compressors=[Crc32cCodec()],
+            fill_value=missing if fill is None else fill,
+            dimension_names=(schema.NETWORK, schema.SNAPSHOT, *axes),
+            config={"write_empty_chunks": True},  # so that a missing file is a damage
+        )
+
+    def _score_chunk(self) -> tuple[int, int]:
+        networks, snapshots = SCORES_CHUNK
+        if self._contents.snapshots is not None:
+            snapshots = min(snapshots, self._contents.snapshots)
+        return min(networks, max(1, len(self._contents.names))), max(1, snapshots)
+
+    def _write_coordinate(self, name: str, values: Mapping[str, Any]) -> None:
+        """A column of the networks' table; those that are not in ``values`` keep what they have."""
+        names = list(self.positions) or self._contents.names
+        if name in self._group:
+            present = list(self._group[name][:])
+            known = dict(zip(names[: len(present)], present, strict=False))
+        else:
+            known = {}
+        column = {**known, **values}
+        empty = "" if any(isinstance(value, str) for value in column.values()) else np.nan
+        if all(isinstance(value, bool | np.bool_) for value in column.values()):
+            empty = False
+        self._write_table({name: [column.get(each, empty) for each in names]}, schema.NETWORK)
+
+    def _write_table(self, columns: Mapping[str, Sequence[Any]], axis: str) -> None:
+        for name, values in columns.items():
+            data = _column(values)
+            text = data.dtype.kind == "T"
+            with warnings.catch_warnings():
+                # zarr's strings are not in the specification yet; xarray writes them as well.
+                warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
+                if name in self._group and self._group[name].shape == data.shape:
+                    array = self._group[name].with_config({"write_empty_chunks": True})
+                    if (array.dtype.kind in "TO") == text:
+                        array[:] = data
+                        continue
+                self._group.create_array(
+                    name,
+                    shape=data.shape,
+                    chunks=(max(1, len(data)),),
+                    dtype="string" if text else data.dtype,
+                    dimension_names=(axis,),
+                    attributes={"whole": True},  # so that a missing file is a damage
+                    config={"write_empty_chunks": True},
+                    overwrite=name in self._group,
+                )[:] = data
+
+    def _write_attributes(self) -> None:
+        attributes = {"environment": _environment(), **self._contents.attributes}
+        for name, value in attributes.items():
+            if isinstance(value, Mapping):
+                attributes[name] = json.dumps(value, ensure_ascii=False)
+        self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
+        self._name_coordinates()
+
+    def _extend_attributes(self, present: Mapping[str, Any]) -> None:
+        """Add titles, and the environment if it is another one."""
+        titles = json.loads(present.get("titles", "{}"))
+        for name, of_values in self._contents.attributes.get("titles", {}).items():
+            titles[name] = titles.get(name, {}) | dict(of_values)
+        first = json.loads(present.get("environment", "{}"))
+        environments = json.loads(present.get("environments", json.dumps([first])))
+        environment = self._contents.attributes.get("environment", _environment())
+        if environment not in environments:
+            environments.append(environment)
+        changed = {"titles": json.dumps(titles, ensure_ascii=False)}
+        if len(environments) > 1:
+            changed["environments"] = json.dumps(environments, sort_keys=True)
+        self._group.attrs.update(changed)
+        self._name_coordinates()
+
+    def _name_coordinates(self) -> None:
+        """Tell xarray, by the convention of climate science, which arrays are coordinates."""
+        others = [schema.STEP, schema.FINITE, *schema.COLUMNS]
+        others += [schema.LABEL] if schema.LABEL in self._group else []
+        known = str(self._group.attrs.get("coordinates", "")).split()
+        self._group.attrs["coordinates"] = " ".join(
+            dict.fromkeys([*known, *self._coordinates, *others])
+        )
+
+
+def _zarr() -> Any:
+    import zarr  # 0.3 s, which an import of the package need not wait for
+
+    return zarr
+
+
+def _environment() -> dict[str, Any]:
+    from deep_learning_dynamics.environment import Environment
+
+    return Environment.current().as_json()
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    """A column as an array: text, numbers, or true and false."""
+    if any(isinstance(value, str) for value in values) or not len(values):
+        return np.array([str(value) for value in values], np.dtypes.StringDType())
+    data = np.asarray(list(values))
+    if data.dtype.kind not in "biuf":
+        return np.array([str(value) for value in values], np.dtypes.StringDType())
+    return data

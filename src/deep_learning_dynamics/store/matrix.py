@@ -1,0 +1,171 @@
+"""Weights as a matrix, row × weight, of a store or of memory: read where and when they are needed.
+
+A selection has one beside its table of rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BLOCK_BYTES = 128 * 2**20
+READ_BYTES = 64 * 2**20  # read from a store at once
+
+
+@runtime_checkable
+class Matrix(Protocol):
+    """Weights, row × weight, read where and when they are needed."""
+
+    shape: tuple[int, int]
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        """Neighbouring columns of all rows, or of some, in the precision they are stored in."""
+
+    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
+        """All columns from left to right, some at a time; a block has at most ``max_bytes`` as
+        float64."""
+
+    def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        """The columns of these blocks."""
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "Matrix":
+        """Some of the rows; nothing is read."""
+
+
+class _Blocks:
+    """What matrices have in common, given ``shape``, ``read`` and the width of stored chunks."""
+
+    shape: tuple[int, int]
+    chunk: int
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        rows, width = self.shape
+        columns = max(1, max_bytes // (8 * max(1, rows)))
+        if columns > self.chunk:  # then no chunk is read twice
+            columns -= columns % self.chunk
+        for start in range(0, width, columns):
+            yield slice(start, min(start + columns, width))
+
+    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
+        for columns in self.spans(max_bytes):
+            yield self.read(columns)
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self.read(slice(0, self.shape[1]))
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class ArrayWeights(_Blocks):
+    """Weights that are in memory, or in any array that can be sliced, such as a memory map."""
+
+    values: Any
+    chosen: Int[np.ndarray, " row"]
+    chunk: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return len(self.chosen), self.values.shape[1]
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "ArrayWeights":
+        return replace(self, chosen=self.chosen[rows])
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        chosen = self.chosen if rows is None else self.chosen[rows]
+        return np.asarray(self.values[_as_slice(chosen), columns])
+
+
+@dataclass(frozen=True)
+class StoredWeights(_Blocks):
+    """Weights of a store: columns are those of some of its parameters."""
+
+    array: "xr.DataArray"  # network × snapshot × weight
+    segments: list[list[slice]]  # the columns in the store, for each group of parameters
+    sources: Int[np.ndarray, "row 3"]  # network, snapshot, group
+
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        width = sum(part.stop - part.start for part in self.segments[0])
+        return len(self.sources), width
+
+    @cached_property
+    def chunk(self) -> int:  # type: ignore[override]
+        """How many neighbouring weights the store keeps in one piece."""
+        chunks = self.array.encoding.get("chunks") or self.array.shape
+        return max(1, min(int(chunks[-1]), self.shape[1]))
+
+    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "StoredWeights":
+        return replace(self, sources=self.sources[rows])
+
+    def read(
+        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
+    ) -> Float[np.ndarray, "row block"]:
+        sources = self.sources if rows is None else self.sources[rows]
+        start, stop, _ = columns.indices(self.shape[1])
+        block = np.empty((len(sources), max(0, stop - start)), self.array.dtype)
+        for group, segments in enumerate(self.segments):
+            mine = np.flatnonzero(sources[:, 2] == group)
+            offset = 0
+            for segment in segments:
+                length = segment.stop - segment.start
+                first, last = max(start, offset), min(stop, offset + length)
+                if first < last and len(mine):
+                    within = slice(segment.start + first - offset, segment.start + last - offset)
+                    self._fill(block[:, first - start : last - start], mine, sources, within)
+                offset += length
+        return block
+
+    def _fill(
+        self,
+        block: Float[np.ndarray, "row part"],
+        mine: Int[np.ndarray, " mine"],
+        sources: Int[np.ndarray, "row 3"],
+        columns: slice,
+    ) -> None:
+        """Put neighbouring columns of the store into the rows ``mine`` of a block."""
+        owners = np.unique(sources[mine, 0])
+        snapshots = np.unique(sources[mine, 1])
+        bytes_each = self.array.dtype.itemsize * len(snapshots) * (columns.stop - columns.start)
+        together = max(1, READ_BYTES // max(1, bytes_each))
+        for begin in range(0, len(owners), together):
+            networks = owners[begin : begin + together]
+            asked = mine[np.isin(sources[mine, 0], networks)]
+            taken = np.unique(sources[asked, 1])
+            key = (_as_slice(networks), _as_slice(taken), columns)
+            values = self.array.variable[key].values
+            network = np.searchsorted(networks, sources[asked, 0])
+            snapshot = np.searchsorted(taken, sources[asked, 1])
+            block[_as_slice(asked)] = values[network, snapshot]
+
+
+def _as_slice(numbers: Int[np.ndarray, " number"]) -> slice | Int[np.ndarray, " number"]:
+    """The same choice as a slice where the numbers follow each other: then nothing is copied."""
+    if len(numbers) and (np.diff(numbers) == 1).all():
+        return slice(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
+
+
+def finite_rows(weights: Any) -> Bool[np.ndarray, " row"]:
+    """Rows whose weights are all finite; all of them are read."""
+    finite = np.ones(weights.shape[0], bool)
+    for block in weights.blocks():
+        finite &= np.isfinite(block).all(axis=1)
+    return finite
