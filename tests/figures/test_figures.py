@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_results import projection_of, trajectories, words
-from matplotlib.text import Text
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.errors import ParamsError

@@ -10,8 +10,8 @@ from PIL import Image
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.animation import moments_of
-from deep_learning_dynamics.figures.plane import trajectories_of
 from deep_learning_dynamics.figures.style import Groups
+from deep_learning_dynamics.figures.trajectories import trajectories_of
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,17 @@ import pytest
 from made_results import projection_of, trajectories
 
 from deep_learning_dynamics import figures
-from deep_learning_dynamics.figures.plane import (
+from deep_learning_dynamics.figures.plane import Plane, draw_planes
+from deep_learning_dynamics.figures.style import Groups, Style
+from deep_learning_dynamics.figures.trajectories import (
     FAR,
     LEAST_INK,
-    Plane,
     Trajectory,
     can_number,
-    draw_planes,
     framed,
     trajectories_of,
     until,
 )
-from deep_learning_dynamics.figures.style import Groups, Style
 
 
 def path(points, group=0, **options):

@@ -1,29 +1,29 @@
-"""Paths that grow while the networks learn, as a GIF."""
+"""Paths that grow while the networks learn, as a GIF.
+
+Pillow writes it directly: matplotlib's writer draws each frame twice and repeats the last one.
+"""
 
 from pathlib import Path
 
 import numpy as np
-from matplotlib.animation import PillowWriter
+from PIL import Image
 
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of, nothing
-from deep_learning_dynamics.figures.plane import (
-    Plane,
+from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
+from deep_learning_dynamics.figures.style import QUIET, Style
+from deep_learning_dynamics.figures.trajectories import (
     Trajectory,
-    draw_planes,
-    frame_axes,
     score_scale,
     trajectories_of,
     until,
 )
-from deep_learning_dynamics.figures.style import QUIET, Style
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.results import Results
 
-FRAMES_A_SECOND = 10
+FRAME, LAST = 100, 1500  # milliseconds for which a moment and the last one are shown
 MOST_EARLIER, MOST_MOMENTS = 10, 30  # moments of earlier training and of the networks themselves
-LAST = 15  # frames for which the last moment stays
 
 
 def save_animation(
@@ -76,19 +76,21 @@ def save_animation(
         plane.place(axes["plane"])
         draw_planes(figure, [])
         moments = moments_of(trajectories)
-        writer = PillowWriter(fps=FRAMES_A_SECOND)
-        with replacing(path) as partial, writer.saving(figure, str(partial), style.dpi):
-            for number, (phase, step) in enumerate(moments):
-                axes["plane"].clear()
-                frame_axes(axes["plane"])
-                plane.trajectories = _at(trajectories, phase, step)
-                plane.draw()
-                clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
-                axes["plane"].text(
-                    0.015, 0.98, clock, transform=axes["plane"].transAxes, va="top", color=QUIET
-                )
-                for _ in range(LAST if number == len(moments) - 1 else 1):
-                    writer.grab_frame()
+        frames = []
+        for phase, step in moments:
+            axes["plane"].clear()
+            frame_axes(axes["plane"])
+            plane.trajectories = _at(trajectories, phase, step)
+            plane.draw()
+            clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
+            axes["plane"].text(
+                0.015, 0.98, clock, transform=axes["plane"].transAxes, va="top", color=QUIET
+            )
+            figure.canvas.draw()
+            frames.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB"))
+    durations = [FRAME] * (len(frames) - 1) + [LAST]
+    with replacing(path) as partial:
+        frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return moments
 
 

@@ -13,8 +13,9 @@ from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.paths import label_axes, method_of, nothing, quality_line
-from deep_learning_dynamics.figures.plane import Plane, Trajectory, draw_planes, trajectories_of
+from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.style import ENDS, Groups, Style
+from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import count, listed
 from deep_learning_dynamics.results import Results, grouping
 
@@ -28,6 +29,13 @@ class Comparison(FigureKind):
 
     key, title, needs = "comparison", "Runs in one plane", ("projections",)
 
+    def __init__(self, within: str | None = None) -> None:
+        """
+        Args:
+            within: the coordinate that groups the networks of a run; by default the likely one.
+        """
+        self._within = within
+
     def variants(self, results: Results) -> tuple[str, ...]:
         found = results.projections or {}
         here = (key for key, of in found.items() if "run" in of.coordinates)
@@ -37,7 +45,7 @@ class Comparison(FigureKind):
         projection = results.projections[variant]
         method = method_of(projection)
         runs = Groups.of(projection.coordinates, "run", results.titles)
-        groups = _groups(projection, results)
+        groups = self._groups(projection, results)
         shown, same = _trajectories(projection, runs, groups)
         if not any(len(t.points) and not t.earlier for t in shown):
             return around.message_page(style, method.title, nothing(shown))
@@ -61,7 +69,7 @@ class Comparison(FigureKind):
     def caption(self, results: Results, variant: str = "") -> str:
         projection = results.projections[variant]
         runs = Groups.of(projection.coordinates, "run", results.titles)
-        groups = _groups(projection, results)
+        groups = self._groups(projection, results)
         _, same = _trajectories(projection, runs, groups)
         names = [runs.title(number) for number in range(len(runs))]
         return (
@@ -70,6 +78,11 @@ class Comparison(FigureKind):
             "compared. Hue: run; lightness and the sign of an end: group; grey: the same in "
             "several runs."
         )
+
+    def _groups(self, projection: "Projection", results: Results) -> Groups:
+        coordinates = projection.coordinates.drop(columns="run")
+        by = grouping(coordinates) if self._within is None else self._within
+        return Groups.of(coordinates, by, results.titles)
 
 
 def draw_comparison(
@@ -90,20 +103,10 @@ def draw_comparison(
                 table[name] = [f"{run}: {value}" if value else "" for value in table[name]]
         tables.append(table)
     together = replace(first, coordinates=pd.concat(tables, ignore_index=True))
-    titles = dict(first.titles)
-    if by is not None:
-        titles["run within"] = by
-    results = Results(by="run", titles=titles, projections={first.method: together})
+    results = Results(by="run", titles=first.titles, projections={first.method: together})
     style = style or Style()
     with style.applied():
-        return Comparison().draw(results, style, first.method)
-
-
-def _groups(projection: "Projection", results: Results) -> Groups:
-    """The groups within runs."""
-    coordinates = projection.coordinates.drop(columns="run")
-    by = results.titles.get("run within") or grouping(coordinates)
-    return Groups.of(coordinates, by, results.titles)
+        return Comparison(by).draw(results, style, first.method)
 
 
 def _trajectories(

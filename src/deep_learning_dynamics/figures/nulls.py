@@ -12,9 +12,10 @@ from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.paths import groups_of, method_of, nothing
-from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes, trajectories_of
+from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
 from deep_learning_dynamics.figures.series import grid
 from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.trajectories import trajectories_of
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity

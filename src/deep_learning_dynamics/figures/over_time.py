@@ -58,7 +58,7 @@ class OverTime(FigureKind):
         axes = body.subplot_mosaic(layout)
         for key, found in panels.items():
             angle = key == "turning_angle"
-            ticks = [0, 45, 90, 135, 180] if angle else None
+            ticks = [0.0, 45.0, 90.0, 135.0, 180.0] if angle else None
             draw_series(axes[key], found, key, style, False, _TITLES[key], ticks)
             if angle:
                 axes[key].axhline(90, color=QUIET, linewidth=0.7, linestyle=(0, (1, 2)))

@@ -8,15 +8,9 @@ from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.plane import (
-    Plane,
-    can_number,
-    draw_planes,
-    frame_axes,
-    score_scale,
-    trajectories_of,
-)
+from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
 from deep_learning_dynamics.figures.style import Groups, Style
+from deep_learning_dynamics.figures.trajectories import can_number, score_scale, trajectories_of
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results, grouping

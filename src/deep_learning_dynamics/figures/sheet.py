@@ -13,15 +13,10 @@ from deep_learning_dynamics.figures.paths import (
     quality_line,
     refits_line,
 )
-from deep_learning_dynamics.figures.plane import (
-    Plane,
-    draw_planes,
-    frame_axes,
-    score_scale,
-    trajectories_of,
-)
+from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
 from deep_learning_dynamics.figures.series import grid
 from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.trajectories import score_scale, trajectories_of
 from deep_learning_dynamics.formatting import count, listed
 from deep_learning_dynamics.results import Results
 
