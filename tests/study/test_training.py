@@ -14,8 +14,8 @@ from deep_learning_dynamics.study.datasets import Examples
 from deep_learning_dynamics.study.networks import Optimisation
 from deep_learning_dynamics.study.networks.mlp import Mlp
 from deep_learning_dynamics.study.networks.module import ModuleNetwork
+from deep_learning_dynamics.study.phases import twin_start
 from deep_learning_dynamics.study.training import Cohort, Schedule, Task, Training
-from deep_learning_dynamics.study.twins import twin_start
 
 CLASSES, HIDDEN = 4, (6, 6)
 SETTINGS = {"batch_size": 50, "epochs": 4, "learning_rate": 0.05}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import StoreError
@@ -16,7 +16,6 @@ from deep_learning_dynamics.study.conditions import CONDITIONS
 from deep_learning_dynamics.study.networks import NETWORKS, Network, Optimisation
 from deep_learning_dynamics.study.stores import PRETRAIN, TRAIN, network_name
 from deep_learning_dynamics.study.training import Cohort, Task, Training
-from deep_learning_dynamics.study.twins import twin_start
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
@@ -137,6 +136,25 @@ def main_training(params: "Params") -> Training:
         datasets.DATASETS[settings.dataset].title,
         with_outputs=True,
     )
+
+
+def twin_start(
+    start: Float32[np.ndarray, " weight"],
+    sensitive: Bool[np.ndarray, " weight"],
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, " weight"]:
+    """Where the twin of a network starts: one unit in the last place away, up or down at random.
+
+    What becomes of the difference says how much of a result rounding alone could have made: another
+    processor, another order of sums.
+
+    Args:
+        sensitive: weights that are to differ. Those that the images cannot reach (from pixels that
+            are always dark) get no gradient, and a change of them would change nothing.
+        rng: decides on the directions.
+    """
+    towards = np.where(rng.integers(0, 2, len(start)) == 0, -np.inf, np.inf).astype(np.float32)
+    return np.where(sensitive, np.nextafter(start, towards), start)
 
 
 def condition_titles(params: "Params") -> dict[str, str]:

@@ -15,7 +15,7 @@ from deep_learning_dynamics.store import Parameters
 CONDITIONS: Registry[type["Condition"]] = Registry(
     "condition",
     "deep_learning_dynamics.study.conditions",
-    ("scratch", "pretrained", "permuted", "rescaled", "shuffled_labels"),
+    ("scratch_and_pretrained", "controls"),
 )
 
 

@@ -8,9 +8,11 @@ import inspect
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
+from numba.extending import register_jitable
 
 from deep_learning_dynamics.errors import ParamsError
 
@@ -46,14 +48,27 @@ def compiled_once(function: Callable) -> Callable:
         return numba.njit(nogil=True, **OPTIONS)(function)
 
 
-def callback(signature: Any, function: Callable) -> Any:
-    """A function that compiled code can be given as an argument; cached as ``compiled_once``."""
-    function = plain(function)
+def callback(signature: Any, loop: Callable, **functions: Callable) -> Function:
+    """A loop that compiled code can be given as an argument; cached as by :func:`compiled_once`.
+
+    ``functions`` are what it calls by names that its own module does not have. They are not in its
+    closure, as numba would make them part of the cache's key in a form that differs from process to
+    process; their ``fingerprint`` should be there.
+    """
     _require_compiler()
-    try:
-        return numba.cfunc(signature, cache=True, **OPTIONS)(function)
-    except RuntimeError:
-        return numba.cfunc(signature, **OPTIONS)(function)
+    given = {name: register_jitable(plain(function)) for name, function in functions.items()}
+    loop = plain(loop)
+    called = FunctionType(
+        loop.__code__, loop.__globals__ | given, loop.__name__, None, loop.__closure__
+    )
+    called.__qualname__ = loop.__qualname__
+    # A function that another one made is not told by its source alone.
+    if all(function.__closure__ is None for function in given.values()):
+        try:
+            return numba.cfunc(signature, cache=True, **OPTIONS)(called)
+        except RuntimeError:
+            pass
+    return numba.cfunc(signature, **OPTIONS)(called)
 
 
 @cache
@@ -62,9 +77,9 @@ def fingerprint(*functions: Callable) -> int:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    for function in functions:
-        source = inspect.getsourcefile(plain(function))
-        digest.update(Path(source).read_bytes() if source else b"")
+    for function in map(plain, functions):
+        digest.update(f"{function.__module__}.{function.__qualname__}".encode())
+        digest.update(Path(function.__code__.co_filename).read_bytes())
     return int.from_bytes(digest.digest()[:7]) + 1
 
 

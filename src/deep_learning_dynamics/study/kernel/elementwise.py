@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from numba import carray, types
-from numba.extending import register_jitable
 
 from deep_learning_dynamics.study.activations import Activation
 from deep_learning_dynamics.study.kernel.arithmetic import SMALLEST_SQUARE, ZERO, flush
-from deep_learning_dynamics.study.kernel.compiler import Function, callback, fingerprint, plain
+from deep_learning_dynamics.study.kernel.compiler import Function, callback, fingerprint
 from deep_learning_dynamics.study.optimisers import Rule
 
 NUMBERS = types.CPointer(types.float32)
@@ -25,7 +24,7 @@ UPDATE = types.void(NUMBERS, NUMBERS, NUMBERS, NUMBERS, types.intp, NUMBERS, typ
 @cache
 def value_of(activation: type[Activation]) -> Function:
     """``outputs = value(inputs)``, for so many numbers."""
-    value, version = register_jitable(plain(activation.value)), fingerprint(activation.value)
+    version = fingerprint(activation.value)
 
     def values(inputs: Any, outputs: Any, count: int) -> None:
         assert version  # a part of the cache's key
@@ -33,13 +32,13 @@ def value_of(activation: type[Activation]) -> Function:
         for i in range(count):
             y[i] = flush(np.float32(value(x[i])))
 
-    return callback(VALUE, values)
+    return callback(VALUE, values, value=activation.value)
 
 
 @cache
 def slope_of(activation: type[Activation]) -> Function:
     """``errors *= slope(inputs, outputs)``, for so many numbers."""
-    slope, version = register_jitable(plain(activation.slope)), fingerprint(activation.slope)
+    version = fingerprint(activation.slope)
 
     def slopes(inputs: Any, outputs: Any, errors: Any, count: int) -> None:
         assert version
@@ -51,13 +50,13 @@ def slope_of(activation: type[Activation]) -> Function:
         for i in range(count):
             error[i] = flush(error[i] * np.float32(slope(x[i], y[i])))
 
-    return callback(SLOPE, slopes)
+    return callback(SLOPE, slopes, slope=activation.slope)
 
 
 @cache
 def update_of(rule: type[Rule]) -> Function:
     """A step of so many weights by their gradients, with ``decay`` times themselves."""
-    update, version = register_jitable(plain(rule.update)), fingerprint(rule.update)
+    version = fingerprint(rule.update)
     two_states = rule.states == 2
 
     def updates(
@@ -83,4 +82,4 @@ def update_of(rule: type[Rule]) -> Function:
                 square = np.float32(state_2)
                 second[i] = ZERO if abs(square) < SMALLEST_SQUARE else square
 
-    return callback(UPDATE, updates)
+    return callback(UPDATE, updates, update=rule.update)
