@@ -250,7 +250,15 @@ def test_what_would_not_fit_into_memory_is_refused_before_anything_is_read(monke
         match=r"20,000 components of 50,000 rows need about .* GB .*view.snapshots",
     ):
         reduce(selection, components=20_000)
-    assert reduction.LIMITED < reduction.EXACT
+
+
+def test_where_an_exact_decomposition_takes_long_components_are_limited(decaying, monkeypatch):
+    monkeypatch.setattr(reduction, "EXACT", 100)
+    monkeypatch.setattr(reduction, "LEAST_LIMITED", 30)
+    monkeypatch.setattr(reduction, "LIMITED_NUMBERS", 0)
+    found = reduce(selected(decaying))
+    assert found.vectors.shape == (700, 30)
+    assert 0 < found.lost < 0.01
 
 
 def test_minisom_finds_the_same_units_on_weights_and_on_vectors(paths):

@@ -15,7 +15,8 @@ from deep_learning_dynamics.projection import isometry, sketch
 from deep_learning_dynamics.selection import Selection, paths_of
 
 EXACT = 6000  # components; beyond, an exact decomposition takes minutes
-LIMITED = 256  # components where it would
+# Components where it would: as many as a sketch finds in about a minute, within these limits.
+LEAST_LIMITED, MOST_LIMITED, LIMITED_NUMBERS = 256, 1024, 10**7
 MOST_BYTES = 4 * 10**9
 
 
@@ -94,7 +95,7 @@ def reduce(
 
     Args:
         components: how many to keep; the default is all where an exact decomposition is feasible
-            (up to 6,000 rows or weights), and 256 otherwise.
+            (up to 6,000 rows or weights), and 256 to 1,024 otherwise.
         progress: called with the share of the work that is done, from 0 to 1.
 
     Raises:
@@ -115,14 +116,15 @@ def reduce(
         )
     rank = min(len(usable), weights)
     exact = rank <= EXACT if components is None else components * 4 > rank
-    kept = rank if exact else (components or LIMITED)
+    limited = min(rank, max(LEAST_LIMITED, min(MOST_LIMITED, LIMITED_NUMBERS // count)))
+    kept = rank if exact else (components or limited)
     # Vectors and two copies; inner products, their factor and decomposition.
     needed = 8 * (3 * count * kept + (5 * rank**2 if exact else 0))
     if needed > MOST_BYTES:
         raise ProjectionError(
             f"{components or kept:,} components of {count:,} rows need about "
             f"{size(float(needed))} of memory; expected at most {size(float(MOST_BYTES))}. Ask "
-            f"for fewer components (the default here is {min(rank, LIMITED)}) or take fewer "
+            f"for fewer components (the default here is {limited}) or take fewer "
             "snapshots of each network (view.snapshots)."
         )
     tell = progress or (lambda share: None)
