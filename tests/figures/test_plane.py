@@ -8,7 +8,6 @@ from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.style import Groups, Style
 from deep_learning_dynamics.figures.trajectories import (
-    FAR,
     LEAST_INK,
     Trajectory,
     can_number,
@@ -47,7 +46,7 @@ SMALL = [line((1, 0)), line((0, 1)), line((-1, 0)), line((0, -1))]
 
 
 def test_a_network_far_out_does_not_own_the_plane():
-    far = line((0, FAR * 10))
+    far = line((0, 30))
     assert np.abs(framed([*SMALL, far])).max() == 1
     plane = drawn([*SMALL, far])
     assert plane.axes.get_ylim()[1] < 2
