@@ -129,9 +129,9 @@ class Measures:
             for key, rows in columns.groupby(["measure", "parameter"], sort=False)
         }
 
-    def save(self, folder: File) -> None:
+    def save(self, folder: File | str) -> None:
         """Write four Parquet tables and ``measures.json``; the same measures, the same bytes."""
-        with replacing(folder) as partial:
+        with replacing(File(folder)) as partial:
             partial.mkdir()
             for name in _TABLES:
                 getattr(self, name).to_parquet(partial / f"{name}.parquet", index=False)
@@ -139,7 +139,7 @@ class Measures:
             write_json(partial / "measures.json", content)
 
     @classmethod
-    def load(cls, folder: File) -> "Measures":
+    def load(cls, folder: File | str) -> "Measures":
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -147,6 +147,7 @@ class Measures:
         """
         import pandas as pd
 
+        folder = File(folder)
         content = read_json(folder / "measures.json", "dvc repro measure")
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
         return cls(**content, **tables)

@@ -114,14 +114,14 @@ class Comparisons:
                 return item
         return None
 
-    def save(self, folder: File) -> None:
+    def save(self, folder: File | str) -> None:
         """Write ``comparisons.json`` into a folder; the same comparisons, the same bytes."""
         content = asdict(self)
         content["items"] = [_rounded(item) for item in content["items"]]
-        write_json(folder / "comparisons.json", content)
+        write_json(File(folder) / "comparisons.json", content)
 
     @classmethod
-    def load(cls, folder: File) -> "Comparisons":
+    def load(cls, folder: File | str) -> "Comparisons":
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -130,7 +130,7 @@ class Comparisons:
         from deep_learning_dynamics.inference.verdict import Verdict
 
         len(MEASURES)  # their titles
-        content = read_json(folder / "comparisons.json", "dvc repro measure")
+        content = read_json(File(folder) / "comparisons.json", "dvc repro measure")
         content["items"] = tuple(Comparison(**item) for item in content["items"])
         content["contrasts"] = tuple((str(one), str(other)) for one, other in content["contrasts"])
         content["groups"] = tuple(content["groups"])
