@@ -9,7 +9,7 @@ JOBS ?= 2
 # Stages call `python`: with this it is the environment's, as after `source .venv/bin/activate`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run ui test test-quick lint format bench campaign docs lock clean
+.PHONY: help run ui test test-quick lint format bench docs lock clean
 
 help:
 	@echo "make run         set up and run the experiment in params.yaml"
@@ -18,7 +18,6 @@ help:
 	@echo "make lint        check style and formatting"
 	@echo "make format      put formatting right"
 	@echo "make bench       measure speed against alternatives"
-	@echo "make campaign    kill, damage and fill up everything, and look at what survives (20 minutes)"
 	@echo "make docs        build the documentation and check its links"
 	@echo "make lock        pin the newest allowed versions in requirements.lock"
 	@echo "make clean       remove the environment (runs, data and caches stay)"
@@ -46,11 +45,9 @@ format: $(INSTALLED)
 bench: $(BENCH)
 	python -m benchmarks
 
-campaign: $(INSTALLED)
-	python -m tests.campaign
-
 docs: $(INSTALLED)
-	python -m docs
+	mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 lock: $(INSTALLED)
 	uv pip compile --universal --python-version 3.11 --extra dev --upgrade --quiet \
