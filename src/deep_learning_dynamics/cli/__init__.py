@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.project import print_anywhere, project_root
+from deep_learning_dynamics.workspace import print_anywhere, project_root
 
 COMMANDS = {  # by name, in the order of --help: the module
     "run": "run",

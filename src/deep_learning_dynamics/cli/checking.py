@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deep_learning_dynamics.cli.opening import complete_key
-from deep_learning_dynamics.project import project_root
+from deep_learning_dynamics.workspace import project_root
 
 EPILOG = "Example: dynamics check -S train.epochs=20"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from deep_learning_dynamics.cli import dvc
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.project import SCRATCH, git
 from deep_learning_dynamics.tracking import read_lock
+from deep_learning_dynamics.workspace import SCRATCH, git
 
 NOT_COPIED = (".git", ".venv", "mlruns", "datasets", ".dvc/cache", ".dvc/tmp")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.project import PARENT, git
+from deep_learning_dynamics.workspace import PARENT, git
 
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
 

@@ -26,8 +26,8 @@ def command(
     from deep_learning_dynamics.cli import dvc, records_2020, settings
     from deep_learning_dynamics.cli.run import execute
     from deep_learning_dynamics.errors import ParamsError
-    from deep_learning_dynamics.project import alone, end_like_ctrl_c, project_root
     from deep_learning_dynamics.tracking import NOTE
+    from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
     root = project_root(Path.cwd())
     path = root / "params.yaml"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
-from deep_learning_dynamics.project import project_root
+from deep_learning_dynamics.workspace import project_root
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.tracking import Record

@@ -45,8 +45,8 @@ def command(run: Run) -> None:
     from deep_learning_dynamics.cli.copying import copied, variables
     from deep_learning_dynamics.cli.opening import folders, opened_runs
     from deep_learning_dynamics.cli.settings import checked
-    from deep_learning_dynamics.project import end_like_ctrl_c
     from deep_learning_dynamics.tracking import read_lock, resolve, stage_names
+    from deep_learning_dynamics.workspace import end_like_ctrl_c
 
     root, connection, known = opened_runs()
     record = resolve(known, run)

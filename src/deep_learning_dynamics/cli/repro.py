@@ -19,8 +19,8 @@ from deep_learning_dynamics.cli.dvc import DvcError, environment
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.files import write_json
 from deep_learning_dynamics.formatting import duration
-from deep_learning_dynamics.project import SCRATCH
 from deep_learning_dynamics.tracking import stage_names
+from deep_learning_dynamics.workspace import SCRATCH
 
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
 RUNNING = re.compile(r"Running stage '(.+?)'")

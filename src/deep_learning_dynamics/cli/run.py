@@ -64,7 +64,7 @@ def command(
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.cli import dvc, options_2020
     from deep_learning_dynamics.cli import settings as setting
-    from deep_learning_dynamics.project import alone, end_like_ctrl_c, project_root
+    from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
     root = project_root(Path.cwd())
     options_2020.refuse(

@@ -42,8 +42,8 @@ def command(
     from deep_learning_dynamics.cli import repro
     from deep_learning_dynamics.cli import settings as setting
     from deep_learning_dynamics.cli.copying import copied, variables
-    from deep_learning_dynamics.project import end_like_ctrl_c, git, project_root
     from deep_learning_dynamics.tracking import SWEEP, is_off
+    from deep_learning_dynamics.workspace import end_like_ctrl_c, git, project_root
 
     root = project_root(Path.cwd())
     tried = setting.choices(settings)
@@ -146,7 +146,7 @@ def effects(
 def _arguments(copy: Path, values: Mapping[str, Any]) -> list[str]:
     """What DVC is to do: an experiment of its own kind, where there is git."""
     from deep_learning_dynamics.cli import settings as setting
-    from deep_learning_dynamics.project import git
+    from deep_learning_dynamics.workspace import git
 
     if git(copy, "rev-parse", "--verify", "HEAD") is None:
         setting.write(copy, values)

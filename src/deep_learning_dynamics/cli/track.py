@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deep_learning_dynamics.project import project_root
+from deep_learning_dynamics.workspace import project_root
 
 EPILOG = "Example: MLFLOW_TRACKING_URI=http://example.org:5000 dynamics track"
 
@@ -23,9 +23,9 @@ def command(
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.cli import dvc
     from deep_learning_dynamics.cli.summary import summary
-    from deep_learning_dynamics.project import alone
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.study import params
+    from deep_learning_dynamics.workspace import alone
 
     root = project_root(Path.cwd())
     settings = params.load(root / "params.yaml").as_json()

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.project import end_like_ctrl_c, project_root
+from deep_learning_dynamics.workspace import end_like_ctrl_c, project_root
 
 EPILOG = "Example: dynamics ui --port 8080"
 HOST, PORT = "127.0.0.1", 5000

@@ -26,7 +26,7 @@ def run(main: Callable[..., Any], *arguments: Any) -> None:
     # What is imported may fail or be interrupted, too, so it is imported behind the door.
     try:
         from deep_learning_dynamics.errors import DynamicsError
-        from deep_learning_dynamics.project import enter_stage
+        from deep_learning_dynamics.workspace import enter_stage
 
         try:
             enter_stage(Path())

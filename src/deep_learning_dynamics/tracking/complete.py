@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.files import read_json, write_json
-from deep_learning_dynamics.project import SCRATCH
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.tracking import live
 from deep_learning_dynamics.tracking.curves import curves_of
@@ -20,6 +19,7 @@ from deep_learning_dynamics.tracking.identity import Identity, identity_of
 from deep_learning_dynamics.tracking.lock import dumped, flattened, read_lock
 from deep_learning_dynamics.tracking.runs import FINISHED, finish, log_curves, open_run
 from deep_learning_dynamics.tracking.store import Connection, connect, is_off, reaching, store_of
+from deep_learning_dynamics.workspace import SCRATCH
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.files import read_json
-from deep_learning_dynamics.project import SCRATCH, commit_of
 from deep_learning_dynamics.tracking.lock import flattened, stage_names
 from deep_learning_dynamics.tracking.names import run_name
+from deep_learning_dynamics.workspace import SCRATCH, commit_of
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

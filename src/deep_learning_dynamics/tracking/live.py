@@ -21,11 +21,11 @@ import numpy as np
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.project import SCRATCH
 from deep_learning_dynamics.tracking.curves import curve_name, wanted_scores
 from deep_learning_dynamics.tracking.identity import execution, identity_of
 from deep_learning_dynamics.tracking.runs import log_curves, open_run, running
 from deep_learning_dynamics.tracking.store import connect, is_off, reaching, store_of
+from deep_learning_dynamics.workspace import SCRATCH
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.project import home_of
+from deep_learning_dynamics.workspace import home_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,0 +1,96 @@
+"""DVC's files after a kill are repaired; damaged ones of the person's are named."""
+
+import pytest
+from project import call
+
+from deep_learning_dynamics.cli import dvc
+
+LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "dvc.yaml").write_text("stages:\n  a: {cmd: echo > out, outs: [out]}\n")
+    (tmp_path / "params.yaml").write_text("seed: 0\n")
+    return tmp_path
+
+
+@pytest.fixture
+def initialised(folder):
+    call(folder, "dvc", "init", "--no-scm", "--quiet")
+    call(folder, "dvc", "repro", "--quiet")
+    return folder
+
+
+def test_without_git_dvc_is_told_so_in_its_local_settings(folder, capsys):
+    dvc.prepare(folder)
+    assert "no_scm" in (folder / ".dvc/config").read_text()
+    (folder / ".dvc/config").write_text("")
+    dvc.prepare(folder)
+    assert "no_scm = true" in (folder / ".dvc/config.local").read_text().lower()
+    assert "dvc config --local" in capsys.readouterr().out
+
+
+def test_in_a_subfolder_of_a_repository_git_is_used(folder):
+    call(folder.parent, "git", "init", "--quiet")
+    try:
+        dvc.prepare(folder)
+        settings = [path.read_text() for path in (folder / ".dvc").glob("config*")]
+        assert "no_scm" not in "".join(settings)
+        dvc.call(folder, "repro", "--quiet")
+    finally:
+        call(folder.parent, "rm", "-rf", ".git", ".gitignore")
+
+
+@pytest.mark.parametrize("content", ["", '{"write": {'])
+def test_a_cut_lock_is_removed(initialised, capsys, content):
+    lock = initialised / ".dvc/tmp/rwlock"
+    lock.write_text(content)
+    dvc.repair(initialised)
+    assert "removed .dvc/tmp/rwlock" in capsys.readouterr().out
+    dvc.call(initialised, "repro", "--quiet")
+
+
+def test_an_empty_entry_of_the_run_cache_is_removed(initialised, capsys):
+    (entry,) = (initialised / ".dvc/cache/runs").glob("*/*")
+    for file in entry.iterdir():
+        file.unlink()
+    dvc.repair(initialised)
+    assert "removed .dvc/cache/runs/" in capsys.readouterr().out
+    (initialised / "dvc.lock").unlink()
+    dvc.call(initialised, "repro", "--quiet")
+
+
+def test_an_empty_dvc_lock_is_removed(initialised, capsys):
+    (initialised / "dvc.lock").write_text("")
+    dvc.repair(initialised)
+    assert "removed dvc.lock" in capsys.readouterr().out
+    dvc.call(initialised, "repro", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f"<<<<<<< HEAD\n{LOCK}=======\n{LOCK}>>>>>>> other\n".encode(), "conflict markers"),
+        (b"\xff\xfe\x00binary", "no text"),
+        (b"schema: '2.0'\n", "cut"),
+    ],
+)
+def test_a_damaged_dvc_lock_is_named_with_the_command_that_mends_it(initialised, content, reason):
+    (initialised / "dvc.lock").write_bytes(content)
+    with pytest.raises(dvc.DvcError, match=rf"{reason}.*rm dvc\.lock"):
+        dvc.repair(initialised)
+    assert (initialised / "dvc.lock").read_bytes() == content
+
+
+def test_whole_files_stay(initialised, capsys):
+    before = {path: path.read_bytes() for path in initialised.rglob("*") if path.is_file()}
+    dvc.repair(initialised)
+    assert {path: path.read_bytes() for path in before} == before
+    assert capsys.readouterr().out == ""
+
+
+def test_what_dvc_says_is_one_line(initialised):
+    with pytest.raises(dvc.DvcError, match="dvc repro nothing failed: ") as error:
+        dvc.call(initialised, "repro", "nothing")
+    assert "\n" not in str(error.value)

@@ -1,0 +1,154 @@
+"""The pipeline's lines, its failures and its end at a signal, with the real DVC on small stages."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from project import call, variables
+
+SCRIPT = "from deep_learning_dynamics.cli import repro; from pathlib import Path; import sys;"
+SCRIPT += "from deep_learning_dynamics.errors import DynamicsError;"
+SCRIPT += "from deep_learning_dynamics.workspace import end_like_ctrl_c; end_like_ctrl_c()\n"
+SCRIPT += """
+try:
+    print(repro.repro(Path("."), verbose="--verbose" in sys.argv))
+except DynamicsError as error:
+    print("error:", error)
+    sys.exit(error.exit_status)
+"""
+QUICK = "{cmd: 'echo hello > %s; echo said by %s', outs: [%s]}"
+SLOW = """
+import signal, sys, time
+from deep_learning_dynamics.workspace import enter_stage
+from pathlib import Path
+enter_stage(Path())
+print("waiting", flush=True)
+try:
+    time.sleep(100)
+except KeyboardInterrupt:
+    Path("tidied").write_text("up")
+    sys.exit(130)
+"""
+
+
+def project(folder, **stages):
+    lines = "".join(f"  {name}: {text}\n" for name, text in stages.items())
+    (folder / "dvc.yaml").write_text(f"stages:\n{lines}")
+    (folder / "params.yaml").write_text("seed: 0\n")
+    (folder / "slow.py").write_text(SLOW)
+    call(folder, "dvc", "init", "--no-scm", "--quiet")
+    return folder
+
+
+def quick(*names):
+    return {name: QUICK % (name, name, name) for name in names}
+
+
+def run(folder, *words, status=0):
+    return call(folder, sys.executable, "-c", SCRIPT, *words, status=status)
+
+
+def until(condition):
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_each_stage_is_one_line_and_dvc_is_silent(tmp_path):
+    folder = project(tmp_path, **quick("first", "second"))
+    lines = run(folder).splitlines()
+    assert [re.sub(r"\d+\.\d s", "T", line) for line in lines] == [
+        "  1/2 first  T", "  2/2 second  T", "['first', 'second']"
+    ]  # fmt: skip
+    assert run(folder).splitlines() == ["[]"]  # nothing has changed
+
+
+def test_verbose_shows_what_dvc_and_stages_say(tmp_path):
+    text = run(project(tmp_path, **quick("first")), "--verbose")
+    assert "Running stage 'first'" in text
+    assert "said by first" in text
+
+
+def test_a_failed_stage_says_why_in_its_own_words(tmp_path):
+    fails = "{cmd: 'echo at work; echo \"error: no data\" >&2; echo do this >&2; exit 3'}"
+    folder = project(tmp_path, **quick("first"), second=fails, third="{cmd: echo, deps: [second]}")
+    (folder / "dvc.yaml").write_text(
+        (folder / "dvc.yaml").read_text().replace("third: {cmd: echo, deps: [second]}", "")
+    )
+    lines = run(folder, status=1).splitlines()
+    assert lines[1:] == [
+        "error: no data", "do this",
+        "error: stage second failed, as said above; the rest was not computed",
+    ]  # fmt: skip
+
+
+def test_warnings_of_stages_are_shown(tmp_path):
+    warns = "{cmd: 'echo \"warning: stand-ins are used\"', always_changed: true}"
+    assert "warning: stand-ins are used" in run(project(tmp_path, first=warns))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_stage_which_tidies_up(tmp_path, how):
+    folder = project(tmp_path, slow=f"{{cmd: {sys.executable} slow.py}}")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "--verbose"],
+        cwd=folder, env=variables(), stdout=subprocess.PIPE, text=True, process_group=0,
+    )  # fmt: skip
+    while "waiting" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(how)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 130
+    assert "interrupted; the same command continues" in rest
+    assert (folder / "tidied").exists()
+    assert call(folder, "dvc", "status").strip()  # no lock stays
+
+
+@pytest.mark.parametrize("who", ["dvc", "dynamics"])
+def test_a_stage_ends_when_what_it_works_for_is_killed(tmp_path, who):
+    folder = project(tmp_path, slow=f"{{cmd: {sys.executable} slow.py}}")
+    command = ["dvc", "repro"] if who == "dvc" else [sys.executable, "-c", SCRIPT, "--verbose"]
+    with (folder / "said").open("w") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=variables(), stdout=said, stderr=said, process_group=0
+        )
+    until(lambda: "waiting" in (folder / "said").read_text())
+    process.kill()
+    process.wait()
+    until(lambda: (folder / "tidied").exists())
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_on_a_terminal_the_line_fits_and_goes_away(tmp_path, columns):
+    folder = project(tmp_path, slow="{cmd: sleep 1.5; echo > slow, outs: [slow]}",
+                     **{"a_stage_with_a_long_name_of_more_than_forty_letters":
+                        "{cmd: sleep 1.5; echo > long, outs: [long]}"})  # fmt: skip
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], cwd=folder, stdin=side, stdout=side, stderr=side,
+        env=variables(TERM="xterm") | {"COLUMNS": str(columns)}, close_fds=True,
+    )  # fmt: skip
+    os.close(side)
+    text = b""
+    while True:
+        try:
+            part = os.read(main, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        text += part
+    os.close(main)
+    assert process.wait() == 0
+    shown = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()))
+    live = [line for line in shown if " 0 s" in line or "1.0 s" in line or "looking" in line]
+    assert live
+    assert max(len(line) for line in live) <= columns
+    assert any("1/2 slow" in line for line in shown)
