@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import SHAPES, write
+from small_stores import SHAPES, write
 
 from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import StoreError

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import until
+from small_stores import until
 from torch import nn
 
 import deep_learning_dynamics as dld

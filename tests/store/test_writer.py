@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import until
+from small_stores import until
 
 from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import StoreError
