@@ -79,7 +79,9 @@ def fingerprint(*functions: Callable) -> int:
         digest.update(path.read_bytes())
     for function in map(plain, functions):
         digest.update(f"{function.__module__}.{function.__qualname__}".encode())
-        digest.update(Path(function.__code__.co_filename).read_bytes())
+        source, code = Path(function.__code__.co_filename), function.__code__
+        made = code.co_code + repr(code.co_consts).encode()  # where there is no source: in a shell
+        digest.update(source.read_bytes() if source.is_file() else made)
     return int.from_bytes(digest.digest()[:7]) + 1
 
 

@@ -1,7 +1,8 @@
 """Activations and optimisers over arrays, made from their functions of one number.
 
 They are compiled apart and passed to the training's compiled code as callbacks, so that this is
-compiled once for all of them, and a new activation within a second.
+compiled once for all of them, and a new activation within a second. In the loops below, ``value``,
+``slope`` and ``update`` are the functions that ``callback`` is given.
 """
 
 from functools import cache
