@@ -34,7 +34,7 @@ class SelfOrganisingMap(Method):
         rows: Annotated[int, Field(ge=2, le=64)] = 20
         columns: Annotated[int, Field(ge=2, le=64)] = 20
         rule: Literal["batch", "online"] = "batch"
-        radius: Annotated[float, Field(ge=1, le=64)] = 10.0  # in cells, falling
+        radius: Annotated[float, Field(ge=1, le=64)] = 5.0  # in cells, falling to 1
         epochs: Annotated[int, Field(ge=1, le=10_000)] = 60  # of the batch rule
         updates: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000  # of the online rule
         learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.5  # of the online rule, falling to 0
