@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -207,7 +207,8 @@ def watch_parents() -> None:
 def _watch(parents: list) -> None:
     while all(parent.is_running() and parent.status() != "zombie" for parent in parents):
         time.sleep(0.5)
-    print("interrupted: whoever started this stage has ended", file=sys.stderr, flush=True)
+    with suppress(OSError):  # whoever read it is gone, too
+        print("interrupted: whoever started this stage has ended", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(PATIENCE)
     os._exit(130)

@@ -10,7 +10,9 @@ LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "dvc.yaml").write_text("stages:\n  a: {cmd: echo > out, outs: [out]}\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  a: {cmd: echo > out, deps: [params.yaml], outs: [out]}\n"
+    )
     (tmp_path / "params.yaml").write_text("seed: 0\n")
     return tmp_path
 

@@ -27,8 +27,8 @@ import signal, sys, time
 from deep_learning_dynamics.workspace import enter_stage
 from pathlib import Path
 enter_stage(Path())
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     time.sleep(100)
 except KeyboardInterrupt:
     Path("tidied").write_text("up")

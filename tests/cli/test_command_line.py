@@ -1,0 +1,76 @@
+"""The command line itself: help, version, completion, errors, encodings."""
+
+import subprocess
+import sys
+
+import pytest
+from project import ROOT, call, dynamics
+
+COMMANDS = (
+    "run",
+    "check",
+    "list",
+    "show",
+    "compare",
+    "replicate",
+    "sweep",
+    "import",
+    "track",
+    "ui",
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name, tmp_path):
+    text = dynamics(tmp_path, name, "--help")  # outside of a project
+    assert f"Example: dynamics {name}" in text or f"dynamics {name}" in text.split("Example:")[1]
+
+
+def test_help_imports_nothing_heavy():
+    script = "import sys; from deep_learning_dynamics.cli import app\n"
+    script += "try: app(['--help'])\nexcept SystemExit: pass\n"
+    script += (
+        "print('heavy:', [n for n in ('torch', 'mlflow', 'pandas', 'numba', 'dvc', 'pydantic',"
+    )
+    script += " 'matplotlib', 'scipy', 'numpy') if n in sys.modules])"
+    assert "heavy: []" in call(ROOT, sys.executable, "-c", script)
+
+
+def test_the_version_is_printed(tmp_path):
+    assert dynamics(tmp_path, "--version").startswith("dynamics 0.")
+
+
+def test_outside_of_a_project_is_one_clear_line(tmp_path):
+    text = dynamics(tmp_path, "list", status=1)
+    assert text.startswith("error: There is no dvc.yaml in")
+    assert text.count("\n") == 1
+
+
+def test_a_wrong_option_ends_with_status_2():
+    assert "No such option" in dynamics(ROOT, "run", "--nothing", status=2)
+
+
+def test_ascii_terminals_are_no_error():
+    text = dynamics(ROOT, "check", "-S", "seed=-1", status=2, PYTHONIOENCODING="ascii")
+    assert text.startswith("error: params.yaml with -S: seed")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    start = "from deep_learning_dynamics.cli import app; app()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, "import", "--help"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    process.wait()
+
+
+def test_keys_are_completed():
+    text = call(
+        ROOT, sys.executable, "-c",
+        "from deep_learning_dynamics.cli.opening import *;"
+        "print(complete_key('train.lea'), complete_method('um'))",
+    )  # fmt: skip
+    assert text == "['train.learning_rate='] ['umap']\n"

@@ -1,0 +1,223 @@
+"""The commands on a finished project, which was built once with the real DVC and MLflow."""
+
+import json
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from project import call, copied, dynamics
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("finished")]
+
+
+def run_of(folder):
+    (run,) = json.loads(dynamics(folder, "list", "--json"))
+    return run
+
+
+def artifacts(folder):
+    return folder / "mlruns/artifacts" / run_of(folder)["id"] / "artifacts"
+
+
+def tree(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def test_a_run_ends_with_the_answer_numbers_and_where_to_look(finished):
+    text = (finished / "summary.txt").read_text()
+    assert re.search(r"^12/12 log ", text, re.M)
+    assert len(re.findall(r"^ *\d+/12 ", text, re.M)) == 12
+    comparisons = json.loads((finished / "comparisons/comparisons.json").read_text())
+    assert comparisons["verdict"]["sentence"] in text
+    assert "MNIST, from scratch" in text
+    assert f"dynamics show {run_of(finished)['name']}" in text
+    assert "git add" not in text
+
+
+def test_nothing_is_computed_twice(project):
+    before = tree(project / "mlruns")
+    text = dynamics(project, "run")
+    assert "Nothing has changed; nothing was computed." in text
+    assert run_of(project)["name"] in text
+    assert tree(project / "mlruns").keys() - before.keys() == set()
+    assert tree(project / "mlruns/artifacts") == tree(project / "mlruns/artifacts")
+
+
+def test_the_run_page_has_few_metrics_and_curves_with_steps(finished):
+    with sqlite3.connect(finished / "mlruns/mlflow.db") as database:
+        points = database.execute(
+            "SELECT key, step, value FROM metrics WHERE is_nan = 0"
+        ).fetchall()
+        runs = database.execute("SELECT count(*) FROM runs").fetchone()
+    assert runs == (1,)
+    assert len({key for key, _, _ in points}) <= 30
+    curve = sorted((step, value) for key, step, value in points if key == "accuracy/scratch")
+    assert len(curve) == len({step for step, _ in curve}) == 4
+    import pandas as pd
+
+    scores = pd.read_parquet(artifacts(finished) / "curves.parquet")
+    group = scores[(scores["condition"] == "scratch")]
+    expected = group.groupby("step")["test_accuracy"].median()
+    assert curve == [(step, pytest.approx(value)) for step, value in expected.items()]
+
+
+def test_the_run_has_what_people_look_for(finished):
+    names = set(tree(artifacts(finished)))
+    assert {"params.yaml", "dvc.lock", "report/index.html", "metrics/summary.json",
+            "figures/paths-pca.png", "preview/sheet.png"} <= names  # fmt: skip
+    assert any(name.startswith("snapshots/train.zarr/") for name in names)
+    assert (artifacts(finished) / "params.yaml").read_text() == (
+        finished / "params.yaml"
+    ).read_text()
+
+
+def test_a_note_is_text_and_not_html(project):
+    shutil.rmtree(project / "mlruns")
+    dynamics(project, "track", "--note", "<script>alert(1)</script>")
+    with sqlite3.connect(project / "mlruns/mlflow.db") as database:
+        tags = dict(database.execute("SELECT key, value FROM tags").fetchall())
+    assert "&lt;script&gt;" in tags["mlflow.note.content"]
+    assert "<script>" not in tags["mlflow.note.content"]
+    assert tags["mlflow.note.content"].startswith("**")
+    assert tags["conditions differ"] == "undecided"
+
+
+def test_tracking_again_adds_nothing(project):
+    before = tree(project / "mlruns/artifacts")
+    dynamics(project, "track")
+    assert tree(project / "mlruns/artifacts") == before
+    assert run_of(project)["complete"]
+
+
+def test_outputs_of_other_settings_are_not_logged(project):
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("dpi: 50", "dpi: 60"))
+    text = dynamics(project, "track", status=1)
+    assert "The outputs of" in text
+    assert "figures" in text
+
+
+def test_list_shows_the_answer_and_keeps_names_on_a_narrow_terminal(finished):
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from deep_learning_dynamics.cli.listing import lines
+    from deep_learning_dynamics.tracking import connect, records, store_of
+
+    run = run_of(finished)
+    assert run["verdict"] in dynamics(finished, "list")
+    made = lines(records(connect(store_of(finished))))
+    console = Console(file=StringIO(), width=40)
+    console.print(Text(made[0][:40]), soft_wrap=True)
+    assert run["name"] in console.file.getvalue()
+
+
+def test_show_names_report_and_figures(finished, tmp_path):
+    assert Path(dynamics(finished, "show").strip()) == artifacts(finished) / "report/index.html"
+    assert dynamics(finished, "show", "--figure", "pca").strip().endswith("paths-pca.png")
+    assert dynamics(finished, "show", "--method", "forest").strip().endswith("forest.png")
+    text = dynamics(finished, "show", "--figure", "nothing", status=1)
+    assert "expected one of:" in text
+    assert "forest" in text
+    dynamics(finished, "show", run_of(finished)["name"][:-2], "--save", str(tmp_path / "mine"))
+    assert (tmp_path / "mine/report/index.html").exists()
+    assert (tmp_path / "mine/figures/forest.png").exists()
+
+
+def test_compare_puts_runs_side_by_side_and_in_one_plane(project):
+    dynamics(project, "run", "-S", "train.learning_rate=0.05", "-S", "seed=1")
+    runs = json.loads(dynamics(project, "list", "--json"))
+    text = dynamics(project, "compare", *(run["name"] for run in runs))
+    assert re.search(r"train.learning_rate +0.05 +0.03", text)
+    assert "path length, from scratch → " in text
+    figure = Path(text.partition("figure: ")[2].strip())
+    assert (project / figure).exists()
+    import pandas as pd
+
+    table = pd.read_parquet((project / figure).with_suffix(".parquet"))
+    assert set(table["run"]) == {run["name"] for run in runs}
+    # The comments of params.yaml stay, and the file has what was set.
+    assert "learning_rate: 0.05" in (project / "params.yaml").read_text()
+    assert "# passes through the training set" in (project / "params.yaml").read_text()
+    # Runs are told apart by what differs between them.
+    assert {"seed", "train.learning_rate"} <= set(runs[0]["differs"])
+    assert "is one run" in dynamics(project, "compare", "latest", runs[0]["id"][:8], status=1)
+
+
+def test_replicating_gives_the_same_and_changes_nothing(project):
+    before = {name: data for name, data in tree(project).items() if not name.startswith(".dvc/tmp")}
+    text = dynamics(project, "replicate", "latest")
+    assert re.search(r"Replicated: all \d+ outputs of .* are identical\.", text)
+    assert "Processor of both: " in text
+    after = {name: data for name, data in tree(project).items() if not name.startswith(".dvc/tmp")}
+    after = {name: data for name, data in after.items() if ".pyc" not in name}
+    changed = [name for name in before.keys() | after.keys() if ".pyc" not in name
+               and before.get(name) != after.get(name) and not name.startswith(".dvc/cache")]  # fmt: skip
+    assert changed == [] or all(name.startswith((".git/", "mlruns/mlflow.db")) for name in changed)
+
+
+def test_a_replication_that_differs_says_where_and_why(project):
+    stored = artifacts(project) / "dvc.lock"
+    text = stored.read_text()
+    measures = artifacts(project) / "measures/table.parquet"
+    import pandas as pd
+
+    table = pd.read_parquet(measures)
+    table["value"] *= 1.5
+    table.to_parquet(measures)
+    md5 = re.search(r"path: measures\n(?:.*\n){0,3}? +md5: (\w+)", text)
+    stored.write_text(text.replace(md5[1], "0" * 32))
+    said = dynamics(project, "replicate", "latest", status=1)
+    assert re.search(r"measures +different: largest difference .* in table.parquet: value", said)
+    assert "Not replicated: 1 of " in said
+
+
+def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
+    edited = (project / "params.yaml").read_text() + "# my edit\n"
+    (project / "params.yaml").write_text(edited)
+    (project / "mlruns").rename(project.parent / "scratch")  # as on clusters
+    (project / "mlruns").symlink_to(project.parent / "scratch")
+    text = dynamics(project, "sweep", "-S", "figures.dpi=50,51")
+    assert "2 experiments, 1 to run" in text
+    assert "figures.dpi=51  figures" in text
+    assert re.search(
+        r"figures.dpi, mean over the others.*\n +50 +scratch .* \(1 run\)\n +51 ", text
+    )
+    assert (project / "params.yaml").read_text() == edited
+    assert call(project, "git", "stash", "list") == ""
+    assert len(json.loads(dynamics(project, "list", "--json"))) == 2
+    assert "0 to run" in dynamics(project, "sweep", "-S", "figures.dpi=50,51")
+
+
+def test_a_copied_project_runs_its_own_code(finished, tmp_path):
+    copy = copied(finished, tmp_path / "copy")
+    (copy / "src/deep_learning_dynamics/cli/checking.py").write_text(
+        (copy / "src/deep_learning_dynamics/cli/checking.py")
+        .read_text()
+        .replace("params.yaml is valid", "the copy says: valid")
+    )
+    assert "the copy says: valid" in dynamics(copy, "check")
+
+
+def test_what_damaged_files_do_is_said_in_one_line(project):
+    (project / "dvc.lock").write_text("<<<<<<< HEAD\nstages:\n=======\n")
+    text = dynamics(project, "run", status=1)
+    assert text.startswith("error: dvc.lock has conflict markers")
+    assert text.count("\n") == 1
+
+
+def test_settings_are_refused_before_anything_is_touched(project):
+    before = (project / "params.yaml").read_bytes()
+    text = dynamics(project, "run", "-S", "train.epoch=2", status=2)
+    assert text.startswith("error: params.yaml with -S: train.epoch")
+    assert "Traceback" not in text
+    assert "2020" in dynamics(project, "run", "--timestamp", "x", status=2)
+    assert (project / "params.yaml").read_bytes() == before
