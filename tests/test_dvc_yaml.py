@@ -17,7 +17,16 @@ SOURCE = Path("src") / PACKAGE
 # From the lowest; a function's import of something higher up is a door for people (a method that
 # draws, for example), not something that a stage runs.
 LAYERS = (
-    ("errors", "registry", "files", "formatting", "quantities", "seeds", "environment", "execution"),
+    (
+        "errors",
+        "registry",
+        "files",
+        "formatting",
+        "quantities",
+        "seeds",
+        "environment",
+        "execution",
+    ),
     ("project",),
     ("store",),
     ("selection", "null_models"),
@@ -36,7 +45,9 @@ SETTINGS = "study/params.py"
 
 
 def layer(part):
-    (found,) = (n for n, names in enumerate(LAYERS) if part.split("/")[0].removesuffix(".py") in names)
+    (found,) = (
+        n for n, names in enumerate(LAYERS) if part.split("/")[0].removesuffix(".py") in names
+    )
     return found
 
 
