@@ -23,7 +23,7 @@ MARGIN = 0.25  # differences within this share of the reference are as good as n
 POWER = 0.8  # of the test, where the number of pairs is estimated
 MOST_PAIRS = 1000  # beyond, no number is proposed
 REACHED = 0.9  # share of networks of both groups in which a time says most about learning
-_PREPOSITIONS = ("from", "with", "without", "on", "in", "at", "of", "after", "by")
+_PREPOSITIONS = frozenset({"from", "with", "without", "on", "in", "at", "of", "after", "by"})
 
 
 @dataclass(frozen=True)
@@ -442,7 +442,8 @@ def _equivalent(row: "Comparison") -> bool:
 
 
 def _prepositional(title: str) -> bool:
-    return title.split(" ")[0] in _PREPOSITIONS
+    """Whether it follows its noun: "from scratch", "pre-trained on OMNIGLOT"."""
+    return not _PREPOSITIONS.isdisjoint(title.split(" "))
 
 
 def _round_up(number: int) -> int:
