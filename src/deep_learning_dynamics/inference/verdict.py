@@ -442,7 +442,7 @@ def _equivalent(row: "Comparison") -> bool:
 
 
 def _prepositional(title: str) -> bool:
-    """Whether it follows its noun: "from scratch", "pre-trained on OMNIGLOT"."""
+    """Whether it follows its noun: "from scratch", "pre-trained on images"."""
     return not _PREPOSITIONS.isdisjoint(title.split(" "))
 
 
