@@ -48,7 +48,7 @@ class LearningCurves(FigureKind):
         axes = body.subplot_mosaic(layout)
         for title, key, found in panels:
             name = with_unit(key)
-            text = f"{title}: {name[:1].lower()}{name[1:]}" if title else name
+            text = f"{title}:\n{name[:1].lower()}{name[1:]}" if title else name
             draw_series(axes[f"{title}/{key}"], found, key, style, networks=True, title=text)
         return figure
 

@@ -188,10 +188,13 @@ def draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: Sc
         axes.axhline(row - 0.5, color="white", linewidth=1.2)
     ticks = scale.ticks()
     axes.set_xticks(scale.position(np.array(ticks)), [scale.label(tick) for tick in ticks])
-    named = len(groups) > 1
-    axes.set_yticks(
-        range(len(shown)), [groups.title(n) for n in shown] if named else [""] * len(shown)
-    )
+    names = [groups.title(n) for n in shown] if len(groups) > 1 else [""] * len(shown)
+    if axes.get_figure(root=True).get_figwidth() < look.NARROW:
+        for row, name in enumerate(names):  # on the bar: beside it, they would squeeze the picture
+            axes.text(0.015, row, name, va="center", color=look.INK)
+        names = [""] * len(shown)
+    axes.set_yticks(range(len(shown)), names)
+    axes.yaxis.tick_right()  # where long titles have room
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)
     axes.tick_params(axis="x", pad=1.5)
     axes.spines[:].set_visible(False)

@@ -23,6 +23,7 @@ INK, QUIET, LINE = "#222222", "#5f5f5f", "#c4c4c4"  # text; text read second; fr
 EARLIER = "#8a8a8a"  # trajectories that others continue
 WARNING, WARNING_FACE = "#7a1f00", "#ffe9d1"
 COLUMN, PAGE = 3.35, 7.0  # inches: one column (85 mm) and the full width of a paper
+NARROW = 5.0  # inches; below, figures have the arrangement of one column
 DASHES, DOTS = (0, (3.2, 1.8)), (0, (0.1, 2.2))  # of networks that failed; of earlier trajectories
 
 # Each row goes from CIE lightness 76 to 30 in even steps, at the largest chroma that a screen can
@@ -53,7 +54,7 @@ class Style:
 
     @property
     def is_narrow(self) -> bool:
-        return self.width < 5
+        return self.width < NARROW
 
     @property
     def text(self) -> float:
