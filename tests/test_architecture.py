@@ -13,7 +13,16 @@ PACKAGE = "deep_learning_dynamics"
 ROOT = Path(deep_learning_dynamics.__file__).parent
 # From the bottom up. A module may import what is on lower lines, and within its own package.
 LAYERS = (
-    ("errors", "seeds", "registry", "formatting", "files", "quantities", "environment", "workspace"),
+    (
+        "errors",
+        "seeds",
+        "registry",
+        "formatting",
+        "files",
+        "quantities",
+        "environment",
+        "workspace",
+    ),
     ("execution",),
     ("store",),
     ("selection", "null_models"),
