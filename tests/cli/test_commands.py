@@ -12,8 +12,13 @@ from project import call, copied, dynamics
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("finished")]
 
 
+def runs_of(folder):
+    text = dynamics(folder, "list", "--json")
+    return json.loads(text[text.index("[\n") :])  # after the note that the store was copied
+
+
 def run_of(folder):
-    (run,) = json.loads(dynamics(folder, "list", "--json"))
+    (run,) = runs_of(folder)
     return run
 
 
@@ -134,7 +139,7 @@ def test_show_names_report_and_figures(finished, tmp_path):
 
 def test_compare_puts_runs_side_by_side_and_in_one_plane(project):
     dynamics(project, "run", "-S", "train.learning_rate=0.05", "-S", "seed=1")
-    runs = json.loads(dynamics(project, "list", "--json"))
+    runs = runs_of(project)
     text = dynamics(project, "compare", *(run["name"] for run in runs))
     assert re.search(r"train.learning_rate +0.05 +0.03", text)
     assert "path length, from scratch → " in text
@@ -149,7 +154,7 @@ def test_compare_puts_runs_side_by_side_and_in_one_plane(project):
     assert "# passes through the training set" in (project / "params.yaml").read_text()
     # Runs are told apart by what differs between them.
     assert {"seed", "train.learning_rate"} <= set(runs[0]["differs"])
-    assert "is one run" in dynamics(project, "compare", "latest", runs[0]["id"][:8], status=1)
+    assert "are one run" in dynamics(project, "compare", "latest", runs[0]["id"][:8], status=1)
 
 
 def test_replicating_gives_the_same_and_changes_nothing(project):
@@ -193,7 +198,7 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     )
     assert (project / "params.yaml").read_text() == edited
     assert call(project, "git", "stash", "list") == ""
-    assert len(json.loads(dynamics(project, "list", "--json"))) == 2
+    assert len(runs_of(project)) == 2
     assert "0 to run" in dynamics(project, "sweep", "-S", "figures.dpi=50,51")
 
 

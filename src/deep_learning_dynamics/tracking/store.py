@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class Store:
     home: Path  # the project, not a copy of it in which DVC computes
     embedded: bool  # nobody set MLFLOW_TRACKING_URI
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
     @property
     def is_server(self) -> bool:

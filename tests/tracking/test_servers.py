@@ -1,0 +1,172 @@
+"""Servers that are dead, hang or answer with errors cost a short time, and PostgreSQL holds runs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from small_projects import PARAMETERS, identity, small_project
+
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.tracking import connect, records, store, store_of
+from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run
+
+EXPERIMENT = {"experiment_id": "7", "name": "deep-learning-dynamics", "lifecycle_stage": "active"}
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts a server whose answers a function gives: a status, or None to hang."""
+    servers = []
+    done = threading.Event()
+
+    def start(answer):
+        requests = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                requests.append((self.path, self.headers.get("Authorization")))
+                status = answer(self.path, len(requests))
+                if status is None:
+                    done.wait(60)
+                    return
+                body = json.dumps({"experiment": EXPERIMENT}).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self):
+                self.do_GET()
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server.server_address[1], requests
+
+    yield start
+    done.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return small_project(tmp_path / "project")
+
+
+def seconds_until_refused(folder, match):
+    start = time.monotonic()
+    with pytest.raises(TrackingError, match=match):
+        connect(store_of(folder))
+    return time.monotonic() - start
+
+
+def test_a_dead_server_is_known_at_once(folder, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert seconds_until_refused(folder, "nothing answers") < 5
+
+
+def test_a_hanging_server_costs_one_short_time(folder, serve, monkeypatch):
+    port, _ = serve(lambda path, number: None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(store, "PATIENCE", 2.0)
+    assert 1.5 < seconds_until_refused(folder, "did not answer within 2 s") < 6
+
+
+def test_a_server_that_hangs_later_costs_some_seconds(folder, serve, monkeypatch):
+    port, _ = serve(lambda path, number: 200 if path == "/health" else None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    assert seconds_until_refused(folder, "cannot be used") < 20
+
+
+def test_errors_of_a_server_are_retried_for_a_short_time(folder, serve, monkeypatch):
+    port, requests = serve(lambda path, number: 500 if number < 3 else 200)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    assert connect(store_of(folder)).experiment_id == "7"
+    assert [path for path, _ in requests[:3]] == ["/health"] * 3
+    port, _ = serve(lambda path, number: 503)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(store, "PATIENCE", 2.0)
+    assert seconds_until_refused(folder, "it answers 503") < 6
+
+
+def test_user_and_password_reach_the_server_and_nobody_else(folder, serve, monkeypatch):
+    port, requests = serve(lambda path, number: 200)
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:se%40cret@127.0.0.1:{port}")
+    connection = connect(store_of(folder))
+    assert connection.experiment_id == "7"
+    assert "cret" not in f"{connection} {connection.store}"
+    import base64
+
+    expected = base64.b64encode(b"me:se@cret").decode()
+    assert requests[-1][1] == f"Basic {expected}"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    """The address of a PostgreSQL of the tests' own."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("there is no PostgreSQL here (Debian: apt-get install postgresql)")
+    folder = tmp_path_factory.mktemp("postgres")
+    tools = found[-1].parent
+    # It refuses to run as root.
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] * (os.getuid() == 0)
+    if user:
+        for part in (folder, folder.parent, folder.parent.parent):
+            part.chmod(0o777)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = folder / "data"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    make = [*user, tools / "initdb", "-D", data, "-U", "me", "--auth=trust", "--no-sync"]
+    subprocess.run(make, check=True, cwd=folder, **quiet)
+    server = subprocess.Popen(
+        [*user, tools / "postgres", "-D", data, "-p", str(port), "-k", folder, "-F"],
+        cwd=folder,
+        **quiet,
+    )
+    try:
+        for _ in range(300):
+            ready = [tools / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+            if subprocess.run(ready, check=False, **quiet).returncode == 0:
+                break
+            time.sleep(0.2)
+        yield f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)  # without waiting for clients
+        server.wait()
+
+
+def test_postgresql_holds_runs(folder, postgres, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", postgres)
+    connection = connect(store_of(folder))
+    mine = identity(folder)
+    run = open_run(connection, mine)
+    log_curves(connection, run.info.run_id, {"accuracy/scratch": {0: 0.1, 5: 0.5}})
+    connection.client.log_text(run.info.run_id, "words", "words.txt")
+    finish(connection, run.info.run_id, mine.fingerprint)
+    (record,) = records(connection)
+    assert record.complete
+    assert record.parameters["train.epochs"] == str(PARAMETERS["train"]["epochs"])
+    assert record.metrics == {"accuracy/scratch": 0.5}
+    assert (folder / "mlruns/artifacts" / record.run_id / "artifacts/words.txt").exists()
+    assert "secret" not in str(connection.store)
