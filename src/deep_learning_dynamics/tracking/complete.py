@@ -71,8 +71,8 @@ def attempt(root: Path, parameters: Mapping[str, Any]) -> Logged | None:
         return log(root, parameters)
     except TrackingError as error:
         print(
-            f"warning: not logged to MLflow: {error}\n"
-            "Everything is computed and kept. Log it later with: dynamics track",
+            f"warning: not logged to MLflow: {error} Everything is computed and kept; log it "
+            "later with: dynamics track",
             file=sys.stderr,
             flush=True,
         )
