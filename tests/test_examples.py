@@ -111,7 +111,7 @@ def test_first_steps(tmp_path):
     shutil.copy(EXAMPLES / "first_steps.ipynb", notebook)
     printed = execute(notebook)
     runs = dld.open(str(tmp_path / "first_steps" / "*.zarr"))
-    assert (runs["step"].values >= 0).sum() == 12 * 21
+    assert (runs["step"].values >= 0).sum() == 12 * 11
     assert re.search(r"trustworthiness 0\.9\d", printed)
     assert "batch" in printed.splitlines()[-1]
     assert (tmp_path / "first_steps" / "report.html").exists()
