@@ -16,7 +16,7 @@ from torch import nn
 import deep_learning_dynamics as dld
 
 WIDTH, LAYERS, HEADS, CHARACTERS = 320, 8, 5, 256
-SNAPSHOTS, ROUNDS = 100, 4
+ROUNDS = 4
 
 
 @dataclass
@@ -49,6 +49,7 @@ class LanguageModel(nn.Module):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=10, help="steps from snapshot to snapshot")
+    parser.add_argument("--snapshots", type=int, default=100)
     parser.add_argument("--sequences", type=int, default=8, help="of 64 characters in a batch")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     choices = parser.parse_args()
@@ -81,7 +82,7 @@ def main() -> None:
 
     train(None, 0, 5, Cost())  # warm up
     plain, recorded = Cost(), Cost()
-    steps = SNAPSHOTS * choices.every // ROUNDS
+    steps = choices.snapshots * choices.every // ROUNDS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "r.zarr")
         with dld.Recorder(path, model, schedule=choices.every) as record:

@@ -11,6 +11,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import deep_learning_dynamics as dld
 
+torch.set_num_threads(1)  # threads of tiny products only wait for each other
 INPUTS = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
 CLASSES = (INPUTS.sum(dim=1) > 0).long()
 RATE, BATCH = 0.1, 10  # four batches in an epoch
