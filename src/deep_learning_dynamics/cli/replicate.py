@@ -65,7 +65,12 @@ def command(run: Run) -> None:
             variables={"DYNAMICS_TRACKING": "off", **variables(root)},
         )
         now = read_lock(copy)
-        outputs = [_output(path, folder, copy, then, now) for path in then.outputs]
+        outputs = [
+            _output(path, folder, copy, then, now)
+            for path in then.outputs
+            # What a run does not keep, such as the reduction, shows in what was made from it.
+            if (folder / path).exists() or now.outputs.get(path) == then.outputs[path]
+        ]
     same = [output for output in outputs if output.likeness and output.likeness.identical]
     print()
     for output in outputs:
@@ -106,8 +111,6 @@ def _output(path: str, folder: Path, copy: Path, then: "Lock", now: "Lock") -> O
         return Output(path, SAME)
     if not (copy / path).exists():
         return Output(path, None, "different: it was not made again")
-    if not (folder / path).exists():
-        return Output(path, None, "different; the run's own was not logged")
     return Output(path, compare(folder / path, copy / path))
 
 

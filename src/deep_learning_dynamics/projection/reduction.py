@@ -102,6 +102,8 @@ def reduce(
         ProjectionError: there are too few usable rows, one of them is not finite, or they need
             more memory than 4 GB.
     """
+    from threadpoolctl import threadpool_limits
+
     rows, (count, weights) = selection.rows, selection.weights.shape
     usable = np.flatnonzero(rows["usable"].to_numpy(bool))
     stray = np.flatnonzero(~rows["usable"].to_numpy(bool))
@@ -128,10 +130,12 @@ def reduce(
             "snapshots of each network (view.snapshots)."
         )
     tell = progress or (lambda share: None)
-    if exact:
-        found = isometry.principal_components(selection.weights, usable, stray, tell)
-    else:
-        found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
+    # Several threads add in another order when the machine is busy; one gives the same bytes.
+    with threadpool_limits(1, user_api="blas"):
+        if exact:
+            found = isometry.principal_components(selection.weights, usable, stray, tell)
+        else:
+            found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
     wanted = min(kept if components is None else components, found.vectors.shape[1])
     variance = found.variance[:wanted]
     outside = 0.0
