@@ -50,9 +50,9 @@ def lines(known: "Sequence[Record]") -> list[str]:
     apart = differing(known)
     made = []
     for record in known:
-        parts = [record.name.ljust(longest), f"{record.started.astimezone():%Y-%m-%d %H:%M}"]
-        parts += [STATES.get(record.status, record.status.lower())]
+        parts = [record.name.ljust(longest), STATES.get(record.status, record.status.lower())]
         parts += [f"{name} {value:.1%}" for name, value in accuracies(record).items()]
+        parts += [f"{record.started.astimezone():%Y-%m-%d %H:%M}"]
         made.append("  ".join(part for part in parts if part))
         settings = [f"{key}={record.parameters.get(key, '–')}" for key in apart]
         for text in (", ".join(settings), verdict(record)):

@@ -61,7 +61,7 @@ class Progress:
         number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
         parts = [f"{number:>5} {self.title}{self.current}", duration(round(seconds))]
         left = self._left(seconds)
-        if left is not None:
+        if left:
             parts.append(f"about {duration(left)} left")
         return "  ".join([*parts, self.detail])
 
