@@ -2,12 +2,10 @@
 
 A network's path depends on its start, its batches and its settings alone: not on the processor, the
 number of threads or the other networks that train at the same time. Every sum is added in a fixed
-order in IEEE arithmetic, with products fused in the same places everywhere (``vectors``); exp and
-log are our own (``arithmetic``).
+order in IEEE arithmetic, without contraction; exp and log are our own (``arithmetic``).
 
 ``ensemble`` is the way in. Its networks are split into blocks (``blocks``), each of which takes
-its steps on one thread (``steps``) with the products of ``layers`` and, where many networks see the
-same batches, of ``by_pixel``.
+its steps on one thread (``steps``) with the products of ``layers``.
 """
 
 from deep_learning_dynamics.study.kernel.architecture import Architecture, Layer, initial_weights

@@ -1,6 +1,6 @@
 """Compiling with numba so that results do not depend on the processor, and caching the outcome.
 
-The compiler never reorders or fuses floating-point operations: numba's ``fastmath`` stays off.
+Floating-point operations are never reordered or contracted: numba's ``fastmath`` stays off.
 """
 
 import hashlib
