@@ -191,7 +191,7 @@ def test_units_that_no_longer_respond_have_no_denormal_numbers(digits):
     )
     for order in orders(1, 60):
         ensemble.train(*digits, order, BATCH)
-    ((block,),) = (team.blocks for team in ensemble._teams)
+    (block,) = ensemble._blocks
     for numbers in (*block.first, *block.rest):
         sizes = np.abs(numbers[numbers != 0])
         assert sizes.min(initial=1) >= 2.0**-50

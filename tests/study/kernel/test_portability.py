@@ -14,14 +14,14 @@ SCRIPT = Path(short_trainings.__file__)
 EMULATOR = shutil.which("qemu-x86_64")
 # First three networks. Found on an Intel Emerald Rapids (AVX-512); the tests below try others.
 GOLDEN = {
-    "identity sgd": ["8474e2799ed45dbf", "0f43f41b1a154cbc", "2922577914beaa3e"],
-    "identity adam": ["e5197a22439fa544", "0d0a2bc8784b7e8c", "75a06d8316e12f5a"],
-    "logistic sgd": ["ff5c94f99d81110f", "ac999188b08b1afb", "1cd50a4358171d53"],
-    "logistic adam": ["1e2b26fcd844ce35", "516b0c0bde3b6edd", "14f92bb14c0a43ee"],
-    "tanh sgd": ["74e0d883832683e4", "f9ad7c9c9ac58ce8", "e390765c964e45a4"],
-    "tanh adam": ["2049545ba62b8658", "ed0f09031efdee82", "7bfb903426a7a64d"],
-    "relu sgd": ["17f6d7464c783a19", "16684b7900578c6d", "e4ec299c52ce2807"],
-    "relu adam": ["726b3e63a8e28c95", "62695563ca162a2f", "6d937a7028d1e809"],
+    "identity sgd": ["f2249ddc79d02ce2", "de0cf711162361cd", "9f1125ec5513e382"],
+    "identity adam": ["c72e6ff276b60229", "09e503ccdb02e55b", "d92b26b04309fc90"],
+    "logistic sgd": ["b8c462ca318459f9", "a365be260cb90c2e", "c432f0b622f90246"],
+    "logistic adam": ["a0a85a50b035b50f", "a372b3d5307cef35", "c8af955e7003d8f6"],
+    "tanh sgd": ["a45eedcb2fcde172", "bee088440ebff052", "824e09084318173f"],
+    "tanh adam": ["88bec9d7cbdc268f", "889724cafd495ac4", "21dee6a04ad1ae46"],
+    "relu sgd": ["f79faf35aa4b7820", "ce6fe8121d580865", "650950efc15832a6"],
+    "relu adam": ["0db634e28fd64233", "45ea1bf647579725", "cc54a3707ab8cc5a"],
 }
 
 

@@ -53,35 +53,19 @@ def flush(x: float) -> float:
 @compiled
 def exp(x: float) -> float:
     """e to the power of a float32; zero where it would be denormal, infinity where too large."""
-    power, exponent = _power_and_exponent(x)
-    # Half of the exponent twice, so that neither overflows.
-    half = exponent >> int32(1)
-    result = (power * _two_to(half)) * _two_to(exponent - half)
-    result = INFINITY if x > LARGEST_EXPONENT else result
-    return ZERO if x < SMALLEST_EXPONENT else result
-
-
-@compiled
-def exp_of_negative(x: float) -> float:
-    """As :func:`exp`, for numbers up to zero."""
-    power, exponent = _power_and_exponent(x)
-    return ZERO if x < SMALLEST_EXPONENT else power * _two_to(exponent)
-
-
-@compiled
-def _power_and_exponent(x: float) -> tuple[float, int]:
-    """e to the power of ``x`` as a number near 1 and an exponent of 2."""
     shifted = x * LOG2_E + ROUNDER
     whole = shifted - ROUNDER
     rest = (x - whole * LN2_HIGH) - whole * LN2_LOW
     power = ((((E0 * rest + E1) * rest + E2) * rest + E3) * rest + E4) * rest + E5
     power = (power * (rest * rest) + rest) + ONE
-    return power, bits_of(shifted) - ROUNDER_BITS  # the low bits are the whole number
-
-
-@compiled
-def _two_to(exponent: int) -> float:
-    return number_of(int32((exponent + int32(127)) << int32(23)))
+    # The low bits of ``shifted`` are the whole number; half of it twice, so that neither overflows.
+    exponent = bits_of(shifted) - ROUNDER_BITS
+    half = exponent >> int32(1)
+    first = number_of(int32((half + int32(127)) << int32(23)))
+    second = number_of(int32((exponent - half + int32(127)) << int32(23)))
+    result = (power * first) * second
+    result = INFINITY if x > LARGEST_EXPONENT else result
+    return ZERO if x < SMALLEST_EXPONENT else result
 
 
 @compiled

@@ -1,19 +1,17 @@
-"""Blocks: networks that see the same mini-batches, laid out for a thread; and teams of them."""
+"""Blocks: networks that see the same mini-batches, laid out for one thread to train them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int
 
 from deep_learning_dynamics.study.kernel.architecture import Architecture
-from deep_learning_dynamics.study.kernel.by_pixel import WIDTH
 from deep_learning_dynamics.study.kernel.layers import LANES
 
-# Units of the first layer in a block. Of 32, weights, gradients and momentum of 784 pixels take
-# 300 kB, and stay in a core's cache from one step to the next.
+# Units of the first layer in a block. Of so many, weights, gradients and momentum of 784 pixels
+# take 300 kB, and stay in a core's cache from one step to the next.
 UNITS_IN_BLOCK = 32
-# Units that make lists by pixel worth while; their blocks are larger.
-UNITS_IN_TEAM = 2 * WIDTH
 
 # Weights, their gradients, and the optimiser's two states.
 Numbers = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -24,6 +22,7 @@ class Block:
     """Some networks of one group: their weights and the state of their optimiser."""
 
     networks: Int[np.ndarray, " block"]  # which of the ensemble's
+    group: int
     first: Numbers  # the first matrices, each a flat [pixel, lane]; a lane is a network's unit
     rest: Numbers  # [network, weight] without the first matrix; gradients have one row
 
@@ -33,17 +32,14 @@ class Block:
         architecture: Architecture,
         weights: Float32[np.ndarray, "network weight"],
         networks: Int[np.ndarray, " block"],
+        group: int,
         states: int,
-        width: int,
     ) -> "Block":
-        """A block with the weights of those networks, before its first step.
-
-        Its lanes are padded to a multiple of ``width``.
-        """
+        """A block with the weights of those networks, before its first step."""
         own, layer = weights[networks], architecture.layers[0]
         units = len(networks) * layer.outputs
         matrices = own[:, layer.weights].reshape(units, layer.inputs)
-        first = np.zeros((layer.inputs, -(-units // width) * width), np.float32)
+        first = np.zeros((layer.inputs, -(-units // LANES) * LANES), np.float32)
         first[:, :units] = matrices.T
         rest = np.ascontiguousarray(own[:, layer.weights.stop :], np.float32)
 
@@ -54,6 +50,7 @@ class Block:
         flat = first.reshape(-1)
         return cls(
             networks,
+            group,
             (flat, np.zeros_like(flat), state(1, flat), state(2, flat)),
             (rest, np.zeros_like(rest[:1]), state(1, rest), state(2, rest)),
         )
@@ -67,43 +64,16 @@ class Block:
         return np.concatenate([matrices, self.rest[0]], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Team:
-    """Blocks of one group that a thread trains in turn."""
-
-    group: int
-    blocks: tuple[Block, ...]
-    by_pixel: bool  # whether their first layers are computed by lists of ``by_pixel``
-
-
-def teams(
-    architecture: Architecture,
-    weights: Float32[np.ndarray, "network weight"],
-    groups: Int[np.ndarray, " network"],
-    states: int,
-    threads: int,
-) -> list[Team]:
-    """All networks, in a team for each thread or more, as far as there are so many networks.
+def split(
+    groups: Int[np.ndarray, " network"], units: int, threads: int
+) -> Iterator[tuple[int, Int[np.ndarray, " block"]]]:
+    """The group and the networks of each block: as many as fit, at least one for each thread.
 
     How networks are split changes no bit of theirs, only the time that they take.
     """
-    units, found = architecture.widths[1], np.unique(groups)
-    shares = -(-threads // max(len(found), 1))
-    made: list[Team] = []
+    found = np.unique(groups)
     for group in found.tolist():
         networks = np.flatnonzero(groups == group)
-        many = len(networks) * units >= shares * UNITS_IN_TEAM and units <= WIDTH
-        if many:
-            parts = [
-                np.array_split(part, -(-len(part) // (WIDTH // units)))
-                for part in np.array_split(networks, shares)
-            ]
-        else:
-            blocks = max(-(-len(networks) * units // UNITS_IN_BLOCK), shares)
-            parts = [[part] for part in np.array_split(networks, min(blocks, len(networks)))]
-        for part in parts:
-            own = [
-                Block.of(architecture, weights, p, states, WIDTH if many else LANES) for p in part
-            ]
-            made.append(Team(group, tuple(own), many))
-    return made
+        blocks = max(-(-len(networks) * units // UNITS_IN_BLOCK), -(-threads // len(found)))
+        for part in np.array_split(networks, min(blocks, len(networks))):
+            yield group, part

@@ -11,8 +11,7 @@ from deep_learning_dynamics.environment import cores
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.study.activations import ACTIVATIONS
 from deep_learning_dynamics.study.kernel.architecture import Architecture
-from deep_learning_dynamics.study.kernel.blocks import Team, teams
-from deep_learning_dynamics.study.kernel.by_pixel import NO_LISTS, STEPS_AT_ONCE, lists_of
+from deep_learning_dynamics.study.kernel.blocks import Block, split
 from deep_learning_dynamics.study.kernel.elementwise import slope_of, update_of, value_of
 from deep_learning_dynamics.study.kernel.images import BrightPixels
 from deep_learning_dynamics.study.kernel.steps import evaluator, trainer
@@ -64,7 +63,10 @@ class Ensemble:
                 f"groups are {self._groups.tolist()} for {len(weights)} networks; expected a "
                 "number from 0 for each network."
             )
-        self._teams = teams(architecture, weights, self._groups, self._rule.states, self._threads)
+        self._blocks = [
+            Block.of(architecture, weights, networks, group, self._rule.states)
+            for group, networks in split(self._groups, architecture.widths[1], self._threads)
+        ]
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -106,20 +108,11 @@ class Ensemble:
         )
         train, decay = trainer(), np.float32(self._optimiser.weight_decay)
 
-        def advance(team: Team) -> None:
-            # Some steps at a time, for which lists are made once and used by every block.
-            at_once = STEPS_AT_ONCE if team.by_pixel else steps
-            for step in range(0, steps, at_once):
-                own = order[team.group, step * batch_size : (step + at_once) * batch_size]
-                lists = NO_LISTS
-                if team.by_pixel:
-                    lists = lists_of(bright.arrays, own, batch_size, images.shape[1])
-                for block in team.blocks:
-                    train(
-                        block.first, block.rest, self._widths, bright.arrays, lists, targets,
-                        rows[block.networks], own, batch_size, constants[step : step + at_once],
-                        decay, *functions,
-                    )  # fmt: skip
+        def advance(block: Block) -> None:
+            train(
+                block.first, block.rest, self._widths, bright.arrays, targets,
+                rows[block.networks], order[block.group], batch_size, constants, decay, *functions,
+            )  # fmt: skip
 
         self._each(advance)
         self._step += steps
@@ -127,9 +120,8 @@ class Ensemble:
     def weights(self) -> Float32[np.ndarray, "network weight"]:
         """A copy of every network's weight vector."""
         weights = np.empty((len(self), self.architecture.size), np.float32)
-        for team in self._teams:
-            for block in team.blocks:
-                weights[block.networks] = block.weights(self.architecture)
+        for block in self._blocks:
+            weights[block.networks] = block.weights(self.architecture)
         return _with_one_nan(weights)
 
     def scores(
@@ -162,27 +154,26 @@ class Ensemble:
         found = np.zeros((len(self), examples, self.architecture.classes), np.float32)
         targets, value, evaluate = labels.astype(np.int64), value_of(self._activation), evaluator()
 
-        def predict(team: Team) -> None:
-            for block in team.blocks:
-                here = block.networks
-                own = losses[here], correct[here], found[here]
-                evaluate(
-                    block.first[0], block.rest[0], self._widths, bright.arrays, targets, order,
-                    EXAMPLES_AT_ONCE, value, *own,
-                )  # fmt: skip
-                losses[here], correct[here], found[here] = own
+        def predict(block: Block) -> None:
+            here = block.networks
+            own = losses[here], correct[here], found[here]
+            evaluate(
+                block.first[0], block.rest[0], self._widths, bright.arrays, targets, order,
+                EXAMPLES_AT_ONCE, value, *own,
+            )  # fmt: skip
+            losses[here], correct[here], found[here] = own
 
         self._each(predict)
         return losses, correct, found
 
-    def _each(self, work: Callable[[Team], None]) -> None:
-        """Do it for all teams, each on one thread."""
-        if min(self._threads, len(self._teams)) < 2:
-            for team in self._teams:
-                work(team)
+    def _each(self, work: Callable[[Block], None]) -> None:
+        """Do it for all blocks, each on one thread."""
+        if min(self._threads, len(self._blocks)) < 2:
+            for block in self._blocks:
+                work(block)
             return
-        with ThreadPoolExecutor(min(self._threads, len(self._teams))) as threads:
-            list(threads.map(work, self._teams))
+        with ThreadPoolExecutor(min(self._threads, len(self._blocks))) as threads:
+            list(threads.map(work, self._blocks))
 
     def _checked(
         self, images: np.ndarray, labels: np.ndarray, orders: np.ndarray

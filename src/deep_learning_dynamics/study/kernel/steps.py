@@ -9,12 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from deep_learning_dynamics.study.kernel.arithmetic import exp_of_negative, flush, log
-from deep_learning_dynamics.study.kernel.by_pixel import (
-    Lists,
-    forward_by_pixel,
-    gradient_by_pixel,
-)
+from deep_learning_dynamics.study.kernel.arithmetic import exp, flush, log
 from deep_learning_dynamics.study.kernel.compiler import (
     Function,
     compiled,
@@ -63,11 +58,10 @@ def forward(
     activation.
     """
     units, size = widths[1], padded(examples)
-    for example in range(examples):
-        lane = example * lanes + network * units
-        for unit in range(units):
-            inputs[unit * size + example] = sums[lane + unit] + weights[unit]
     for unit in range(units):
+        bias, lane = weights[unit], network * units + unit
+        for example in range(examples):
+            inputs[unit * size + example] = sums[example * lanes + lane] + bias
         for example in range(examples, size):
             inputs[unit * size + example] = ZERO
     position, place = units, START
@@ -88,9 +82,7 @@ def forward(
 def softmax(
     inputs: Numbers, place: int, classes: int, examples: int, probabilities: Numbers, sums: Numbers
 ) -> None:
-    """Probabilities [class, example]; ``sums`` [3, example]: the largest input, the sum
-    of powers, and its reciprocal.
-    """
+    """Probabilities [class, example]; ``sums`` [2, example]: the largest input, and their sum."""
     size = padded(examples)
     for example in range(size):
         sums[example] = inputs[place + example]
@@ -103,15 +95,13 @@ def softmax(
     for each in range(classes):
         at, to = place + each * size, each * size
         for example in range(size):
-            power = exp_of_negative(inputs[at + example] - sums[example])
+            power = exp(inputs[at + example] - sums[example])
             probabilities[to + example] = power
             sums[size + example] += power
-    for example in range(size):
-        sums[example + 2 * size] = ONE / sums[size + example]
     for each in range(classes):
         to = each * size
         for example in range(size):
-            probabilities[to + example] *= sums[example + 2 * size]
+            probabilities[to + example] /= sums[size + example]
 
 
 @compiled
@@ -152,10 +142,10 @@ def backward(
         )
         errors, others = others, errors
     bias_gradient(errors, units, size, gradients, START)
-    for example in range(examples):
-        lane = example * lanes + network * units
-        for unit in range(units):
-            sums[lane + unit] = errors[unit * size + example]
+    for unit in range(units):
+        lane = network * units + unit
+        for example in range(examples):
+            sums[example * lanes + lane] = errors[unit * size + example]
 
 
 @compiled
@@ -196,7 +186,6 @@ def trainer() -> Function:
         rest: tuple[Numbers, Numbers, Numbers, Numbers],
         widths: Numbers,
         images: Images,
-        lists: Lists,
         labels: Numbers,
         label_rows: Numbers,
         order: Numbers,
@@ -210,8 +199,7 @@ def trainer() -> Function:
         """One step for every ``batch`` examples of the order; the last batch may be smaller.
 
         ``first`` and ``rest``: weights, their gradients and the optimiser's two states, of which
-        the second may be empty. ``constants``: a row for each step. ``lists``: where they are not
-        empty, the first layer is computed by them.
+        the second may be empty. ``constants``: a row for each step.
         """
         assert version  # a part of the cache's key
         weights, gradients, firsts, seconds = first
@@ -226,15 +214,12 @@ def trainer() -> Function:
         outputs = np.zeros_like(inputs)
         errors = np.zeros(most * widest, np.float32)
         spare = np.zeros(most * widest, np.float32)
-        largest = np.zeros(3 * most, np.float32)
+        largest = np.zeros(2 * most, np.float32)
         for step in range(len(constants)):
             chosen = order[step * batch : (step + 1) * batch]
             examples = len(chosen)
-            size, share = padded(examples), ONE / np.float32(examples)
-            if len(lists[0]):
-                forward_by_pixel(weights, lanes, lists, step, examples, sums)
-            else:
-                first_forward(weights, lanes, images, chosen, sums)
+            size, share = padded(examples), np.float32(examples)
+            first_forward(weights, lanes, images, chosen, sums)
             for network in range(len(others)):
                 own = others[network]
                 place = forward(sums, lanes, network, own, widths, examples, inputs, outputs, value)
@@ -245,7 +230,7 @@ def trainer() -> Function:
                 for each in range(classes):
                     for example in range(examples):
                         at = each * size + example
-                        errors[at] = flush(errors[at] * share)
+                        errors[at] = flush(errors[at] / share)
                     for example in range(examples, size):
                         errors[each * size + example] = ZERO
                 backward(
@@ -254,15 +239,12 @@ def trainer() -> Function:
                 )  # fmt: skip
                 change(
                     own, other_gradients[0], other_firsts[network], other_seconds[network],
-                    widths, address(constants, 2 * step), decay * share, update,
+                    widths, address(constants, 2 * step), decay / share, update,
                 )  # fmt: skip
-            if len(lists[0]):
-                gradient_by_pixel(sums, lanes, lists, step, gradients)
-            else:
-                first_gradient(sums, lanes, images, chosen, gradients)
+            first_gradient(sums, lanes, images, chosen, gradients)
             update(
                 address(weights, 0), address(gradients, 0), address(firsts, 0),
-                address(seconds, 0), len(weights), address(constants, 2 * step), decay * share,
+                address(seconds, 0), len(weights), address(constants, 2 * step), decay / share,
             )  # fmt: skip
 
     return compiled_once(train)
@@ -299,7 +281,7 @@ def evaluator() -> Function:
         inputs = np.zeros(most * units, np.float32)
         outputs = np.zeros_like(inputs)
         found = np.zeros(most * classes, np.float32)
-        largest = np.zeros(3 * most, np.float32)
+        largest = np.zeros(2 * most, np.float32)
         highest, logarithms = np.zeros(most, np.float32), np.zeros(most, np.float32)
         predicted = np.zeros(most, np.int32)
         for begin in range(0, len(order), batch):

@@ -4,19 +4,14 @@ LLVM maps a vector to whatever registers a processor has. Because lanes are expl
 not hang on the compiler's own vectorisation, and no sum is ever added in another order.
 """
 
-import platform
 from types import SimpleNamespace
 from typing import Any
 
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
 FLOAT, INDEX, BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
-DOUBLE, LONG = ir.DoubleType(), ir.IntType(64)
-# Whether the processor has the fused operation. x86 has it since 2013, others always had.
-FUSED = platform.machine().lower() not in ("x86_64", "amd64") or get_host_cpu_features().get("fma")
 ALIGNMENT = 4  # bytes: vectors start at any number of an array
 
 
@@ -38,8 +33,8 @@ def vectors(width: int) -> SimpleNamespace:
     """The operations on vectors of ``width`` lanes; arrays are addressed by flat positions.
 
     ``load(array, position)``, ``store(array, position, vector)``, ``spread(number)`` to all lanes,
-    ``multiply_add(x, y, z)``: x · y + z, rounded once; ``total(vector)``: the sum of halves, of
-    quarters, and so on.
+    ``multiply_add(x, y, z)``: x · y, rounded, + z, rounded; ``total(vector)``: the sum of halves,
+    of quarters, and so on.
     """
     vector, llvm_vector = VectorType(width), ir.VectorType(FLOAT, width)
 
@@ -72,12 +67,8 @@ def vectors(width: int) -> SimpleNamespace:
     @intrinsic
     def multiply_add(typing: Any, x: Any, y: Any, z: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            if not FUSED:
-                return _emulated(builder, *values)
-            name = f"llvm.fma.v{width}f32"
-            kind = ir.FunctionType(llvm_vector, [llvm_vector] * 3)
-            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-            return builder.call(function, values)
+            # Fused into one operation it gains little, and old processors have none.
+            return builder.fadd(builder.fmul(values[0], values[1]), values[2])
 
         return vector(vector, vector, vector), generate
 
@@ -148,37 +139,6 @@ def number_of(typing: Any, bits: Any) -> Any:
 def _address(context: Any, builder: Any, signature: Any, values: Any, pointee: Any) -> Any:
     array = context.make_array(signature.args[0])(context, builder, values[0])
     return builder.bitcast(builder.gep(array.data, [values[1]]), pointee.as_pointer())
-
-
-def _emulated(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """x · y + z, rounded once, in float64: the product is exact, and the sum is rounded to odd.
-
-    An odd last bit says to the second rounding that something was lost in the first (Boldo &
-    Melquiond, 2008). It takes the time of about ten operations.
-    """
-    width = x.type.count
-    double, long = ir.VectorType(DOUBLE, width), ir.VectorType(LONG, width)
-    x, y, z = (builder.fpext(each, double) for each in (x, y, z))
-    product = builder.fmul(x, y)
-    total = builder.fadd(product, z)
-    part = builder.fsub(total, product)
-    lost = builder.fadd(  # exactly (Knuth's two-sum)
-        builder.fsub(product, builder.fsub(total, part)), builder.fsub(z, part)
-    )
-    zero = ir.Constant(double, [0.0] * width)
-    one = ir.Constant(long, [1] * width)
-    bits = builder.bitcast(total, long)
-    is_even = builder.icmp_signed("==", builder.and_(bits, one), ir.Constant(long, [0] * width))
-    inexact = builder.and_(builder.fcmp_ordered("!=", lost, zero), is_even)
-    away = builder.icmp_signed(  # from zero, where the lost part has the sign of the sum
-        "==",
-        builder.fcmp_ordered(">", lost, zero),
-        builder.fcmp_ordered(">", total, zero),
-    )
-    odd = builder.select(away, builder.add(bits, one), builder.sub(bits, one))
-    return builder.fptrunc(
-        builder.bitcast(builder.select(inexact, odd, bits), double), ir.VectorType(FLOAT, width)
-    )
 
 
 def _lanes(which: Any) -> ir.Constant:
