@@ -6,12 +6,13 @@ Floating-point operations are never reordered or contracted: numba's ``fastmath`
 import hashlib
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numba
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba.extending import register_jitable
 
 from deep_learning_dynamics.errors import ParamsError
@@ -33,19 +34,9 @@ def plain(function: Callable) -> Callable:
     return inspect.unwrap(function)
 
 
-def compiled_once(function: Callable) -> Callable:
-    """An entry point from Python: compiled at its first call ever, then read from numba's cache.
-
-    It must be a function in a function that refers to ``fingerprint()``'s value of its outer one:
-    that becomes part of the cache's key. Numba itself would not see that a module has changed that
-    the function uses.
-    """
-    function = plain(function)
-    _require_compiler()
-    try:
-        return numba.njit(nogil=True, cache=True, **OPTIONS)(function)
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        return numba.njit(nogil=True, **OPTIONS)(function)
+def compiled_once(function: Callable) -> Function:
+    """An entry point from Python: compiled at its first call ever, then read from numba's cache."""
+    return _cached(numba.njit, {"nogil": True}, plain(function), ())
 
 
 def callback(signature: Any, loop: Callable, **functions: Callable) -> Function:
@@ -53,41 +44,61 @@ def callback(signature: Any, loop: Callable, **functions: Callable) -> Function:
 
     ``functions`` are what it calls by names that its own module does not have. They are not in its
     closure, as numba would make them part of the cache's key in a form that differs from process to
-    process; their ``fingerprint`` should be there.
+    process.
     """
-    _require_compiler()
-    given = {name: register_jitable(plain(function)) for name, function in functions.items()}
+    own = tuple(plain(function) for function in functions.values())
+    given = dict(zip(functions, map(register_jitable, own), strict=True))
     loop = plain(loop)
     called = FunctionType(
         loop.__code__, loop.__globals__ | given, loop.__name__, None, loop.__closure__
     )
     called.__qualname__ = loop.__qualname__
-    # A function that another one made is not told by its source alone.
-    if all(function.__closure__ is None for function in given.values()):
-        try:
-            return numba.cfunc(signature, cache=True, **OPTIONS)(called)
-        except RuntimeError:
-            pass
-    return numba.cfunc(signature, **OPTIONS)(called)
+    return _cached(partial(numba.cfunc, signature), {}, called, own)
 
 
-@cache
-def fingerprint(*functions: Callable) -> int:
-    """A number from the sources of the kernel and of these functions."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    for function in map(plain, functions):
-        digest.update(f"{function.__module__}.{function.__qualname__}".encode())
-        source, code = Path(function.__code__.co_filename), function.__code__
-        made = code.co_code + repr(code.co_consts).encode()  # where there is no source: in a shell
-        digest.update(source.read_bytes() if source.is_file() else made)
-    return int.from_bytes(digest.digest()[:7]) + 1
+def _cached(decorator: Callable, options: dict, function: Any, uses: tuple[Any, ...]) -> Function:
+    """Compile with numba's cache, unless nothing can be written.
 
-
-def _require_compiler() -> None:
+    The cache's files get a name that tells the sources and the processor, and so hold one thing
+    each. Of two processes that compile different things for one file of numba's, each could find
+    the other's there afterwards.
+    """
     if numba.config.DISABLE_JIT:
         raise ParamsError(
             "NUMBA_DISABLE_JIT is set; expected compiled code, as training would take hours "
             "without. Unset NUMBA_DISABLE_JIT."
         )
+    function.__qualname__ = f"{function.__name__}_{_fingerprint(uses)}"
+    # A function that another one made is not told by its source alone.
+    if all(each.__closure__ is None for each in uses):
+        try:
+            return decorator(cache=True, **options, **OPTIONS)(function)
+        except RuntimeError:  # neither the package's folder nor the user's can be written
+            pass
+    return decorator(**options, **OPTIONS)(function)
+
+
+def _fingerprint(functions: tuple[Any, ...]) -> str:
+    """A hash of the sources of the kernel and of these functions, and of the processor.
+
+    Numba itself would not see that a module has changed that the function uses.
+    """
+    digest = SOURCES.copy()
+    target = numba.config.CPU_NAME, numba.config.CPU_FEATURES
+    digest.update(repr((target, get_host_cpu_name(), get_host_cpu_features().flatten())).encode())
+    for function in functions:
+        digest.update(f"{function.__module__}.{function.__qualname__}".encode())
+        source, code = Path(function.__code__.co_filename), function.__code__
+        made = code.co_code + repr(code.co_consts).encode()  # where there is no source: in a shell
+        digest.update(source.read_bytes() if source.is_file() else made)
+    return digest.hexdigest()[:16]
+
+
+def _sources() -> Any:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest
+
+
+SOURCES = _sources()  # at the import, so that they are those that were imported

@@ -13,7 +13,7 @@ from numba import carray, types
 
 from deep_learning_dynamics.study.activations import Activation
 from deep_learning_dynamics.study.kernel.arithmetic import SMALLEST_SQUARE, ZERO, flush
-from deep_learning_dynamics.study.kernel.compiler import Function, callback, fingerprint
+from deep_learning_dynamics.study.kernel.compiler import Function, callback
 from deep_learning_dynamics.study.optimisers import Rule
 
 NUMBERS = types.CPointer(types.float32)
@@ -25,10 +25,8 @@ UPDATE = types.void(NUMBERS, NUMBERS, NUMBERS, NUMBERS, types.intp, NUMBERS, typ
 @cache
 def value_of(activation: type[Activation]) -> Function:
     """``outputs = value(inputs)``, for so many numbers."""
-    version = fingerprint(activation.value)
 
     def values(inputs: Any, outputs: Any, count: int) -> None:
-        assert version  # a part of the cache's key
         x, y = carray(inputs, (count,)), carray(outputs, (count,))
         for i in range(count):
             y[i] = flush(np.float32(value(x[i])))
@@ -39,10 +37,8 @@ def value_of(activation: type[Activation]) -> Function:
 @cache
 def slope_of(activation: type[Activation]) -> Function:
     """``errors *= slope(inputs, outputs)``, for so many numbers."""
-    version = fingerprint(activation.slope)
 
     def slopes(inputs: Any, outputs: Any, errors: Any, count: int) -> None:
-        assert version
         x, y, error = (
             carray(inputs, (count,)),
             carray(outputs, (count,)),
@@ -57,7 +53,6 @@ def slope_of(activation: type[Activation]) -> Function:
 @cache
 def update_of(rule: type[Rule]) -> Function:
     """A step of so many weights by their gradients, with ``decay`` times themselves."""
-    version = fingerprint(rule.update)
     two_states = rule.states == 2
 
     def updates(
@@ -69,7 +64,6 @@ def update_of(rule: type[Rule]) -> Function:
         constants: Any,
         decay: float,
     ) -> None:
-        assert version
         weight, gradient = carray(weights, (count,)), carray(gradients, (count,))
         first, second = carray(firsts, (count,)), carray(seconds, (count,))
         numbers = carray(constants, (2,))

@@ -14,7 +14,6 @@ from deep_learning_dynamics.study.kernel.compiler import (
     Function,
     compiled,
     compiled_once,
-    fingerprint,
 )
 from deep_learning_dynamics.study.kernel.layers import (
     EXAMPLES,
@@ -179,7 +178,6 @@ def change(
 @cache
 def trainer() -> Function:
     """The compiled function that takes a block's steps."""
-    version = fingerprint()
 
     def train(
         first: tuple[Numbers, Numbers, Numbers, Numbers],
@@ -201,7 +199,6 @@ def trainer() -> Function:
         ``first`` and ``rest``: weights, their gradients and the optimiser's two states, of which
         the second may be empty. ``constants``: a row for each step.
         """
-        assert version  # a part of the cache's key
         weights, gradients, firsts, seconds = first
         others, other_gradients, other_firsts, other_seconds = rest
         lanes, classes = len(weights) // widths[0], widths[-1]
@@ -253,7 +250,6 @@ def trainer() -> Function:
 @cache
 def evaluator() -> Function:
     """The compiled function that finds a block's probabilities, losses and correct predictions."""
-    version = fingerprint()
 
     def evaluate(
         first: Numbers,
@@ -272,7 +268,6 @@ def evaluator() -> Function:
 
         ``probabilities`` [network, example, class] may have no examples; they are then left out.
         """
-        assert version
         lanes, classes = len(first) // widths[0], widths[-1]
         most, units = padded(min(batch, len(order))), START
         for width in widths[1:]:
