@@ -182,6 +182,7 @@ def test_hugging_face(tmp_path):
     weights = torch.from_numpy(runs["weights"][0, 4].values)
     loss = nn.functional.cross_entropy(INPUTS @ weights[:8].reshape(2, 4).T + weights[8:], CLASSES)
     np.testing.assert_allclose(runs["eval_loss"][0, 4], loss, rtol=1e-4)
+    assert dld.store.score_names(runs) == ["epoch", "eval_loss", "loss"]
 
 
 def test_keras(tmp_path):

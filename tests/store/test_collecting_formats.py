@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from deep_learning_dynamics.errors import CheckpointError
-from deep_learning_dynamics.store.collecting import Options, open_checkpoint
+from deep_learning_dynamics.store import score_names
+from deep_learning_dynamics.store.collecting import Options, collect, open_checkpoint
 
 torch = pytest.importorskip("torch")
 
@@ -239,6 +240,36 @@ def test_a_checkpoint_of_a_trainer_brings_its_scores_and_opens_no_pickle(tmp_pat
         found = checkpoint.read("transformer.wte.weight")
     np.testing.assert_array_equal(found, gpt.transformer.wte.weight.detach().numpy())
     assert not (tmp_path / "owned").exists()
+
+
+def test_what_a_trainer_logs_of_its_own_work_is_no_score(tmp_path, model):
+    from safetensors.torch import save_file
+
+    for step in (2, 4):
+        folder = tmp_path / "run" / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        save_file(model.state_dict(), folder / "model.safetensors")
+        history = [
+            {"step": 2, "loss": 2.0, "grad_norm": 0.1, "learning_rate": 5e-5, "epoch": 0.5},
+            {"step": 2, "eval_loss": 1.5, "eval_runtime": 9.0, "eval_steps_per_second": 3.0},
+            {"step": 4, "loss": 1.0, "num_input_tokens_seen": 80, "epoch": 1.0},
+            {"step": 4, "eval/top-1": 0.5, "eval_mem_cpu_alloc_delta": 7},
+            {"step": 4, "train_runtime": 20.0, "total_flos": 1e9, "train_loss": 1.5},
+        ]
+        state = {"global_step": step, "log_history": history}
+        (folder / "trainer_state.json").write_text(json.dumps(state))
+    expected = {
+        2: {"loss": 2.0, "eval_loss": 1.5, "epoch": 0.5},
+        4: {"loss": 1.0, "eval_top_1": 0.5, "epoch": 1.0},
+    }
+    for step, scores in expected.items():
+        with open_checkpoint(tmp_path / "run" / f"checkpoint-{step}") as checkpoint:
+            assert checkpoint.scores == scores
+    state = str(tmp_path / "run" / "checkpoint-4" / "trainer_state.json")
+    for choice in ({}, {"scores": state}):
+        runs = collect(tmp_path / "run", tmp_path / "runs.zarr", **choice)
+        assert score_names(runs) == ["epoch", "eval_loss", "eval_top_1", "loss"]
+        assert runs["loss"].values.tolist() == [[2.0, 1.0]]
 
 
 def test_a_lora_adapter_is_read_as_the_change_of_its_matrix(tmp_path, model):

@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from deep_learning_dynamics.store.collecting.scores_files import trainer_scores
 from deep_learning_dynamics.store.recorder import Recorder
 
 
@@ -12,7 +13,8 @@ class RecordTrajectory(TrainerCallback):
     """Records the weights that a model has before each step, and those it ends with.
 
     Scores are what the trainer logs (loss, eval_loss, ...) at that step; where it logs nothing,
-    they are not known. With ``logging_steps=1`` they always are.
+    they are not known. With ``logging_steps=1`` they always are. Learning rates, norms of gradients
+    and speeds are no scores.
     """
 
     def __init__(self, path: str | Path, **choices: Any) -> None:
@@ -35,9 +37,7 @@ class RecordTrajectory(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **others: Any
     ) -> None:
-        for name, value in (logs or {}).items():
-            if isinstance(value, int | float) and not name.startswith("train_"):
-                self._logged[name.replace("/", "_")] = value
+        self._logged |= trainer_scores(logs or {})
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self._record(state.global_step)

@@ -21,7 +21,6 @@ from deep_learning_dynamics.store.collecting.checkpoint import (
     check_fits,
     open_checkpoint,
 )
-from deep_learning_dynamics.store.collecting.huggingface import trainer_history
 from deep_learning_dynamics.store.collecting.layouts import Found
 from deep_learning_dynamics.store.opening import open as open_store
 from deep_learning_dynamics.store.schema import Parameters
@@ -82,15 +81,16 @@ def collect(
     shapes = {name: tensor.shape for name, tensor in chosen.items()}
     table = Parameters.of(shapes, {name: tensor.dtype for name, tensor in chosen.items()})
     runs = {run: list(of_run) for run, of_run in groupby(snapshots, lambda each: each.run)}
-    coordinates = [dict(of_run[0].found.coordinates) for of_run in runs.values()]
-    networks = pd.DataFrame(coordinates, index=list(runs))
+    columns = [dict(of_run[0].found.coordinates) for of_run in runs.values()]
+    networks = pd.DataFrame(columns, index=list(runs))
     attributes: dict[str, Any] = {"source": "collected checkpoints"}
     if titles is not None:
         attributes["titles"] = dict(titles)
     longest, done = max(map(len, runs.values())), 0
     with StoreWriter(store, networks, table, attributes, longest, replace=True) as writer:
         for run, of_run in runs.items():
-            logged = _logged(scores, of_run)
+            coordinates = of_run[0].found.coordinates
+            logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
             for each in of_run:
                 with _open(each.found, options) as checkpoint:
                     vector = _vector(checkpoint, chosen, table, each.found.path, snapshots[0])
@@ -210,10 +210,3 @@ def _vector(
             )
         vector[table.slice(name)] = checkpoint.read(name).reshape(-1)
     return vector
-
-
-def _logged(template: str | None, of_run: list[Snapshot]) -> dict[int, dict[str, float]]:
-    if template is not None:
-        return scores_files.read(layouts.fill(template, of_run[0].found.coordinates))
-    last = of_run[-1].found.path
-    return trainer_history(last) if last.is_dir() else {}

@@ -23,6 +23,7 @@ from deep_learning_dynamics.store.collecting.checkpoint import (
     check_fits,
 )
 from deep_learning_dynamics.store.collecting.safetensors_files import Safetensors
+from deep_learning_dynamics.store.collecting.scores_files import trainer_scores
 from deep_learning_dynamics.store.collecting.torch_files import TorchFile
 
 WEIGHTS = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin")
@@ -41,12 +42,7 @@ class HuggingFaceFolder(Format):
     @classmethod
     @contextmanager
     def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
-        weights = _first(path, WEIGHTS)
-        if weights is None:
-            raise CheckpointError(f"{path} has no weights; expected one of {', '.join(WEIGHTS)}.")
-        reader = TorchFile if weights.suffix == ".bin" else Safetensors
-        with reader.open(weights, options) as checkpoint:
-            _add_trainer_state(path, checkpoint)
+        with _open_weights(path, WEIGHTS, options) as checkpoint:
             yield checkpoint
 
 
@@ -61,16 +57,8 @@ class LoraFolder(Format):
     @classmethod
     @contextmanager
     def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
-        weights = _first(path, ADAPTER_WEIGHTS)
-        if weights is None:
-            raise CheckpointError(
-                f"{path} has no {' or '.join(ADAPTER_WEIGHTS)} beside its {ADAPTER}."
-            )
-        reader = TorchFile if weights.suffix == ".bin" else Safetensors
-        with reader.open(weights, options) as factors:
-            _add_trainer_state(path, factors)
-            wanted = LoraCheckpoint(path, factors) if options.lora == "delta" else factors
-            yield wanted
+        with _open_weights(path, ADAPTER_WEIGHTS, options) as factors:
+            yield LoraCheckpoint(path, factors) if options.lora == "delta" else factors
 
 
 class LoraCheckpoint(Checkpoint):
@@ -125,30 +113,30 @@ class LoraCheckpoint(Checkpoint):
         return default
 
 
-def trainer_history(folder: Path) -> dict[int, dict[str, float]]:
-    """The scores that a Trainer logged, by step; empty where there is no ``trainer_state.json``."""
-    path = folder / "trainer_state.json"
-    if not path.is_file():
-        return {}
-    history: dict[int, dict[str, float]] = {}
-    records = _read_json(path).get("log_history")
-    for record in records if isinstance(records, list) else []:
-        if isinstance(record, dict) and type(record.get("step")) is int:
-            numbers = {
-                name: float(value)
-                for name, value in record.items()
-                if name != "step" and type(value) in (int, float) and str(name).isidentifier()
-            }
-            history.setdefault(record["step"], {}).update(numbers)
-    return history
+@contextmanager
+def _open_weights(folder: Path, names: tuple[str, ...], options: Options) -> Iterator[Checkpoint]:
+    weights = _first(folder, names)
+    if weights is None:
+        raise CheckpointError(f"{folder} has no weights; expected {' or '.join(names)}.")
+    reader = TorchFile if weights.suffix == ".bin" else Safetensors
+    with reader.open(weights, options) as checkpoint:
+        _add_trainer_state(folder, checkpoint)
+        yield checkpoint
 
 
 def _add_trainer_state(folder: Path, checkpoint: Checkpoint) -> None:
-    state = folder / "trainer_state.json"
-    if state.is_file():
-        step = _read_json(state).get("global_step")
-        checkpoint.step = step if type(step) is int else checkpoint.step
-        checkpoint.scores = trainer_history(folder).get(checkpoint.step or 0, {})
+    """Set the step, and the scores at it, from a Trainer's log, if there is one."""
+    path = folder / "trainer_state.json"
+    if not path.is_file():
+        return
+    state = _read_json(path)
+    if type(state.get("global_step")) is int:
+        checkpoint.step = state["global_step"]
+    history, scores = state.get("log_history"), {}
+    for record in history if isinstance(history, list) else []:
+        if isinstance(record, dict) and record.get("step") == checkpoint.step:
+            scores |= trainer_scores(record)
+    checkpoint.scores = scores
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

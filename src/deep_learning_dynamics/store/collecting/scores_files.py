@@ -1,14 +1,20 @@
-"""Scores that a training logged beside its checkpoints: JSON, JSON lines or CSV, by step."""
+"""Scores that a training logged: files of JSON, JSON lines or CSV, and records of a Trainer."""
 
 import csv
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics.errors import CheckpointError
 
 STEP = ("step", "global_step", "steps", "iteration")
+# What Hugging Face's Trainer logs of its own work, not of the network.
+BOOKKEEPING = re.compile(
+    r"learning_rate|grad_norm|total_flos|num_input_tokens_seen"
+    r"|.*_(runtime|per_second|compilation_time|preparation_time)|.*_mem_.*"
+)
 
 
 def read(path: Path) -> dict[int, dict[str, float]]:
@@ -40,13 +46,25 @@ def read(path: Path) -> dict[int, dict[str, float]]:
     return scores
 
 
+def trainer_scores(record: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of a network in one record that Hugging Face's Trainer logged.
+
+    The record of a whole training holds none: its ``train_loss`` is a mean over all steps.
+    """
+    if "total_flos" in record:
+        return {}
+    numbers = _numbers(record)
+    return {name: value for name, value in numbers.items() if not BOOKKEEPING.fullmatch(name)}
+
+
 def _records(text: str) -> Iterable[dict[str, Any]]:
     try:
         content = json.loads(text)
     except ValueError:
         content = [json.loads(line) for line in text.splitlines() if line.strip()]
     if isinstance(content, dict) and isinstance(content.get("log_history"), list):
-        content = content["log_history"]
+        history = [record for record in content["log_history"] if isinstance(record, dict)]
+        return [{"step": each.get("step"), **trainer_scores(each)} for each in history]
     if isinstance(content, dict) and all(isinstance(column, list) for column in content.values()):
         # Columns: {"step": [0, 100], "loss": [2.3, 1.1]}
         content = [
@@ -57,7 +75,7 @@ def _records(text: str) -> Iterable[dict[str, Any]]:
     return [record for record in content if isinstance(record, dict)]
 
 
-def _numbers(record: dict[str, Any]) -> dict[str, float]:
+def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
     numbers = {}
     for name, value in record.items():
         name = str(name).strip().replace("/", "_").replace("-", "_").replace(" ", "_")
