@@ -123,6 +123,13 @@ def test_a_row_for_each_snapshot(study_stores):
     assert row["test_accuracy"] == np.float32(0.1 + 0.8 * 8 / 9)
 
 
+def test_scores_come_in_alphabetical_order_whatever_the_folder_lists_first():
+    axes, names = ("network", "snapshot"), ["loss", "epoch", "accuracy"]
+    for order in (names, names[::-1]):
+        runs = xr.Dataset({name: (axes, np.zeros((1, 2))) for name in ["step", *order]})
+        assert store.score_names(runs) == ["accuracy", "epoch", "loss"]
+
+
 @pytest.fixture
 def sharded(tmp_path, monkeypatch):
     """A store with several checksummed chunks in each of its files of weights."""

@@ -164,12 +164,12 @@ class Parameters:
 
 
 def score_names(runs: "xr.Dataset") -> list[str]:
-    """Scores that a store holds for each network and snapshot."""
-    return [
+    """Scores that a store holds for each network and snapshot, in alphabetical order."""
+    return sorted(  # a folder lists its arrays in any order
         str(name)
         for name, variable in runs.variables.items()
         if variable.dims == (NETWORK, SNAPSHOT) and name not in (STEP, FINITE)
-    ]
+    )
 
 
 def coordinate_names(runs: "xr.Dataset") -> list[str]:
