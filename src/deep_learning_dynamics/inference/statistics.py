@@ -18,7 +18,6 @@ from deep_learning_dynamics.formatting import ALPHA
 
 RESAMPLES = 9_999  # of the bootstrap
 PERMUTATIONS = 99_999  # where the distribution under no difference is not known exactly
-EXACT_PAIRS = 50  # up to here scipy knows the distribution of Wilcoxon's statistic without ties
 LARGE_PAIRS = 200  # above, it is taken for normal in the interval
 
 
@@ -95,7 +94,8 @@ def of_pairs(
 
     differences, sizes, exact, known = _differences(reference, other)
     signs = np.where(known, np.sign(differences), 0.0)
-    scores = _scores(sizes, exact, signs)
+    order = _places(sizes, exact, signs)
+    scores = _scores(order, exact, signs)
     changed = int((signs != 0).sum())
     plain = bool(exact.all() and len(np.unique(sizes[signs != 0])) == changed)
     p = None
@@ -121,7 +121,6 @@ def of_pairs(
         low, high = _bootstrap((differences,), _mean, rng, resamples)
     else:
         difference, low, high = _hodges_lehmann(differences) if known.all() else (None,) * 3
-    order = _places(sizes, exact, signs)
 
     def of_resample(pairs: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
         return _balance(_sorted_scores(order[pairs], exact[pairs], signs[pairs]))
@@ -249,7 +248,7 @@ def _differences(
 
 
 def _scores(
-    sizes: Float64[np.ndarray, " pair"],
+    order: Float64[np.ndarray, " pair"],
     exact: Bool[np.ndarray, " pair"],
     signs: Float64[np.ndarray, " pair"],
 ) -> Float64[np.ndarray, " pair"]:
@@ -259,8 +258,7 @@ def _scores(
     1978); of a difference that is known to be at least so large, the mean over larger ones. Equal
     sizes share their mean score.
     """
-    order = _places(sizes, exact, signs)
-    scores = np.empty(len(sizes))
+    scores = np.empty(len(order))
     ascending = np.argsort(order, kind="stable")
     scores[ascending] = np.abs(_sorted_scores(order, exact, signs))
     for place in np.unique(order):
