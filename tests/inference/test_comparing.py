@@ -10,7 +10,13 @@ from hand_made_stores import dataset, walks
 
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.geometry import measure
-from deep_learning_dynamics.inference import Comparison, Comparisons, compare, statistics
+from deep_learning_dynamics.inference import (
+    Comparison,
+    Comparisons,
+    compare,
+    comparing,
+    statistics,
+)
 from deep_learning_dynamics.inference.statistics import holm
 
 
@@ -18,6 +24,7 @@ from deep_learning_dynamics.inference.statistics import holm
 def _fewer_resamples(monkeypatch):
     monkeypatch.setattr(statistics, "PERMUTATIONS", 499)
     monkeypatch.setattr(statistics, "RESAMPLES", 99)
+    monkeypatch.setattr(comparing, "PARAMETER_RESAMPLES", 99)
 
 
 def runs_of(accuracy, conditions, pairs=None, seed=0, **more):

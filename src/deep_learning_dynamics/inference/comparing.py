@@ -20,6 +20,7 @@ from deep_learning_dynamics.inference import statistics
 from deep_learning_dynamics.inference.groups import Group, groups_of
 from deep_learning_dynamics.inference.partners import partner_rows
 from deep_learning_dynamics.inference.statistics import Evidence, Sample, holm
+from deep_learning_dynamics.projection.quality import rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.inference.verdict import Verdict
 
 PARAMETER_RESAMPLES = 1_999  # of the bootstrap, where each parameter has its own row
-DIGITS = 10  # significant; further ones depend on the processor
 
 Design = Literal["paired", "independent", "described", "partners"]
 Family = Literal["network", "parameter", "partners"]
@@ -116,9 +116,7 @@ class Comparisons:
 
     def save(self, folder: File | str) -> None:
         """Write ``comparisons.json`` into a folder; the same comparisons, the same bytes."""
-        content = asdict(self)
-        content["items"] = [_rounded(item) for item in content["items"]]
-        write_json(File(folder) / "comparisons.json", content)
+        write_json(File(folder) / "comparisons.json", rounded(asdict(self)))
 
     @classmethod
     def load(cls, folder: File | str) -> "Comparisons":
@@ -256,7 +254,7 @@ def _compared(
     ]
     resamples = statistics.RESAMPLES if parameter == WHOLE else PARAMETER_RESAMPLES
     test = statistics.of_pairs if paired else statistics.of_groups
-    found: Evidence = test(*samples, rng, measure.centre, min(resamples, statistics.RESAMPLES))
+    found: Evidence = test(*samples, rng, measure.centre, resamples)
     share, change = _rounding(measures, groups, samples, measure, parameter, paired)
     reached = [int((~sample.unseen).sum()) if measure.censored else None for sample in samples]
     return Comparison(
@@ -356,10 +354,3 @@ def _adjusted(rows: list[Comparison]) -> list[Comparison]:
         for place, p in zip(places, found, strict=True):
             adjusted[place] = replace(rows[place], adjusted_p=None if np.isnan(p) else float(p))
     return adjusted
-
-
-def _rounded(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
-        for name, value in item.items()
-    }

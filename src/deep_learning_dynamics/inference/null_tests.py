@@ -6,9 +6,9 @@ A direction is told where its adjusted p-value is at most ``ALPHA``: *better tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -24,6 +24,7 @@ from deep_learning_dynamics.null_models import (
     expected_effective_dimension,
     expected_straightness,
 )
+from deep_learning_dynamics.projection.quality import rounded
 from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
 
 FEWEST_NULLS = 39  # the least that can be significant at 5 % in both directions
 FEWEST_NETWORKS = 6  # likewise of signed ranks
-DIGITS = 10
-
-STRAIGHTNESS = (
-    "Being straighter than a random walk says that steps go on in the direction of those before, "
-    "as momentum and a steady gradient make them; it is no evidence of learning."
-)
 
 Direction = Literal["better than", "worse than", "more than", "less than", "as", "not tested"]
 
@@ -96,7 +91,7 @@ class NullTests:
 
     def save(self, folder: File) -> None:
         """Write ``null_tests.json`` into a folder; the same tests, the same bytes."""
-        write_json(folder / "null_tests.json", [_rounded(asdict(each)) for each in self.items])
+        write_json(folder / "null_tests.json", rounded([asdict(each) for each in self.items]))
 
     @classmethod
     def load(cls, folder: File) -> "NullTests":
@@ -202,8 +197,9 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
     What such walks are expected to be follows from the lengths of their steps, and for walks with
     momentum from the mean angle between consecutive steps, which they keep; in very many
     dimensions a single walk hardly differs from it. Test: signed ranks of the networks'
-    differences to what is expected of each; Holm's correction over a group and a model. See
-    ``STRAIGHTNESS`` for what this does not say.
+    differences to what is expected of each; Holm's correction over a group and a model. Being
+    straighter than a random walk says that steps go on in the direction of those before, as
+    momentum and a steady gradient make them; it is no evidence of learning.
     """
     paths = measures.over_time[measures.over_time["parameter"] == WHOLE]
     by_network = dict(tuple(paths.groupby("network", sort=False)))
@@ -267,7 +263,7 @@ def _decided(test: NullTest, adjusted_p: float | None) -> NullTest:
     if adjusted_p is None or test.value is None or test.null_value is None:
         return test
     direction = _direction(test.quantity, test.value - test.null_value, adjusted_p)
-    return NullTest(**{**asdict(test), "adjusted_p": adjusted_p, "direction": direction})
+    return replace(test, adjusted_p=adjusted_p, direction=direction)
 
 
 def _direction(key: str, difference: float, adjusted_p: float) -> Direction:
@@ -285,10 +281,3 @@ def _untested(
     return NullTest(
         subject, key, model, value, None, None, None, count, None, None, "not tested", reason
     )
-
-
-def _rounded(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
-        for name, value in item.items()
-    }

@@ -1,7 +1,7 @@
 """Faithfulness and stability of projections: an order with ties, and what each may be read for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,13 @@ from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.inference.null_tests import NullTest, NullTests, null_tests
 from deep_learning_dynamics.null_models import NULL_MODELS
+from deep_learning_dynamics.projection.quality import rounded
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
 
 TIE = 0.02  # methods whose scores differ by less share a rank
 CHANCE = 0.5  # trustworthiness and continuity of snapshots that lie anywhere
-LONGEST = 160  # characters of a reason, which stands in the cell of a table
-DIGITS = 10
 # What a picture may keep: where it is good, and where no longer fair. Chance is 0.5, 0 and 0.
 GRADES = {"neighbourhoods": (0.95, 0.85), "distances": (0.8, 0.6), "paths": (0.9, 0.7)}
 # Of disparities between refits: lower is better.
@@ -92,7 +91,7 @@ def ranking(projections: Mapping[str, "Projection"], tests: NullTests | None = N
         first = next((each for each in items if each.rank == items[-1].rank), None)
         tied = first is not None and _tied(first, entry)
         rank = items[-1].rank if tied else place
-        items.append(Ranked(**{**asdict(entry), "rank": rank}))
+        items.append(replace(entry, rank=rank))
     best = tuple(
         each.method for each in items if each.rank == 1 and each.nulls != "as good" and each.score
     )
@@ -128,8 +127,8 @@ def _entry(method: str, projection: "Projection", tests: tuple[NullTest, ...]) -
         0,
         method,
         kind.title,
-        _rounded(sum(known) / len(known)) if known else None,
-        **{name: _rounded(part) for name, part in parts.items()},
+        rounded(sum(known) / len(known)) if known else None,
+        **rounded(parts),
         nulls=_standing(tests),
         reason="; ".join(clause for clause in clauses if clause) or "too few snapshots to tell",
         reads=kind.reads,
@@ -222,10 +221,6 @@ def _tied(first: Ranked, entry: Ranked) -> bool:
 
 def _clipped(value: float | None) -> float | None:
     return None if value is None else min(max(value, 0.0), 1.0)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
 def _number(value: float) -> str:
