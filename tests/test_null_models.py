@@ -6,12 +6,11 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
+from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.null_models import (
     NULL_MODELS,
     _gaussian_vectors,
-    cosine_from_momentum,
-    expected_effective_dimension,
-    expected_straightness,
+    expected_products,
     mean_cosine,
     momentum_walk,
     random_walk,
@@ -20,6 +19,11 @@ from deep_learning_dynamics.null_models import (
 )
 
 WEIGHTS = 500
+
+
+def expected_walk(lengths, momentum=0.0):
+    """What a walk with such steps is expected to be."""
+    return Path(np.arange(len(lengths) + 1), expected_products(lengths, momentum))
 
 
 def stream(seed=0):
@@ -207,11 +211,11 @@ def test_formulas_give_the_straightness_and_the_dimension_of_walks(momentum):
         momentum_walk(real, [[np.arange(61)]], 100_000, stream(seed), momentum)
         for seed in range(20)
     ]
-    expected = expected_straightness(lengths, momentum)
+    expected = expected_walk(lengths, momentum).straightness
     assert np.mean([straightness(walk) for walk in walks]) == pytest.approx(expected, rel=0.01)
     if momentum == 0:
         assert expected == pytest.approx(np.sqrt((lengths**2).sum()) / lengths.sum())
-    dimension = expected_effective_dimension(lengths, momentum)
+    dimension = expected_walk(lengths, momentum).dimension
     found = np.mean([participation_ratio(walk) for walk in walks])
     assert found == pytest.approx(dimension, rel=0.02)
 
@@ -224,27 +228,14 @@ def test_a_long_random_walk_has_the_components_that_theory_says():
     np.testing.assert_allclose(
         (values / values.sum())[:3], 6 / np.pi**2 / np.arange(1, 4) ** 2, rtol=0.05
     )
-    assert expected_effective_dimension(np.ones(2000)) == pytest.approx(2.5, rel=0.001)
+    assert expected_walk(np.ones(2000)).dimension == pytest.approx(2.5, rel=0.001)
 
 
 def test_a_path_without_a_step_has_no_straightness_and_a_straight_one_has_all():
-    assert np.isnan(expected_straightness(np.zeros(3)))
-    assert np.isnan(expected_effective_dimension(np.zeros(3)))
-    assert expected_straightness(np.ones(1)) == 1
-    assert expected_effective_dimension(np.ones(1)) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (10, 10), (3, 20)])
-def test_the_cosine_that_momentum_leaves_between_snapshots_is_that_of_a_simulation(before, after):
-    rng, momentum = stream(7), 0.9
-    update = rng.normal(size=20_000)
-    sums = np.zeros((2, 20_000))
-    for number in range(before + after):
-        sums[int(number >= before)] += update
-        update = momentum * update + np.sqrt(1 - momentum**2) * rng.normal(size=20_000)
-    found = np.corrcoef(*sums)[0, 1]
-    assert cosine_from_momentum(momentum, before, after) == pytest.approx(found, abs=0.03)
-    assert cosine_from_momentum(0.0, before, after) == 0
+    assert np.isnan(expected_walk(np.zeros(3)).straightness)
+    assert np.isnan(expected_walk(np.zeros(3)).dimension)
+    assert expected_walk(np.ones(1)).straightness == 1
+    assert expected_walk(np.ones(1)).dimension == pytest.approx(1)
 
 
 def test_each_null_model_says_what_it_keeps_and_does_not_change_what_it_is_given(rows, table):

@@ -77,9 +77,9 @@ def momentum_walk(
     that the cosine of the angle between steps that are k apart is ``momentum`` to the power of k,
     up to deviations of about one over the root of the number of weights. Otherwise ``momentum`` is
     the mean cosine between consecutive steps of the real network: such a walk turns as sharply as
-    the real path does, and what it shows of its straightness needs no other explanation. The
-    momentum of an optimiser acts between its own steps; how much of it is left between snapshots
-    that are many steps apart, :func:`cosine_from_momentum` says.
+    the real path does, and what it shows of its straightness needs no other explanation. (The
+    optimiser's own momentum acts between its steps; between snapshots that are many steps apart,
+    little of it is left.)
 
     Kept: starts, the length of every step, the mean cosine between consecutive steps. Lost:
     whatever lasts longer than that, and everything that paths have in common but their starts.
@@ -136,51 +136,16 @@ for _model in (
     NULL_MODELS.register(_model)
 
 
-def expected_straightness(lengths: Float[np.ndarray, " step"], momentum: float = 0.0) -> float:
-    """Displacement / length of a walk whose steps have these lengths; NaN without a step.
-
-    √Σl² / Σl for a random walk: the root mean squared displacement, from which that of a single
-    walk in very many dimensions hardly differs. With momentum the cosines between its steps count
-    too.
-    """
-    total = lengths.sum()
-    if total == 0:
-        return float("nan")
-    return float(np.sqrt(lengths @ _cosines(len(lengths), momentum) @ lengths) / total)
-
-
-def expected_effective_dimension(
+def expected_products(
     lengths: Float[np.ndarray, " step"], momentum: float = 0.0
-) -> float:
-    """Participation ratio of the snapshots of such a walk in very many dimensions.
+) -> Float64[np.ndarray, "step step"]:
+    """Inner products of the steps of a walk with steps of these lengths, in very many dimensions.
 
-    There the steps' inner products are known: zero between steps of a random walk. A random walk
-    of equal steps tends to 5/2 however long it is; NaN without a step.
+    There a single walk hardly differs from what is expected: a random walk's steps are orthogonal,
+    so that its straightness is √Σl² / Σl; with momentum the cosine falls with the steps between.
     """
-    products = lengths[:, None] * lengths * _cosines(len(lengths), momentum)
-    offsets = np.pad(products.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    centred = offsets - offsets.mean(axis=0)
-    centred -= centred.mean(axis=1, keepdims=True)
-    squares = float((centred**2).sum())
-    return float(np.trace(centred)) ** 2 / squares if squares > 0 else float("nan")
-
-
-def cosine_from_momentum(momentum: float, before: int, after: int) -> float:
-    """The cosine between consecutive steps of a path that an optimiser's momentum explains.
-
-    If gradients are nothing but independent noise, the optimiser's updates are an autoregressive
-    process with its momentum. ``before`` and ``after`` are the numbers of updates between the
-    snapshots: 0.9 leaves 0.44 between snapshots 10 updates apart, and 0.05 between 100.
-    """
-    if momentum == 0:
-        return 0.0
-
-    def variance(updates: int) -> float:
-        lags = np.arange(1, updates)
-        return updates + 2 * float(((updates - lags) * momentum**lags).sum())
-
-    sums = [(1 - momentum**updates) / (1 - momentum) for updates in (before, after)]
-    return momentum * sums[0] * sums[1] / np.sqrt(variance(before) * variance(after))
+    between = np.abs(np.subtract.outer(np.arange(len(lengths)), np.arange(len(lengths))))
+    return lengths[:, None] * lengths * momentum ** between.astype(float)
 
 
 def mean_cosine(points: Float[np.ndarray, "snapshot component"]) -> float:
@@ -246,7 +211,3 @@ def _short_coordinates(
 ) -> Float64[np.ndarray, "point axis"]:
     """The same points on as few axes as there are points."""
     return points if points.shape[1] <= len(points) else np.linalg.qr(points.T)[1].T
-
-
-def _cosines(steps: int, momentum: float) -> Float64[np.ndarray, "step step"]:
-    return momentum ** np.abs(np.subtract.outer(np.arange(steps), np.arange(steps))).astype(float)

@@ -17,13 +17,10 @@ from deep_learning_dynamics import formatting, seeds
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.geometry.measures import WHOLE, Measures
+from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.inference.groups import Group, groups_of
 from deep_learning_dynamics.inference.statistics import Sample, holm, of_pairs
-from deep_learning_dynamics.null_models import (
-    NULL_MODELS,
-    expected_effective_dimension,
-    expected_straightness,
-)
+from deep_learning_dynamics.null_models import NULL_MODELS, expected_products
 from deep_learning_dynamics.projection.quality import rounded
 from deep_learning_dynamics.quantities import quantity
 
@@ -223,19 +220,20 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
 
 def _expected(path: "pd.DataFrame") -> dict[str, dict[str, float]]:
     """Of walks like one network, by null model and measure."""
-    steps = np.diff(path["step"].to_numpy())
-    lengths = path["speed"].to_numpy()[1:] * steps
+    steps = path["step"].to_numpy()
+    lengths = path["speed"].to_numpy()[1:] * np.diff(steps)
     cosine = np.cos(np.radians(path["turning_angle"].to_numpy(np.float64)))
     momentum = float(np.nanmean(cosine)) if np.isfinite(cosine).any() else 0.0
+    random, kept_on = (Path(steps, expected_products(lengths, kept)) for kept in (0.0, momentum))
     return {
         "random_walk": {
-            "straightness": expected_straightness(lengths),
+            "straightness": random.straightness,
             "turning_angle": 90.0,
-            "effective_dimension": expected_effective_dimension(lengths),
+            "effective_dimension": random.dimension,
         },
         "momentum_walk": {
-            "straightness": expected_straightness(lengths, momentum),
-            "effective_dimension": expected_effective_dimension(lengths, momentum),
+            "straightness": kept_on.straightness,
+            "effective_dimension": kept_on.dimension,
         },
     }
 
