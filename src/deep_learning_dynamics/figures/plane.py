@@ -126,11 +126,9 @@ class Plane:
         return ramp(trajectory.group)(self.scale.position(trajectory.score))[:, :3]
 
     def _draw_cells(self) -> None:
-        angles = np.radians(np.arange(30, 390, 60))
-        corners = np.column_stack([np.cos(angles), np.sin(angles)]) / np.sqrt(3)
         self.axes.add_collection(
             PolyCollection(
-                self.cells.centres[:, None] + corners,
+                hexagons(self.cells.centres),
                 facecolors=[(shade,) * 3 for shade in shades(self.cells.distances)],
                 edgecolors="white",
                 linewidths=0.3,
@@ -300,6 +298,12 @@ def draw_planes(figure: Figure, planes: Sequence[Plane]) -> None:
     figure.set_layout_engine("none")
     for plane in planes:
         plane.draw()
+
+
+def hexagons(centres: Float[np.ndarray, "unit 2"]) -> Float[np.ndarray, "unit corner 2"]:
+    """The corners of a map's cells, whose centres are 1 apart."""
+    angles = np.radians(np.arange(30, 390, 60))
+    return centres[:, None] + np.column_stack([np.cos(angles), np.sin(angles)]) / np.sqrt(3)
 
 
 def shades(distances: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:

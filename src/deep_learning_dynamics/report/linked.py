@@ -1,4 +1,7 @@
-"""What the page's script draws: paths, learning curves and networks, as plain values for JSON."""
+"""What the page's script draws: paths, learning curves and networks, as plain values for JSON.
+
+Colours, frames, cells and fading are those of the figures, so that both show the same.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,74 +10,53 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, colour, ramp
-from deep_learning_dynamics.formatting import number
+from deep_learning_dynamics.figures.learning_curves import score_keys
+from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of
+from deep_learning_dynamics.figures.plane import Plane, hexagons, shades
+from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, last_phase
+from deep_learning_dynamics.figures.trajectories import Trajectory, score_scale, trajectories_of
 from deep_learning_dynamics.null_models import NULL_MODELS
-from deep_learning_dynamics.projection.method import METHODS, MapCells
 from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
     from deep_learning_dynamics.results import Results
 
-MARGIN = 0.06  # around the networks that did not fail, as a share of their extent
-FEWEST_SNAPSHOTS = 2  # of a network that has a learning curve
-NO_SCORES = (
-    "network",
-    "snapshot",
-    "step",
-    "epoch",
-    "path",
-    "position",
-    "x",
-    "y",
-    "trust",
-    "continuity",
-    "spread_xx",
-    "spread_xy",
-    "spread_yy",
-)
-CIRCLE, SQUARE, CROSS = "circle-open", "square", "x-thin"
-
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks of the page, each the last of its path."""
+    """The networks of the page: those that no other continues."""
 
     table: pd.DataFrame  # by name: group (number), pair, failed, title, label
     groups: Groups
 
     @classmethod
     def of(cls, results: "Results") -> "Networks":
-        scores = table_of(results)
-        groups = Groups.of(scores, results.by, results.titles)
-        last = scores.drop_duplicates("network", keep="last").set_index("network")
-        if "twin" in last:
-            last = last[~last["twin"].fillna(False).astype(bool)]
-        if "continues" in last:
-            last = last[~last.index.isin(set(last["continues"]))]
-        numbers = groups.numbers(last)
-        pairs = last["pair"].astype(str) if "pair" in last else pd.Series("", last.index)
-        outcomes = last["outcome"] if "outcome" in last else pd.Series("", last.index)
-        titles = [
-            f"{groups.title(group)}{f', pair {pair}' if pair else f', {name}'}"
-            for group, pair, name in zip(numbers, pairs, last.index, strict=True)
-        ]
-        counted = last.groupby(numbers).cumcount().astype(str) if len(last) else pairs
-        table = pd.DataFrame(
-            {
-                "group": numbers,
-                "pair": pairs,
-                "failed": (outcomes != "").to_numpy(),
-                "title": titles,
-                "label": pairs.where(pairs != "", counted),
-            },
-            index=last.index,
+        snapshots = table_of(results)
+        groups = Groups.of(snapshots, results.by, results.titles)
+        table = last_phase(snapshots).drop_duplicates("network").set_index("network")
+        numbers = np.maximum(groups.numbers(table), 0).tolist()
+        pairs = table["pair"].astype(str) if "pair" in table else pd.Series("", table.index)
+        failed = table["outcome"] != "" if "outcome" in table else pd.Series(False, table.index)
+        counted = (
+            table.groupby(np.array(numbers, int)).cumcount().astype(str) if len(table) else pairs
         )
-        return cls(table, groups)
+        titles = [
+            f"{groups.title(group)}, {f'pair {pair}' if pair else name}"
+            for group, pair, name in zip(numbers, pairs, table.index, strict=True)
+        ]
+        columns = {
+            "group": numbers,
+            "pair": pairs,
+            "failed": failed,
+            "title": titles,
+            "label": pairs.where(pairs != "", counted),
+        }
+        return cls(pd.DataFrame(columns, index=table.index), groups)
 
-    def number(self, network: str) -> int | None:
-        return self.table.index.get_loc(network) if network in self.table.index else None
+    def number(self, network: str) -> int:
+        """Where a network stands in the table."""
+        return int(self.table.index.get_loc(network))
 
 
 def table_of(results: "Results") -> pd.DataFrame:
@@ -85,199 +67,135 @@ def table_of(results: "Results") -> pd.DataFrame:
     return pd.DataFrame({"network": [], "step": []}) if first is None else first.coordinates
 
 
-def linked(
-    results: "Results", networks: Networks, methods: list[str], shade: str
-) -> dict[str, Any]:
+def linked(results: "Results", networks: Networks, methods: list[str]) -> dict[str, Any]:
     """Everything that the script reads."""
-    projections = {key: (results.projections or {})[key] for key in methods}
-    scores = table_of(results)
-    steps = sorted(
-        {
-            int(step)
-            for network, step in zip(scores["network"], scores["step"], strict=True)
-            if network in networks.table.index
-        }
-    )
-    models = sorted({key for p in projections.values() for key in _examples(p)})
+    projections = [(results.projections or {})[key] for key in methods]
+    snapshots = last_phase(table_of(results))
+    steps = sorted({int(step) for step in snapshots["step"]}) or [0]
+    models = dict.fromkeys(key for each in projections for key in _null_examples(each))
     return {
         "groups": [
-            {"colour": to_hex(colour(index)), "dark": to_hex(colour(index, 1.0))}
-            for index in range(len(networks.groups))
+            {"colour": to_hex(colour(number)), "dark": to_hex(colour(number, 1.0))}
+            for number in range(len(networks.groups))
         ],
         "networks": [
-            {"group": max(int(row.group), 0), "pair": row.pair, "failed": bool(row.failed),
-             "title": row.title}
+            {
+                "group": int(row.group),
+                "pair": row.pair,
+                "failed": bool(row.failed),
+                "title": row.title,
+            }
             for row in networks.table.itertuples()
         ],
-        "methods": [_method(projection, networks, shade) for projection in projections.values()],
+        "methods": [_method(projection, results, networks) for projection in projections],
         "null_models": {key: _capital(NULL_MODELS[key].title) for key in models},
-        "curves": curves(results, networks),
-        "steps": steps or [0],
-        "last_step": steps[-1] if steps else 0,
-    }  # fmt: skip
-
-
-def curves(results: "Results", networks: Networks) -> list[dict[str, Any]]:
-    """Every score over steps; the one that says most comes first."""
-    table = table_of(results)
-    table = table[table["network"].isin(networks.table.index)]
-    found = []
-    for key in table.columns:
-        values = table[key]
-        if key in NO_SCORES or values.dtype.kind != "f" or not np.isfinite(values).any():
-            continue
-        if (table.groupby("network")[key].nunique() <= 1).all():
-            continue  # a coordinate of networks, such as their learning rate
-        lines = []
-        for network, rows in table.groupby("network", sort=False):
-            rows = rows[np.isfinite(rows[key])]
-            if len(rows) >= FEWEST_SNAPSHOTS:
-                y = [_short(value) for value in rows[key]]
-                line = {
-                    "network": networks.number(str(network)),
-                    "x": rows["step"].tolist(),
-                    "y": y,
-                }
-                lines.append(line)
-        low, high = values.min(), values.max()
-        title = quantity(key).title
-        found.append(
-            {
-                "key": key,
-                "title": _capital(title),
-                "lines": lines,
-                "percent": quantity(key).unit == "%",
-                "log": bool(low > 0 and high > 30 * low and quantity(key).unit != "%"),
-            }
-        )
-    first = {"test_accuracy": 0, "test_loss": 1, "train_accuracy": 2}
-    return sorted(found, key=lambda curve: first.get(curve["key"], 9))
-
-
-def _method(projection: "Projection", networks: Networks, shade: str) -> dict[str, Any]:
-    table = projection.coordinates
-    scale = ScoreScale.over(shade, table[shade]) if shade in table else None
-    paths, examples = [], _examples(projection)
-    nulls: dict[str, dict[int, Any]] = {key: {} for key in examples}
-    for _, rows in table.groupby("path", sort=False):
-        rows = rows.sort_values("position")
-        placed = np.isfinite(rows[["x", "y"]].to_numpy()).all(axis=1)
-        rows = rows[placed]
-        network = networks.number(str(rows["network"].iloc[-1])) if len(rows) else None
-        if network is None:
-            continue
-        paths.append(_path(rows, network, networks, scale))
-        for key, points in examples.items():
-            of_path = points[rows.index.to_numpy()]
-            known = of_path[np.isfinite(of_path).all(axis=1)]
-            xy = known.T if len(known) else np.empty((2, 0))
-            # Nulls know a subset of the snapshots: each stands for those up to the next.
-            nulls[key][network] = [_stretched(part, len(rows)) for part in xy]
-    return {
-        "key": projection.method,
-        "title": METHODS[projection.method].title,
-        "paths": paths,
-        "nulls": nulls,
-        "frame": frame(projection),
-        "cells": _cells(projection.cells),
+        "curves": [_curve(snapshots, key, networks) for key in _scores(snapshots)],
+        "steps": steps,
     }
+
+
+def _scores(snapshots: pd.DataFrame) -> list[str]:
+    """The scores that change; a number that does not is a coordinate, such as a learning rate."""
+    keys = score_keys(snapshots) if len(snapshots) else []
+    changes = snapshots.groupby("network")[keys].nunique().max() if keys else {}
+    return [key for key in keys if changes[key] > 1]
+
+
+def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, Any]:
+    """One score of every network over steps."""
+    rows = snapshots[np.isfinite(snapshots[key].to_numpy(float))]
+    scale = ScoreScale.over(key, rows[key].to_numpy())
+    return {
+        "title": _capital(quantity(key).title),
+        "percent": quantity(key).unit == "%",
+        "log": scale is not None and scale.spacing == "log",
+        "lines": [
+            {
+                "network": networks.number(str(network)),
+                "x": of_network["step"].tolist(),
+                "y": _short(of_network[key].to_numpy()),
+            }
+            for network, of_network in rows.groupby("network", sort=False)
+        ],
+    }
+
+
+def _method(projection: "Projection", results: "Results", networks: Networks) -> dict[str, Any]:
+    """One projection: its paths, what stands behind them, and its null models."""
+    table, groups = projection.coordinates, groups_of(projection, results)
+    color = color_of(projection, Style())
+    trajectories = trajectories_of(table, groups, color)
+    plane = Plane(trajectories, score_scale(trajectories, color), projection.cells)
+    cells = projection.cells
+    nulls = {}
+    for key, places in _null_examples(projection).items():
+        seen = np.isfinite(places).all(axis=1)
+        null = Plane(trajectories_of(table[seen], groups, points=places[seen]))
+        nulls[key] = _plane(null, table, networks, color)
+    return {
+        "title": method_of(projection).title,
+        "nulls": nulls,
+        "cells": []
+        if cells is None
+        else [
+            ["L".join(f"{x:.3f},{y:.3f}" for x, y in corners), to_hex([shade] * 3)]
+            for corners, shade in zip(hexagons(cells.centres), shades(cells.distances), strict=True)
+        ],
+        **_plane(plane, table, networks, color),
+    }
+
+
+def _plane(plane: Plane, table: pd.DataFrame, networks: Networks, color: str) -> dict[str, Any]:
+    """The paths in a plane and the part of it that is shown."""
+    earlier = {t.network: t for t in plane.trajectories if t.earlier}
+    continued = table.drop_duplicates("network").set_index("network").get("continues", {})
+    paths = [
+        _path(t, earlier.get(str(continued.get(t.network, ""))), plane, networks, color)
+        for t in plane.trajectories
+        if not t.earlier and len(t.points)
+    ]
+    frame = np.stack([plane.low, plane.high])
+    return {"paths": paths, "frame": {"x": _short(frame[:, 0]), "y": _short(frame[:, 1])}}
 
 
 def _path(
-    rows: pd.DataFrame, network: int, networks: Networks, scale: ScoreScale | None
+    trajectory: Trajectory,
+    before: Trajectory | None,
+    plane: Plane,
+    networks: Networks,
+    color: str,
 ) -> dict[str, Any]:
-    group = int(networks.table["group"].iloc[network])
-    failed = bool(networks.table["failed"].iloc[network])
-    start = int((rows["network"] != rows["network"].iloc[-1]).sum())
-    values = rows[scale.key].to_numpy(float) if scale is not None else np.zeros(len(rows))
-    positions = scale.position(values) if scale is not None else np.full(len(rows), 0.62)
-    colours = [to_hex(c) for c in ramp(max(group, 0))(positions)]
-    symbols, size = ["circle"] * len(rows), [4] * len(rows)
-    edges = [0.0] * len(rows)
-    symbols[start], size[start], edges[start] = CIRCLE, 9, 1.5
-    symbols[-1], size[-1] = (CROSS, 10) if failed else (SQUARE, 8)
-    edges[-1] = 2.0 if failed else 0.5
+    network = networks.number(trajectory.network)
     title = networks.table["title"].iloc[network]
-    shown = quantity(scale.key) if scale is not None else None
-    text = [
-        f"{title}<br>step {step:,}" + (f"<br>{shown.title} {shown.format(value)}" if shown else "")
-        for step, value in zip(rows["step"], values, strict=True)
-    ]
-    trust = rows["trust"].to_numpy(float) if "trust" in rows else np.ones(len(rows))
-    opacity = np.where(np.isfinite(trust), 0.25 + 0.75 * np.clip((trust - 0.5) / 0.4, 0, 1), 1.0)
+    texts = [f"{title}<br>step {step:,.0f}" for step in trajectory.steps]
+    if trajectory.score is not None:
+        known = quantity(color)
+        scores = [f"{known.title} {known.format(value)}" for value in trajectory.score]
+        texts = [f"{text}<br>{score}" for text, score in zip(texts, scores, strict=True)]
+    x, y = trajectory.points.T
+    start = [] if before is None else before.points
+    # The dotted line of earlier training ends where the network itself starts.
+    led = np.concatenate([start, trajectory.points[:1]]) if len(start) else np.empty((0, 2))
     return {
         "network": network,
-        "start": start,
-        "x": [_short(value) for value in rows["x"]],
-        "y": [_short(value) for value in rows["y"]],
-        "steps": rows["step"].tolist(),
-        "colours": colours,
-        "symbols": symbols,
-        "size": size,
-        "edges": edges,
-        "opacity": [round(float(value), 2) for value in opacity],
-        "text": text,
+        "before": [_short(led[:, 0]), _short(led[:, 1])],
+        "x": _short(x),
+        "y": _short(y),
+        "steps": trajectory.steps.tolist(),
+        "colours": [to_hex(each) for each in plane.colours(trajectory)],
+        "inks": np.round(trajectory.inks, 2).tolist(),
+        "text": texts,
     }
 
 
-def frame(projection: "Projection") -> dict[str, list[float]]:
-    """The part of the plane that is shown: where the networks are that did not fail."""
-    table = projection.coordinates
-    points = table[["x", "y"]].to_numpy()
-    placed = np.isfinite(points).all(axis=1)
-    if "outcome" in table:
-        learnt = placed & (table["outcome"] == "").to_numpy()
-        placed = learnt if learnt.any() else placed
-    if not placed.any():
-        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
-    points = points[placed]
-    if projection.cells is not None:
-        points = np.concatenate([points, projection.cells.centres])
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = MARGIN * max(float((high - low).max()), 1e-9)
-    low, high = low - margin, high + margin
-    return {
-        "x": [_short(low[0]), _short(high[0])],
-        "y": [_short(low[1]), _short(high[1])],
-    }
+def _null_examples(projection: "Projection") -> dict[str, Any]:
+    return {} if projection.robustness is None else dict(projection.robustness.examples)
 
 
-def _cells(cells: MapCells | None) -> list[list[str]]:
-    """Hexagons of a map, with a grey that is darker where neighbours are far apart."""
-    if cells is None:
-        return []
-    angles = np.pi / 6 + np.arange(6) * np.pi / 3
-    corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(3)
-    known = cells.distances[np.isfinite(cells.distances) & (cells.distances > 0)]
-    low, high = np.quantile(known, [0.05, 0.95]) if len(known) else (1.0, 2.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.log(cells.distances / low) / max(np.log(high / low), 1e-9)
-    shades = 0.97 - 0.32 * np.clip(np.nan_to_num(share, nan=0, neginf=0), 0, 1)
-    return [
-        ["L".join(f"{x:.3f},{y:.3f}" for x, y in centre + corners), to_hex([shade] * 3)]
-        for centre, shade in zip(cells.centres, shades, strict=True)
-    ]
-
-
-def _stretched(values: np.ndarray, length: int) -> list[float]:
-    if not len(values):
-        return []
-    places = np.minimum(np.arange(length) * len(values) // max(length, 1), len(values) - 1)
-    return [_short(value) for value in values[places]]
-
-
-def _examples(projection: "Projection") -> Any:
-    return projection.robustness.examples if projection.robustness is not None else {}
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+def _short(values: np.ndarray) -> list[float]:
+    """Numbers with as many digits as a screen can show."""
+    return [float(f"{value:.5g}") for value in values]
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def short_number(value: float | None) -> str:
-    """A number of a table; "–" where there is none."""
-    return "–" if value is None else number(value)

@@ -11,7 +11,7 @@ const DIM = 0.12;
 
 // Paths
 
-function layoutOf(method, title) {
+function layoutOf(frame, cells, title) {
   const axis = (range) => ({
     range, showgrid: false, zeroline: false, showticklabels: false, linecolor: "#c4c4c4",
     mirror: true, ticks: "",
@@ -20,84 +20,65 @@ function layoutOf(method, title) {
     margin: { l: 6, r: 6, t: title ? 22 : 6, b: 6 }, font: FONT, showlegend: false,
     title: title ? { text: title, font: { size: 12.5 }, x: 0.01, y: 0.985 } : undefined,
     hovermode: "closest", dragmode: "pan", plot_bgcolor: "#fff", paper_bgcolor: "#fff",
-    xaxis: axis(method.frame.x), yaxis: { ...axis(method.frame.y), scaleanchor: "x" },
-    shapes: method.cells.map(([points, grey]) => ({
+    xaxis: axis(frame.x), yaxis: { ...axis(frame.y), scaleanchor: "x" },
+    shapes: cells.map(([points, grey]) => ({
       type: "path", path: `M${points}Z`, fillcolor: grey, line: { width: 1, color: "#fff" },
       layer: "below",
     })),
   };
 }
 
-function tracesOf(method, null_model) {
-  const heavy = method.paths.length * 40 > 6000 ? "scattergl" : "scatter";
-  const traces = [];
-  for (const path of method.paths) {
-    const network = data.networks[path.network];
-    const group = data.groups[network.group];
-    const [x, y] = null_model ? method.nulls[null_model][path.network] : [path.x, path.y];
-    if (!x) continue;
-    const shared = { type: heavy, meta: path.network, text: path.text, hoverinfo: "text" };
-    if (path.start > 0) {
-      traces.push({
-        ...shared, mode: "lines", x: x.slice(0, path.start + 1), y: y.slice(0, path.start + 1),
-        line: { color: "#8a8a8a", width: 1, dash: "dot" }, hoverinfo: "skip", part: "earlier",
-      });
-    }
-    traces.push({
-      ...shared, mode: "lines+markers", part: "path", x, y, full: [x, y, path],
-      line: { color: group.colour, width: 1.4, dash: network.failed ? "dash" : "solid" },
-      marker: {
-        color: path.colours, size: path.size.slice(), opacity: path.opacity,
-        symbol: path.symbols, line: { width: path.edges, color: group.dark },
-      },
-    });
-  }
-  for (const trace of traces.filter((each) => each.part === "path")) cut(trace);
-  return traces;
+// Two traces for a path: what came before, dotted, and the path itself up to the time.
+function tracesOf(paths) {
+  const type = paths.length > 150 ? "scattergl" : "scatter";
+  return paths.flatMap((path) => [
+    {
+      type, mode: "lines", meta: path.network, x: path.before[0], y: path.before[1],
+      line: { color: "#8a8a8a", width: 1, dash: "dot" }, hoverinfo: "skip",
+    },
+    { type, mode: "lines+markers", meta: path.network, hoverinfo: "text", ...upToNow(path) },
+  ]);
 }
 
-// Shows a path from its own beginning (not that of the network it continues) up to the time.
-function cut(trace) {
-  const [x, y, path] = trace.full;
-  let stop = path.start;
-  while (stop < x.length && path.steps[stop] <= state.time) stop += 1;
-  const part = (values) => values.slice(path.start, Math.max(stop, path.start + 1));
-  trace.x = part(x);
-  trace.y = part(y);
-  trace.text = part(path.text);
-  trace.marker.color = part(path.colours);
-  trace.marker.size = part(path.size);
-  trace.marker.symbol = part(path.symbols);
-  trace.marker.line.width = part(path.edges);
-  trace.marker.opacity = state.faded ? part(path.opacity) : 1;
+function upToNow(path) {
+  const network = data.networks[path.network];
+  const group = data.groups[network.group];
+  const all_seen = path.steps[path.steps.length - 1] <= state.time;
+  const length = all_seen ? path.steps.length : Math.max(1, path.steps.filter((s) => s <= state.time).length);
+  const part = (values) => values.slice(0, length);
+  const marks = (plain, start, end) => path.steps.slice(0, length).map((_, at) =>
+    at === 0 ? start : all_seen && at === length - 1 ? end : plain);
+  return {
+    path, x: part(path.x), y: part(path.y), text: part(path.text),
+    line: { color: group.colour, width: 1.4, dash: network.failed ? "dash" : "solid" },
+    marker: {
+      color: part(path.colours), opacity: state.faded ? part(path.inks) : 1,
+      symbol: marks("circle", "circle-open", network.failed ? "x-thin" : "square"),
+      size: marks(4, 9, network.failed ? 10 : 8),
+      line: { color: group.dark, width: marks(0, 1.5, network.failed ? 2 : 0.5) },
+    },
+  };
 }
 
 function draw() {
   const chosen = state.method === "all" ? data.methods : [data.methods[state.method]];
   const planes = find("#planes");
   planes.className = state.method === "all" ? "many" : state.nulls ? "two" : "one";
-  const wanted = chosen.flatMap((method) => {
-    const title = state.method === "all" || state.nulls ? method.title : "";
-    const panels = [{ method, title, null_model: "" }];
-    if (state.nulls && method.nulls[state.nulls]) {
-      panels.push({ method, title: data.null_models[state.nulls], null_model: state.nulls });
-    }
-    return panels;
-  });
   all("#planes .plot").forEach((element) => Plotly.purge(element));
   planes.replaceChildren();
-  for (const { method, title, null_model } of wanted) {
-    const element = document.createElement("div");
-    element.className = "plot";
-    planes.append(element);
-    const layout = layoutOf(method, title);
-    if (null_model) {
-      layout.xaxis.range = undefined;
-      layout.yaxis.range = undefined;
-    }
-    Plotly.newPlot(element, tracesOf(method, null_model), layout, CONFIG);
-    link(element);
-  }
+  const panels = chosen.flatMap((method) => {
+    const title = state.method === "all" || state.nulls ? method.title : "";
+    const beside = method.nulls[state.nulls];
+    const own = [method, method.cells, title];
+    return beside ? [own, [beside, [], data.null_models[state.nulls]]] : [own];
+  });
+  // All have their places before any is drawn, because a plot takes the width that it finds.
+  const elements = panels.map(() => planes.appendChild(document.createElement("div")));
+  panels.forEach(([plane, cells, title], at) => {
+    elements[at].className = "plot";
+    Plotly.newPlot(elements[at], tracesOf(plane.paths), layoutOf(plane.frame, cells, title), CONFIG);
+    link(elements[at]);
+  });
   all("[data-method]").forEach((element) => {
     element.hidden = state.method !== "all" && Number(element.dataset.method) !== state.method;
   });
@@ -130,10 +111,11 @@ function drawCurves() {
   emphasise();
 }
 
-const marker = () => ({
-  type: "line", yref: "paper", y0: 0, y1: 1, line: { width: 1, color: "#222" },
-  x0: Math.min(state.time, data.last_step), x1: Math.min(state.time, data.last_step),
-});
+const last = data.steps.length - 1;
+const marker = () => {
+  const now = Math.min(state.time, data.steps[last]);
+  return { type: "line", yref: "paper", y0: 0, y1: 1, x0: now, x1: now, line: { width: 1, color: "#222" } };
+};
 
 // Linking
 
@@ -163,7 +145,7 @@ function emphasise() {
     const opacity = element.data.map((trace) => strength(trace.meta));
     Plotly.restyle(element, { opacity, visible: opacity.map((value) => value > 0) });
   }
-  all("#networks label").forEach((label) => {
+  all("#networks label[data-network]").forEach((label) => {
     const index = Number(label.dataset.network);
     label.classList.toggle("lit", lit !== null && strength(index) > DIM);
   });
@@ -172,15 +154,15 @@ function emphasise() {
 // Time
 
 function setTime(position) {
-  state.time = position >= data.steps.length - 1 ? Infinity : data.steps[position];
+  state.time = position >= last ? Infinity : data.steps[position];
   find("#now").textContent = `step ${data.steps[position].toLocaleString("en")}`;
   for (const element of all("#planes .plot")) {
-    const traces = element.data.map((trace, index) => [trace, index]);
-    const paths = traces.filter(([trace]) => trace.part === "path");
-    paths.forEach(([trace]) => cut(trace));
+    element.data.filter((trace) => trace.path).forEach((trace) => {
+      Object.assign(trace, upToNow(trace.path));
+    });
     Plotly.redraw(element);
   }
-  Plotly.relayout(find("#curve"), { shapes: [marker()] });
+  if (data.curves.length) Plotly.relayout(find("#curve"), { shapes: [marker()] });
 }
 
 let playing = 0;
@@ -192,12 +174,12 @@ function play() {
     find("#play").textContent = "▶";
     return;
   }
-  if (Number(slider.value) >= data.steps.length - 1) slider.value = 0;
+  if (Number(slider.value) >= last) slider.value = 0;
   find("#play").textContent = "❚❚";
   playing = setInterval(() => {
     slider.value = Number(slider.value) + 1;
     setTime(Number(slider.value));
-    if (Number(slider.value) >= data.steps.length - 1) play();
+    if (Number(slider.value) >= last) play();
   }, 180);
 }
 
@@ -217,11 +199,11 @@ function start() {
     draw();
   });
   find("#score").addEventListener("change", drawCurves);
-  find("#time").max = data.steps.length - 1;
-  find("#time").value = data.steps.length - 1;
+  find("#time").max = last;
+  find("#time").value = last;
   find("#time").addEventListener("input", (event) => setTime(Number(event.target.value)));
   find("#play").addEventListener("click", play);
-  find("#now").textContent = `step ${data.last_step.toLocaleString("en")}`;
+  find("#now").textContent = `step ${data.steps[last].toLocaleString("en")}`;
   all("#networks input[data-network]").forEach((input) => {
     const index = Number(input.dataset.network);
     input.addEventListener("change", () => {

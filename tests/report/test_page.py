@@ -1,0 +1,201 @@
+"""The page says what the results say, whatever names people gave, and its pictures are linked."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_results import STEPS, build, write_store
+
+from deep_learning_dynamics import store
+from deep_learning_dynamics.report import About, report
+from deep_learning_dynamics.results import Results
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Four pairs with everything that the page can say, null models included."""
+    runs = tmp_path_factory.mktemp("store") / "runs.zarr"
+    write_store(runs, pairs=4, failed={"pretrained-2": "dead"}, steps=STEPS[::4])
+    made = build(pairs=4, failed={"pretrained-2": "dead"})
+    known = Results.of(store.open(str(runs)), by="condition")
+    return replace(known, projections=made.projections, provenance=made.provenance)
+
+
+@pytest.fixture(scope="module")
+def path(results, tmp_path_factory):
+    about = About(settings="seed: 0", footer="made at the commit abc")
+    return report(results, tmp_path_factory.mktemp("report") / "report.html", about=about)
+
+
+@pytest.fixture(scope="module")
+def text(path):
+    return path.read_text("utf-8")
+
+
+def data_of(text):
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+
+
+def test_the_first_sentence_is_the_verdict(results, text):
+    body = text[text.index("<main>") :]
+    words = re.sub(r"<[^>]+>", " ", body).split()
+    verdict = results.comparisons.verdict.sentence.split()
+    assert words[: len(verdict)] == verdict
+
+
+def test_the_same_results_give_the_same_bytes(results, tmp_path, path):
+    about = About(settings="seed: 0", footer="made at the commit abc")
+    again = report(results, tmp_path / "again.html", about=about)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_paths_end_where_the_projection_says(results, text):
+    data = data_of(text)
+    assert [method["title"] for method in data["methods"]]
+    (key,) = results.projections
+    table = results.projections[key].coordinates
+    for path in data["methods"][0]["paths"]:
+        network = data["networks"][path["network"]]
+        pair = table[(table["pair"].astype(str) == network["pair"])]
+        ends = pair.groupby("network").tail(1)[["x", "y"]].to_numpy()
+        here = np.array([path["x"][-1], path["y"][-1]])
+        assert np.isclose(ends, here, rtol=1e-4).all(axis=1).any()
+
+
+def test_earlier_training_leads_to_the_start(text):
+    paths = data_of(text)["methods"][0]["paths"]
+    led = [path for path in paths if path["before"][0]]
+    assert len(led) == len(paths) / 2  # of the pre-trained networks
+    for path in led:
+        assert (path["before"][0][-1], path["before"][1][-1]) == (path["x"][0], path["y"][0])
+
+
+def test_a_failed_network_is_marked_and_counted(text):
+    networks = data_of(text)["networks"]
+    assert [network["failed"] for network in networks].count(True) == 1
+    assert "1 of 8" in text
+
+
+def test_each_row_of_the_table_has_the_numbers_of_its_comparison(results, text):
+    for item in results.comparisons.items:
+        if item.parameter or item.adjusted_p is None:
+            continue
+        row = re.search(rf"<tr[^>]*>\s*<th[^>]*>{title_of(item)}</th>.*?</tr>", text, re.S)
+        assert row, item.measure
+        assert ("significant" in row[0]) == item.significant
+
+
+def title_of(item):
+    from deep_learning_dynamics.quantities import quantity
+
+    title = quantity(item.measure).title
+    return re.escape(title[:1].upper() + title[1:]).replace("'", "&#39;")
+
+
+def test_names_of_people_are_text_and_not_markup(tmp_path):
+    results = build(pairs=2, conditions=("<b>one</b>", "</script><script>alert(1)</script>"))
+    text = report(results, tmp_path / "report.html").read_text("utf-8")
+    assert "<b>one</b>" not in text
+    assert "<script>alert" not in text
+    assert text.count("</script>") == 3
+
+
+def test_parts_that_were_not_made_are_left_out(results, tmp_path):
+    alone = Results(by=results.by, titles=results.titles, projections=results.projections)
+    text = report(alone, tmp_path / "report.html").read_text("utf-8")
+    assert 'id="answer"' not in text
+    assert 'id="measures"' not in text
+    assert data_of(text)["methods"]
+    empty = report(Results(), tmp_path / "empty.html").read_text("utf-8")
+    assert data_of(empty)["methods"] == []
+
+
+# In a browser
+
+
+@pytest.fixture
+def opened(browser, path):
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelector('#planes .plot').data")
+    yield page
+    page.close()
+    assert errors == []
+
+
+def opacities(page):
+    """Of the traces of the first plot, by network."""
+    return page.evaluate(
+        "document.querySelector('#planes .plot').data.map(t => [t.meta, t.opacity ?? 1])"
+    )
+
+
+@pytest.mark.browser
+def test_pointing_at_a_network_finds_it_and_its_partner(opened):
+    networks = opened.evaluate("JSON.parse(document.querySelector('#data').textContent).networks")
+    opened.hover("#networks label[data-network='0']")
+    opened.wait_for_timeout(300)
+    for number, opacity in opacities(opened):
+        mine = networks[number]["pair"] == networks[0]["pair"]
+        assert (opacity > 0.5) == mine
+    lit = opened.locator("#networks label.lit").count()
+    assert lit == sum(network["pair"] == networks[0]["pair"] for network in networks)
+
+
+@pytest.mark.browser
+def test_a_network_and_a_group_can_be_hidden(opened):
+    opened.uncheck("#networks input[data-network='1']")
+    assert dict(opacities(opened))[1] == 0
+    opened.uncheck("#networks input[data-group='0']")
+    hidden = opened.evaluate(
+        "document.querySelector('#planes .plot').data.filter(t => !t.visible).length"
+    )
+    assert hidden >= 8  # two traces for each of four networks
+
+
+@pytest.mark.browser
+def test_time_cuts_paths_and_ends_with_all_of_them(opened):
+    def lengths():
+        return opened.evaluate(
+            "document.querySelector('#planes .plot').data.filter(t => t.path)"
+            ".map(t => [t.x.length, t.path.x.length])"
+        )
+
+    def move(value):
+        opened.evaluate(
+            f"const s = document.querySelector('#time'); s.value = {value};"
+            "s.dispatchEvent(new Event('input'))"
+        )
+
+    move(3)
+    assert all(1 <= now < whole for now, whole in lengths())
+    move(opened.get_attribute("#time", "max"))
+    assert all(now == whole for now, whole in lengths())
+
+
+@pytest.mark.browser
+def test_a_null_model_stands_beside_the_paths_within_the_window(opened):
+    opened.select_option("#nulls", index=1)
+    opened.wait_for_timeout(500)
+    boxes = [each.bounding_box() for each in opened.locator("#planes .plot").all()]
+    drawn = [each.bounding_box() for each in opened.locator("#planes .main-svg").all()]
+    assert len(boxes) == 2
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    assert max(box["width"] for box in drawn) <= max(box["width"] for box in boxes) + 1
+
+
+@pytest.mark.browser
+def test_a_phone_keeps_measure_effect_and_p(browser, path):
+    page = browser.new_page(viewport={"width": 380, "height": 740})
+    page.goto(path.as_uri())
+    shown = page.evaluate(
+        "[...document.querySelectorAll('#measures thead tr:first-child th')]"
+        ".filter(e => e.offsetWidth).map(e => e.textContent)"
+    )
+    assert shown[:3] == ["measure", "effect", "p"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
