@@ -73,7 +73,6 @@ class PathData:
     path: "Path"  # its geometry, from the inner products of the moves between snapshots
     scores: Mapping[str, Float[np.ndarray, " snapshot"]]
     outcome: str  # "", "dead" or "diverged"
-    size: int  # number of weights
     twin_distance: float  # at the end, to the network that differs by rounding alone; or NaN
     read: Callable[[], Float[np.ndarray, "snapshot weight"]]  # the weights themselves
 

@@ -209,7 +209,6 @@ class _Pass:
                 path,
                 {name: values[index, kept] for name, values in self._scores.items()},
                 network["outcome"],
-                columns.stop - columns.start,
                 twins.get(index, float("nan")),
                 lambda index=index, kept=kept: task.runs["weights"][index, kept, columns].values,
             )

@@ -63,6 +63,12 @@ class Path:
         return np.concatenate([[np.nan], self.lengths / np.diff(self.steps)])
 
     @property
+    def mean_speed(self) -> float:
+        """Length / optimiser steps; NaN without a step."""
+        taken = self.steps[-1] - self.steps[0]
+        return self.length / float(taken) if taken > 0 else float("nan")
+
+    @property
     def turning(self) -> Float64[np.ndarray, " snapshot"]:
         """The angle between the moves to and from each snapshot, 0 (straight on) to 180 degrees.
 
@@ -133,66 +139,52 @@ def degrees(cosine: Float64[np.ndarray, "*angle"]) -> Float64[np.ndarray, "*angl
     return np.where(obtuse, 180 - angle, angle)
 
 
+class _OfPath(Measure):
+    """A number of the path, of each parameter too."""
+
+    per_parameter = True
+    number: str  # which attribute of the path
+
+    def of(self, data: PathData) -> float:
+        return getattr(data.path, self.number)
+
+
 @MEASURES.register
-class PathLength(Measure):
-    key, title = "path_length", "path length"
+class PathLength(_OfPath):
+    key, title, number = "path_length", "path length", "length"
     meaning = "Sum of the distances between consecutive snapshots."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        return data.path.length
 
 
 @MEASURES.register
-class Displacement(Measure):
-    key, title = "displacement", "displacement"
+class Displacement(_OfPath):
+    key, title, number = "displacement", "displacement", "displacement"
     meaning = "Distance between the first and the last snapshot."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        return data.path.displacement
 
 
 @MEASURES.register
-class Straightness(Measure):
-    key, title = "straightness", "straightness"
+class Straightness(_OfPath):
+    key, title, number = "straightness", "straightness", "straightness"
     meaning = "Displacement divided by path length: 1 on a straight line."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        return data.path.straightness
 
 
 @MEASURES.register
-class TurningAngle(Measure):
-    key, title, unit = "turning_angle", "mean turning angle", "degrees"
+class TurningAngle(_OfPath):
+    key, title, number = "turning_angle", "mean turning angle", "mean_turning"
+    unit = "degrees"
     meaning = "Mean angle between consecutive moves: 0 straight on, 90 for unrelated directions."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        return data.path.mean_turning
 
 
 @MEASURES.register
-class EffectiveDimension(Measure):
-    key, title = "effective_dimension", "effective dimension"
+class EffectiveDimension(_OfPath):
+    key, title, number = "effective_dimension", "effective dimension", "dimension"
     meaning = "Participation ratio of the snapshots' covariance; long random walks have 2.5."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        return data.path.dimension
 
 
 @MEASURES.register
-class Speed(Measure):
-    key, title = "speed", "mean speed"
+class Speed(_OfPath):
+    key, title, number = "speed", "mean speed", "mean_speed"
     unit = "per step"
     meaning = "Path length divided by the number of optimiser steps."
-    per_parameter = True
-
-    def of(self, data: PathData) -> float:
-        taken = data.path.steps[-1] - data.path.steps[0]
-        return data.path.length / float(taken) if taken > 0 else float("nan")
 
 
 @MEASURES.register
