@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hand_made_stores import dataset, walks
 
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.geometry.alignment import Alignment, Perceptron, align
+from deep_learning_dynamics.selection import select
 from deep_learning_dynamics.store.schema import Parameters
 
 SHAPES = {
@@ -93,3 +95,32 @@ def test_other_networks_are_refused():
         Perceptron.of(Parameters.of({"conv.weight": (4, 1, 3, 3), "conv.bias": (4,)}))
     with pytest.raises(StoreError, match="b has 9 inputs after 6 units"):
         Perceptron.of(Parameters.of({"a.weight": (6, 5), "b.weight": (3, 9)}))
+
+
+@pytest.mark.parametrize("how", ["ends", "every_snapshot"])
+def test_paths_of_a_store_are_aligned_to_the_first_and_a_diverged_one_stays_as_it_is(how):
+    """The second network is the first in other coordinates; the third has nothing to do with it."""
+    weights = walks(4, 5)
+    runs = dataset(weights, attributes={"activation": "relu"})
+    perceptron = Perceptron.of(Parameters.from_runs(runs), "relu")
+    weights[1] = random_symmetry(perceptron).apply(perceptron, weights[0])
+    weights[3, 4] = np.nan
+    runs = dataset(weights, attributes={"activation": "relu"}, outcome=["", "", "", "diverged"])
+    plain, found = select(runs, "all"), select(runs, "all", align=how)
+    before, after = (np.asarray(each.weights).reshape(weights.shape) for each in (plain, found))
+    np.testing.assert_allclose(after[0], weights[0], atol=1e-5)
+    np.testing.assert_allclose(after[1], weights[0], atol=1e-4)
+    apart = [np.linalg.norm(each[2, -1] - weights[0, -1]) for each in (before, after)]
+    assert 0.3 * apart[0] < apart[1] < apart[0]
+    np.testing.assert_array_equal(after[3], weights[3])
+    assert found.description.startswith("all weights and biases, aligned ")
+    matrices = select(runs, "weights", align=how)
+    np.testing.assert_array_equal(
+        np.asarray(matrices.weights)[:, :30], after.reshape(20, -1)[:, :30]
+    )
+
+
+def test_parameters_on_paths_of_their_own_are_not_aligned():
+    runs = dataset(walks(2, 3))
+    with pytest.raises(StoreError, match="Set align to none, or separately to false"):
+        select(runs, ["hidden1.weight"], separately=True, align="ends")

@@ -6,15 +6,16 @@ layer by layer, each the best assignment given the others, until nothing changes
 Ainsworth et al., "Git Re-Basin", ICLR 2023, section 3.2), here with the best scale of each unit.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.selection import ALIGNMENTS, ArrayWeights, Selection, paths_of
+from deep_learning_dynamics.selection import ALIGNMENTS, ArrayWeights, Selection, select
 from deep_learning_dynamics.store.schema import Parameters
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def _costs(
     perceptron: Perceptron,
     layer: int,
 ) -> tuple[Float64[np.ndarray, "place unit"], Float64[np.ndarray, "place unit"]]:
-    """Squared distance if a unit takes a place, and the scale that makes it least."""
+    """What the squared distance changes by if a unit takes a place, and the scale that makes it
+    least."""
     incoming = [perceptron.incoming(each, layer) for each in (reference, aligned)]
     outgoing = [perceptron.outgoing(each, layer) for each in (reference, aligned)]
     into, away = ((pair[1] ** 2).sum(axis=1) for pair in (incoming, outgoing))
@@ -224,8 +226,7 @@ def _costs(
     scales = np.ones_like(with_into)
     if perceptron.rescales:
         scales = _best_scales(into, with_into, away, with_away)
-    costs = into * scales**2 - 2 * with_into * scales + away / scales**2 - 2 * with_away / scales
-    return costs, scales
+    return _change(scales, into, with_into, away, with_away), scales
 
 
 def _best_scales(
@@ -253,13 +254,20 @@ def _best_scales(
     )
     candidates = np.clip(real, 1 / LARGEST_SCALE, LARGEST_SCALE)
     candidates = np.concatenate([candidates, np.ones((*with_into.shape, 1))], axis=-1)
-    values = (
-        into[:, None] * candidates**2
-        - 2 * with_into[..., None] * candidates
-        + away[:, None] / candidates**2
-        - 2 * with_away[..., None] / candidates
-    )
+    every = (each[..., None] for each in (into, with_into, away, with_away))
+    values = _change(candidates, *every)
     return np.take_along_axis(candidates, values.argmin(axis=-1)[..., None], axis=-1)[..., 0]
+
+
+def _change(
+    scales: Float64[np.ndarray, "..."],
+    into: Float64[np.ndarray, "..."],
+    with_into: Float64[np.ndarray, "..."],
+    away: Float64[np.ndarray, "..."],
+    with_away: Float64[np.ndarray, "..."],
+) -> Float64[np.ndarray, "..."]:
+    """|c a − a'|² + |b / c − b'|², without |a'|² and |b'|², which do not depend on c."""
+    return into * scales**2 - 2 * with_into * scales + away / scales**2 - 2 * with_away / scales
 
 
 def _distance(
@@ -282,14 +290,58 @@ def _no_perceptron(found: str) -> StoreError:
 # Alignments of a whole selection
 
 
-class Ends:
-    """Every path aligned once, by its end, to the end of the first usable path."""
+class _Aligned(ABC):
+    """A way to align the paths of a selection; it takes the weights as a whole into memory."""
 
-    key, title = "ends", "aligned by the ends of the trajectories"
+    key: ClassVar[str]
+    title: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def each(
+        perceptron: Perceptron,
+        paths: Sequence[Float[np.ndarray, "snapshot weight"]],
+        reference: Float[np.ndarray, "snapshot weight"],
+    ) -> list[np.ndarray]:
+        """The paths, aligned to one of them."""
 
     @classmethod
     def of(cls, runs: "xr.Dataset", selection: Selection) -> Selection:
-        return _aligned(runs, selection, cls)
+        """The selection with its usable paths aligned to the first of them.
+
+        Raises:
+            StoreError: parameters have paths of their own, or networks are no perceptrons.
+        """
+        if "parameter" in selection.rows:
+            raise StoreError(
+                "Parameters on paths of their own cannot be aligned, as a permutation concerns "
+                "several of them. Set align to none, or separately to false."
+            )
+        activation = str(runs.attrs.get("activation", ""))
+        perceptron = Perceptron.of(Parameters.from_runs(runs), activation)
+        whole = select(runs, "all", networks=list(dict.fromkeys(selection.rows["network"])))
+        keys, wanted = (
+            each.rows.set_index(["network", "snapshot"]).index for each in (whole, selection)
+        )
+        weights = np.array(whole.take(keys.get_indexer(wanted)).weights)
+        sound = [rows for rows in selection.paths if selection.usable[rows].all()]
+        if sound:
+            found = cls.each(perceptron, [weights[rows] for rows in sound], weights[sound[0]])
+            for rows, aligned in zip(sound, found, strict=True):
+                weights[rows] = aligned
+        columns = _columns(runs, selection)
+        return replace(
+            selection,
+            weights=ArrayWeights(weights[:, columns], np.arange(len(weights))),
+            description=f"{selection.description}, {cls.title}",
+        )
+
+
+@ALIGNMENTS.register
+class Ends(_Aligned):
+    """Every path aligned once, by its end, to the end of the first usable path."""
+
+    key, title = "ends", "aligned by the ends of the trajectories"
 
     @staticmethod
     def each(
@@ -302,14 +354,11 @@ class Ends:
         ]
 
 
-class EverySnapshot:
+@ALIGNMENTS.register
+class EverySnapshot(_Aligned):
     """Every snapshot aligned to the snapshot of the first usable path that is as far along."""
 
     key, title = "every_snapshot", "aligned snapshot by snapshot"
-
-    @classmethod
-    def of(cls, runs: "xr.Dataset", selection: Selection) -> Selection:
-        return _aligned(runs, selection, cls)
 
     @staticmethod
     def each(
@@ -329,44 +378,9 @@ class EverySnapshot:
         return aligned
 
 
-def _aligned(runs: "xr.Dataset", selection: Selection, kind: Any) -> Selection:
-    from deep_learning_dynamics.selection import select
-
-    if "parameter" in selection.rows:
-        raise StoreError(
-            "Parameters on paths of their own cannot be aligned, as a permutation concerns several "
-            "of them. Set align to none, or separately to false."
-        )
-    perceptron = Perceptron.of(Parameters.from_runs(runs), str(runs.attrs.get("activation", "")))
-    networks = list(dict.fromkeys(selection.rows["network"]))
-    whole = select(runs, "all", networks=networks)
-    wanted = selection.rows.set_index(["network", "snapshot"]).index
-    keys = whole.rows.set_index(["network", "snapshot"]).index
-    whole = whole.take(keys.get_indexer(wanted))
-    weights = np.asarray(whole.weights)
-    usable = selection.rows["usable"].to_numpy(bool)
-    paths = paths_of(selection.rows)
-    sound = [rows for rows in paths if usable[rows].all()]
-    aligned = weights.copy()
-    if sound:
-        found = kind.each(perceptron, [weights[rows] for rows in sound], weights[sound[0]])
-        for rows, of_path in zip(sound, found, strict=True):
-            aligned[rows] = of_path
-    columns = _columns(runs, selection)
-    return replace(
-        selection,
-        weights=ArrayWeights(aligned[:, columns], np.arange(len(aligned))),
-        description=f"{selection.description}, {kind.title}",
-    )
-
-
 def _columns(runs: "xr.Dataset", selection: Selection) -> Int[np.ndarray, " column"]:
     """The selection's columns among all weights."""
     segments = getattr(selection.weights, "segments", None)
     if segments is None:
         return np.arange(runs.sizes["weight"])
     return np.concatenate([np.arange(part.start, part.stop) for part in segments[0]])
-
-
-for _kind in (Ends, EverySnapshot):
-    ALIGNMENTS.register(_kind)
