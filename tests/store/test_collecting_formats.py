@@ -10,6 +10,7 @@ import pytest
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.store import score_names
 from deep_learning_dynamics.store.collecting import Options, collect, open_checkpoint
+from deep_learning_dynamics.store.sources import source_of
 
 torch = pytest.importorskip("torch")
 
@@ -64,6 +65,20 @@ def test_prefixes_of_wrappers_are_stripped_repeatedly(tmp_path, model):
     wrapped = {f"module._orig_mod.module.{k}": v for k, v in model.state_dict().items()}
     torch.save(wrapped, tmp_path / "a.pt")
     assert_holds(tmp_path / "a.pt", model)
+
+
+def test_names_are_those_that_a_recorder_gives_wherever_the_wrapper_stands(tmp_path):
+    class Wrapping(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = torch.nn.Linear(2, 2)  # somebody's own name
+            self.inner = torch.compile(torch.nn.Linear(2, 2))
+
+    network = torch.nn.Sequential(Wrapping())
+    torch.save(network.state_dict(), tmp_path / "a.pt")
+    recorded = source_of(network, "all").parameters.names
+    assert set(contents(tmp_path / "a.pt")[0]) == set(recorded)
+    assert "0.inner.weight" in recorded
 
 
 def test_bfloat16_is_widened_exactly(tmp_path):

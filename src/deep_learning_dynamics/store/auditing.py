@@ -20,10 +20,10 @@ from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
 from deep_learning_dynamics.store.collecting.collect import find_snapshots
+from deep_learning_dynamics.store.collecting.layouts import FIELD
 from deep_learning_dynamics.store.opening import open as open_store
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 JUMP = 10.0  # times the median step of the neighbours
@@ -54,15 +54,6 @@ class Audit:
     @property
     def passed(self) -> bool:
         return not any(finding.wrong for finding in self.findings)
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """A row per finding: problem, wrong, run, step, detail."""
-        import pandas as pd
-
-        columns = ["problem", "wrong", "run", "step", "detail"]
-        rows = [[getattr(finding, name) for name in columns] for finding in self.findings]
-        return pd.DataFrame(rows, columns=columns).astype({"step": "Int64"})
 
 
 @dataclass(frozen=True)
@@ -225,8 +216,6 @@ def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_S
 
 
 def _is_store(source: str | Path) -> bool:
-    from deep_learning_dynamics.store.collecting.layouts import FIELD
-
     path = Path(source)
     return not FIELD.search(str(source)) and (path / schema.STEP / "zarr.json").exists()
 

@@ -17,7 +17,7 @@ from deep_learning_dynamics.store.schema import Parameters
 Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and gives it
 
 # Parts of names that torch's wrappers put in: torch.compile, FSDP, activation checkpointing.
-_WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 
 @runtime_checkable
@@ -241,7 +241,7 @@ def _bare(name: str, inside: set[str]) -> str:
     kept, path = [], ""
     for part in name.split("."):
         path = f"{path}.{part}".lstrip(".")
-        if part not in _WRAPPERS and path not in inside:
+        if part not in WRAPPERS and path not in inside:
             kept.append(part)
     return ".".join(kept)
 

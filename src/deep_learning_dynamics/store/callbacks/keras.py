@@ -28,8 +28,7 @@ class RecordTrajectory(keras.callbacks.Callback):
         self._waiting: dict[str, float] | None = None  # scores of the step to be recorded next
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        weights = {variable.path: variable.value for variable in self.model.trainable_variables}
-        self._recorder = Recorder(self._path, weights, **self._choices)
+        self._recorder = Recorder(self._path, self._weights(), **self._choices)
         self._recorder.__enter__()
         self._step, self._waiting = 0, {}
 

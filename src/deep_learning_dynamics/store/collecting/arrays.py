@@ -52,19 +52,18 @@ class ArchiveCheckpoint(Checkpoint):
             for name in archive.namelist()
             if name.endswith(".npy")
         }
-        self._names = clean_names(iter(headers), path)
+        self._names = clean_names(headers, path)
         self.tensors = {name: headers[stored] for name, stored in self._names.items()}
         self.step = next((self._scalar(key) for key in STEP_KEYS if key in self.tensors), None)
-        self.scores = {}
 
     def _header(self, member: str) -> Tensor:
         try:
             with self._archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
-                read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-                    version, np.lib.format.read_array_header_2_0
-                )
-                shape, _, dtype = read(file)
+                if version == (1, 0):
+                    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                else:
+                    shape, _, dtype = np.lib.format.read_array_header_2_0(file)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(f"{self._path}: {member} is damaged ({error}).") from None
         if dtype.hasobject:
@@ -72,13 +71,13 @@ class ArchiveCheckpoint(Checkpoint):
                 f"{self._path}: {member} holds Python objects, which would have to be unpickled; "
                 "expected numbers. Save arrays of numbers with numpy.savez."
             )
-        expected = dtype.itemsize * int(np.prod(shape, dtype=object))
-        if expected > self._archive.getinfo(member).file_size:
+        tensor = Tensor(tuple(shape), dtype.name)
+        if dtype.itemsize * tensor.size > self._archive.getinfo(member).file_size:
             raise CheckpointError(
                 f"{self._path}: {member} claims shape {list(shape)}, but has fewer bytes; it is "
                 "damaged or cut off. Copy it again, or leave it out."
             )
-        return Tensor(tuple(shape), dtype.name)
+        return tensor
 
     def _scalar(self, name: str) -> int | None:
         tensor = self.tensors[name]
@@ -131,7 +130,7 @@ class ZarrCheckpoint(Checkpoint):
             for name, member in group.members(max_depth=None)  # type: ignore[attr-defined]
             if isinstance(member, zarr.Array)
         }
-        self._names = clean_names(iter(arrays), path)
+        self._names = clean_names(arrays, path)
         self._arrays = arrays
         self.tensors = {
             name: Tensor(tuple(arrays[stored].shape), np.dtype(arrays[stored].dtype).name)
@@ -139,7 +138,6 @@ class ZarrCheckpoint(Checkpoint):
         }
         step = group.attrs.get("step")  # type: ignore[attr-defined]
         self.step = step if type(step) is int else None
-        self.scores = {}
 
     def read(self, name: str) -> np.ndarray:
         check_fits(self._path, name, self.tensors[name])

@@ -4,11 +4,13 @@ A checkpoint is data: nothing in it is ever executed, and what it says of itself
 checked against the file before memory is used for it.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,9 +18,8 @@ from deep_learning_dynamics import formatting
 from deep_learning_dynamics.environment import memory
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.registry import Registry
+from deep_learning_dynamics.store.sources import WRAPPERS
 
-# What wrappers of torch put in front of a model's own names.
-WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 MEMORY_SHARE = 0.4  # of the memory that this process may use, for one tensor
 
 
@@ -35,7 +36,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=object))
+        return math.prod(self.shape)
 
 
 class Checkpoint(ABC):
@@ -43,7 +44,7 @@ class Checkpoint(ABC):
 
     tensors: Mapping[str, Tensor]
     step: int | None = None  # that the checkpoint itself knows
-    scores: Mapping[str, float] = field(default_factory=dict)  # at its step
+    scores: Mapping[str, float] = MappingProxyType({})  # at its step
 
     @abstractmethod
     def read(self, name: str) -> np.ndarray:
@@ -116,15 +117,14 @@ def open_checkpoint(
 
 
 def clean_name(name: str) -> str:
-    """A parameter's name in the bare model, without the prefixes of wrappers."""
-    for wrapper in WRAPPERS[2:]:
-        name = name.replace(wrapper, "")
-    while name.startswith(WRAPPERS):
-        name = name.removeprefix(next(w for w in WRAPPERS if name.startswith(w)))
+    """A parameter's name in the bare model, without what torch's wrappers put into it."""
+    name = ".".join(part for part in name.split(".") if part not in WRAPPERS)
+    while name.startswith("module."):  # DataParallel; further in, it may be somebody's own name
+        name = name.removeprefix("module.")
     return name
 
 
-def clean_names(names: Iterator[str], path: Path) -> dict[str, str]:
+def clean_names(names: Iterable[str], path: Path) -> dict[str, str]:
     """The bare names of tensors, with the names under which they are stored.
 
     Raises:
@@ -135,8 +135,8 @@ def clean_names(names: Iterator[str], path: Path) -> dict[str, str]:
         bare = clean_name(name)
         if bare in cleaned:
             raise CheckpointError(
-                f"{path} holds {cleaned[bare]} and {name}, which are both {bare} without the "
-                "prefixes of wrappers; expected one. Export the bare model's state_dict()."
+                f"{path} holds {cleaned[bare]} and {name}, which are both {bare} without "
+                "the names of wrappers; expected one. Export the bare model's state_dict()."
             )
         cleaned[bare] = name
     return cleaned

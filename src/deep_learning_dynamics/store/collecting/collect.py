@@ -76,7 +76,7 @@ def collect(
 
     options = Options(key, lora)
     snapshots = find_snapshots(str(pattern), options)
-    with _open(snapshots[0].found, options) as first:
+    with open_checkpoint(snapshots[0].found.path, options) as first:
         chosen = _chosen(first, parameters, snapshots[0].found.path)
     shapes = {name: tensor.shape for name, tensor in chosen.items()}
     table = Parameters.of(shapes, {name: tensor.dtype for name, tensor in chosen.items()})
@@ -92,7 +92,7 @@ def collect(
             coordinates = of_run[0].found.coordinates
             logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
             for each in of_run:
-                with _open(each.found, options) as checkpoint:
+                with open_checkpoint(each.found.path, options) as checkpoint:
                     vector = _vector(checkpoint, chosen, table, each.found.path, snapshots[0])
                     known = dict(checkpoint.scores) | logged.get(each.step, {})
                 writer.add_to(run, each.step, vector, known)
@@ -115,8 +115,8 @@ def find_snapshots(pattern: str, options: Options) -> list[Snapshot]:
     snapshots: list[Snapshot] = []
     for coordinates, group in groupby(layouts.find(pattern), lambda each: each.coordinates):
         run = "-".join(value for _, value in coordinates) or "run"
-        of_run = [replace(each, step=_step(each, options)) for each in group]
-        of_run = sorted(of_run, key=lambda each: (each.stage, each.step))
+        known = (replace(each, step=_step(each, options)) for each in group)
+        of_run = sorted(known, key=lambda each: (each.stage, each.step))
         for before, after in pairwise(of_run):
             if (before.stage, before.step) == (after.stage, after.step):
                 raise CheckpointError(
@@ -149,17 +149,13 @@ def _continued(of_run: list[Found], run: str) -> Iterator[tuple[Found, int]]:
 def _step(found: Found, options: Options) -> int:
     if found.step is not None:
         return found.step
-    with _open(found, options) as checkpoint:
+    with open_checkpoint(found.path, options) as checkpoint:
         if checkpoint.step is not None and checkpoint.step >= 0:
             return checkpoint.step
     raise CheckpointError(
         f"{found.path} has no step, neither in its name nor in it; expected a name such as "
         'step_1000, or a pattern that says where it is: "runs/{run}/{step}.pt".'
     )
-
-
-def _open(found: Found, options: Options) -> Any:
-    return open_checkpoint(found.path, options)
 
 
 def _chosen(

@@ -63,12 +63,11 @@ class KerasCheckpoint(Checkpoint):
         self._path = path
         self._arrays: dict[str, h5py.Dataset] = {}
         self._walk(file, "")
-        self._names = clean_names(iter(self._arrays), path)
+        self._names = clean_names(self._arrays, path)
         self.tensors = {
             name: Tensor(tuple(self._arrays[stored].shape), self._arrays[stored].dtype.name)
             for name, stored in self._names.items()
         }
-        self.step, self.scores = None, {}
 
     def read(self, name: str) -> np.ndarray:
         check_fits(self._path, name, self.tensors[name])

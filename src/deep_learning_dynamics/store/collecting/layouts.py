@@ -33,7 +33,7 @@ class Found:
 
 
 def find(pattern: str) -> list[Found]:
-    """The checkpoints that a pattern or a folder names, run by run.
+    """The checkpoints that a pattern or a folder names, run by run, in the order of their paths.
 
     Raises:
         CheckpointError: none is there.
@@ -44,7 +44,7 @@ def find(pattern: str) -> list[Found]:
             f"{pattern} names no checkpoints. Expected a folder of them, or a pattern with braces "
             'such as "runs/{group}-{seed}/step_{step}.pt".'
         )
-    return sorted(found, key=lambda each: (each.coordinates, each.stage, each.step or 0))
+    return sorted(found, key=lambda each: (each.coordinates, each.path))
 
 
 def fill(template: str, coordinates: tuple[tuple[str, str], ...]) -> Path:

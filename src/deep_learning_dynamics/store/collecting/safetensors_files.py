@@ -73,13 +73,12 @@ class SafetensorsCheckpoint(Checkpoint):
 
     def __init__(self, path: Path, files: list["_File"]) -> None:
         owner = {name: file for file in files for name in file.tensors}
-        self._names = clean_names(iter(owner), path)
+        self._names = clean_names(owner, path)
         self._owner = owner
         self.tensors = {name: owner[stored].tensors[stored] for name, stored in self._names.items()}
         self.metadata = {key: text for file in files for key, text in file.metadata.items()}
         step = self.metadata.get("step", self.metadata.get("global_step", ""))
         self.step = int(step) if step.isascii() and step.isdigit() and len(step) < 19 else None
-        self.scores = {}
 
     def read(self, name: str) -> np.ndarray:
         stored = self._names[name]

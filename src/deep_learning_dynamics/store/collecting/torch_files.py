@@ -39,8 +39,7 @@ class TorchFile(Format):
             converted = Path(folder, "weights.safetensors")
             found = _PROCESS.convert(path, converted, options.key)
             with Safetensors.open(converted, options) as checkpoint:
-                checkpoint.step = found["step"] if found["step"] is not None else found["epoch"]
-                checkpoint.scores = found["scores"]
+                checkpoint.step, checkpoint.scores = found["step"], found["scores"]
                 yield checkpoint
 
 

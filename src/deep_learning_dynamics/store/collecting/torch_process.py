@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from deep_learning_dynamics.store.collecting.safetensors_files import TYPES
+
 OLDEST_TORCH = (2, 10)  # earlier versions could be made to execute code in spite of weights_only
-STEP_KEYS = ("global_step", "step", "iteration", "iter", "num_steps")
+STEP_KEYS = ("global_step", "step", "iteration", "iter", "num_steps", "epoch")
 WEIGHT_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
 
 
@@ -20,7 +22,7 @@ class RefusedError(Exception):
 
 
 def convert(path: Path, out: Path, key: str | None) -> dict[str, Any]:
-    """Write the tensors of ``path`` as safetensors to ``out``; returns step, epoch and scores."""
+    """Write the tensors of ``path`` as safetensors to ``out``; returns step and scores."""
     import torch
 
     version = tuple(int(part) for part in torch.__version__.split(".")[:2])
@@ -38,14 +40,9 @@ def convert(path: Path, out: Path, key: str | None) -> dict[str, Any]:
     scores = {
         str(name): float(value)
         for name, value in plain.items()
-        if type(value) in (int, float) and name not in (*STEP_KEYS, "epoch")
+        if type(value) in (int, float) and name not in STEP_KEYS and str(name).isidentifier()
     }
-    epoch = plain.get("epoch")
-    return {
-        "step": steps[0] if steps else None,
-        "epoch": epoch if type(epoch) is int else None,
-        "scores": {name: value for name, value in scores.items() if name.isidentifier()},
-    }
+    return {"step": steps[0] if steps else None, "scores": scores}
 
 
 def _load(torch: Any, path: Path) -> Any:
@@ -93,11 +90,11 @@ def _find_weights(torch: Any, content: Any, key: str | None) -> dict[str, Any]:
         return tensors(content)
     if not isinstance(content, dict):
         raise RefusedError(f"holds a {type(content).__name__}; expected a dict of tensors.")
-    nested = [name for name in WEIGHT_KEYS if tensors(content.get(name))]
-    if nested and not tensors(content):
-        return tensors(content[nested[0]])
     if tensors(content):
         return tensors(content)
+    for name in WEIGHT_KEYS:
+        if tensors(content.get(name)):
+            return tensors(content[name])
     others = [str(name) for name, value in content.items() if tensors(value)]
     if len(others) == 1:
         return tensors(content[others[0]])
@@ -122,18 +119,7 @@ def _check_sizes(weights: dict[str, Any], file_bytes: int) -> None:
 
 
 def _write(torch: Any, weights: dict[str, Any], out: Path) -> None:
-    names = {
-        torch.float64: "F64",
-        torch.float32: "F32",
-        torch.float16: "F16",
-        torch.bfloat16: "BF16",
-        torch.int64: "I64",
-        torch.int32: "I32",
-        torch.int16: "I16",
-        torch.int8: "I8",
-        torch.uint8: "U8",
-        torch.bool: "BOOL",
-    }
+    names = {getattr(torch, dtype): kind for kind, dtype in TYPES.items()}
     known = {name: tensor for name, tensor in weights.items() if tensor.dtype in names}
     header, offset = {}, 0
     for name, tensor in known.items():
