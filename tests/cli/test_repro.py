@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from project import call, variables
 
@@ -77,11 +78,7 @@ def test_verbose_shows_what_dvc_and_stages_say(tmp_path):
 
 def test_a_failed_stage_says_why_in_its_own_words(tmp_path):
     fails = "{cmd: 'echo at work; echo \"error: no data\" >&2; echo do this >&2; exit 3'}"
-    folder = project(tmp_path, **quick("first"), second=fails, third="{cmd: echo, deps: [second]}")
-    (folder / "dvc.yaml").write_text(
-        (folder / "dvc.yaml").read_text().replace("third: {cmd: echo, deps: [second]}", "")
-    )
-    lines = run(folder, status=1).splitlines()
+    lines = run(project(tmp_path, **quick("first"), second=fails), status=1).splitlines()
     assert lines[1:] == [
         "error: no data", "do this",
         "error: stage second failed, as said above; the rest was not computed",
@@ -120,9 +117,14 @@ def test_a_stage_ends_when_what_it_works_for_is_killed(tmp_path, who):
             command, cwd=folder, env=variables(), stdout=said, stderr=said, process_group=0
         )
     until(lambda: "waiting" in (folder / "said").read_text())
+    stages = [each for each in psutil.Process(process.pid).children(recursive=True)
+              if "slow.py" in each.cmdline()]  # fmt: skip
+    assert stages
     process.kill()
     process.wait()
-    until(lambda: (folder / "tidied").exists())
+    _, alive = psutil.wait_procs(stages, timeout=120)
+    assert not alive
+    assert (folder / "tidied").read_text() == "up"
 
 
 @pytest.mark.parametrize("columns", [40, 80])
