@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from deep_learning_dynamics.cli.dvc import DvcError, environment
 from deep_learning_dynamics.errors import DynamicsError
@@ -25,8 +25,10 @@ from deep_learning_dynamics.workspace import SCRATCH
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
 RUNNING = re.compile(r"Running stage '(.+?)'")
 SKIPPED = re.compile(r"Stage '(.+?)' (didn't change|is cached)")
-OF_DVC = ("> ", "Updating lock file", "Generating lock file", "ERROR: ")
-TOLD = ("warning:", "note:", "error:")  # lines of stages that a person is to see
+COMMAND = "> "  # before a stage's command, in what DVC says
+SAVED = ("Updating lock file", "Generating lock file")  # what DVC says when a stage is done
+FAILED = "ERROR: "  # before what DVC says when it or a stage failed
+NOTICES = ("warning:", "note:")  # before lines of stages that are shown at once
 PATIENCE = (20.0, 5.0)  # seconds after SIGINT, and after SIGTERM, before the next signal
 
 
@@ -124,11 +126,11 @@ def repro(
         return list(progress.ran)
     if interrupted or any("exited with 130" in line for line in said):
         raise InterruptionError("interrupted; the same command continues")
-    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
+    errors = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
     if progress.current is None:
         raise DvcError(f"DVC failed: {' '.join(errors) or f'exit status {status}'}")
     if not verbose:
-        print("\n".join(_telling(said)), file=sys.stderr)
+        print("\n".join(_reason(said)), file=sys.stderr)
     raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
 
 
@@ -144,22 +146,22 @@ def _follow(
                 say(done)
             words.clear()
             progress.begin(running[1]) if running else progress.seen.append(skipped[1])
-        elif line.startswith(OF_DVC[1:3]):
+        elif line.startswith(SAVED):
             if done := progress.end():  # hashing and caching included
                 say(done)
-        elif line.strip() and not line.startswith(OF_DVC[0]):
+        elif line.strip() and not line.startswith(COMMAND):
             words.append(line)
             if progress.current is not None:
                 progress.detail = line.strip()
-                if line.startswith(TOLD[:2]):
+                if line.startswith(NOTICES):
                     say(line)
 
 
-def _telling(words: list[str]) -> list[str]:
+def _reason(words: list[str]) -> list[str]:
     """Of a failed stage's words those that say why: from its error on, or the last ones."""
-    words = [line for line in words if not line.startswith("ERROR: failed to reproduce")]
+    words = [line for line in words if not line.startswith(f"{FAILED}failed to reproduce")]
     for number, line in enumerate(words):
-        if line.startswith(TOLD[2]):
+        if line.startswith("error:"):
             return words[number:]
     return words[-25:]
 
@@ -219,7 +221,7 @@ def _started(
     finally:
         if process.poll() is None:
             _stop(process)
-        _close(process.stdout)
+        process.stdout.close()
 
 
 def _stop(process: "subprocess.Popen[str]") -> int:
@@ -233,11 +235,6 @@ def _stop(process: "subprocess.Popen[str]") -> int:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
-
-
-def _close(stream: IO[str] | None) -> None:
-    if stream is not None:
-        stream.close()
 
 
 def _timings(root: Path) -> dict[str, float]:
