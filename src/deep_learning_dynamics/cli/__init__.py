@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,9 +31,8 @@ COMMANDS = {  # by name, in the order of --help: the module
     "collect": "collect",
     "audit": "audit",
     "draw": "draw",
-    "cluster": "cluster",
 }
-OUTSIDE = ("collect", "audit", "draw", "cluster")  # those that need no project
+OUTSIDE = ("collect", "audit", "draw")  # those that need no project
 
 
 class Commands(TyperGroup):
@@ -97,11 +95,8 @@ def _options(
 
 
 for _name, _module in COMMANDS.items():
-    if find_spec(f"{__name__}.{_module}") is not None:
-        _command = importlib.import_module(f"{__name__}.{_module}")
-        app.command(_name, epilog=_command.EPILOG, **getattr(_command, "OPTIONS", {}))(
-            _command.command
-        )
+    _command = importlib.import_module(f"{__name__}.{_module}")
+    app.command(_name, epilog=_command.EPILOG, **getattr(_command, "OPTIONS", {}))(_command.command)
 
 
 def _use_own_code(root: Path) -> None:
