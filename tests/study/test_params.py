@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deep_learning_dynamics import tracking
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.projection import METHODS
 from deep_learning_dynamics.study import agreement, params
@@ -288,7 +289,7 @@ def test_a_plug_in_that_is_not_there_is_named(changed):
 
 def test_flattening_gives_dotted_keys():
     nested = {"a": {"b": {"c": 1}, "d": [2]}, "e": 3, "f": {}}
-    assert params.flattened(nested) == {"a.b.c": 1, "a.d": [2], "e": 3, "f": {}}
+    assert tracking.flattened(nested) == {"a.b.c": 1, "a.d": [2], "e": 3, "f": {}}
 
 
 def test_robustness_is_a_preset_or_settings(settings, changed):
@@ -302,5 +303,5 @@ def test_params_yaml_fits_on_two_screens_and_its_old_names_are_gone(raw_params):
     assert len(lines) <= 75
     assert max(map(len, lines)) <= 100
     assert not {"arms", "trust", "track"} & {
-        part for key in params.flattened(raw_params) for part in key.split(".")
+        part for key in tracking.flattened(raw_params) for part in key.split(".")
     }

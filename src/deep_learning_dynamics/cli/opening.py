@@ -55,6 +55,7 @@ def folders(connection: "Connection", records: "list[Record]") -> "Iterator[list
         found = []
         for record in records:
             here = local_files(record)
+            where = "" if here is None else f" in {here}"
             if here is None:
                 here = Path(scratch) / record.run_id
                 here.mkdir(exist_ok=True)
@@ -62,7 +63,7 @@ def folders(connection: "Connection", records: "list[Record]") -> "Iterator[list
                     connection.client.download_artifacts(record.run_id, "", str(here))
             if not (here / "params.yaml").exists():
                 raise TrackingError(
-                    f"The run {record} has no files{_where(here)}; it is {record.status}. "
+                    f"The run {record} has no files{where}; it is {record.status}. "
                     "Log it again where its outputs are: dynamics track"
                 )
             found.append(here)
@@ -121,13 +122,14 @@ def complete_method(incomplete: str) -> list[str]:
 
 def complete_key(incomplete: str) -> list[str]:
     """Keys of ``params.yaml`` for the shell's completion."""
+    from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
     try:
         flat = params.load(project_root(Path.cwd()) / "params.yaml").as_json()
     except DynamicsError:
         return []
-    return [f"{key}=" for key in params.flattened(flat) if key.startswith(incomplete)]
+    return [f"{key}=" for key in tracking.flattened(flat) if key.startswith(incomplete)]
 
 
 Run = Annotated[str, typer.Argument(metavar="RUN", show_default=False, autocompletion=complete_run)]
@@ -135,7 +137,3 @@ Runs = Annotated[
     list[str],
     typer.Argument(metavar="RUN RUN ...", show_default=False, autocompletion=complete_run),
 ]
-
-
-def _where(folder: Path) -> str:
-    return "" if folder.name.startswith("dynamics-") else f" in {folder}"

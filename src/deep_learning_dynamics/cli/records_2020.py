@@ -8,6 +8,7 @@ from typing import Any
 
 from deep_learning_dynamics.cli import options_2020, settings
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.study.messages import shown
 
 NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version
 KINDS = {
@@ -85,7 +86,7 @@ def carried(source: Path, params_file: Path) -> Carried:
     """
     record = _read(source)
     left = [
-        f"{key} = {_shown(value)}: not a setting of 2020 that is known"
+        f"{key} = {shown(value)}: not a setting of 2020 that is known"
         for key, value in record.items()
         if key not in KINDS
     ]
@@ -181,7 +182,7 @@ def _network(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if key in SKLEARN or key in NO_EFFECT or (key == "batch_size"):
             continue
         if key not in SAME or value != SAME[key]:
-            lost.append(f"network_parameters.{key} = {_shown(value)}: there is no such setting")
+            lost.append(f"network_parameters.{key} = {shown(value)}: there is no such setting")
     sizes, batch = found["hidden_layer_sizes"], found.get("batch_size", "auto")
     return {
         "network.hidden_layers": sizes if isinstance(sizes, list) else [sizes],
@@ -197,13 +198,8 @@ def _mistyped(
     found: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]], at: str
 ) -> list[str]:
     return [
-        f"{at}{key} is {_shown(value)}; expected {' or '.join(WORDS[kind] for kind in kinds[key])}."
+        f"{at}{key} is {shown(value)}; expected {' or '.join(WORDS[kind] for kind in kinds[key])}."
         for key, value in found.items()
         # type, not isinstance: true is no number
         if key in kinds and type(value) not in kinds[key]
     ]
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."

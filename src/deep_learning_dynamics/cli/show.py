@@ -42,7 +42,7 @@ def command(
 
     from deep_learning_dynamics.cli.opening import copy_into, folders, opened_runs, show_file
     from deep_learning_dynamics.errors import TrackingError
-    from deep_learning_dynamics.tracking import resolve
+    from deep_learning_dynamics.tracking import local_files, resolve
 
     _, connection, known = opened_runs()
     record = resolve(known, run)
@@ -57,7 +57,7 @@ def command(
         path = wanted[0]
         if not path.exists():
             raise TrackingError(f"The run {record} has no report; it is {record.status}.")
-        if folder.name == record.run_id:  # downloaded: it outlives this command
+        if local_files(record) is None:  # downloaded; what is shown outlives this command
             kept = Path(tempfile.gettempdir()) / f"dynamics-show-{os.getuid()}" / record.run_id
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             copy_into(path, kept)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deep_learning_dynamics.cli.show import REPORT
 from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.tracking.complete import Logged
-
-REPORT = Path("report/index.html")
 
 
 def summary(root: Path, results: "Results", logged: "Logged | None") -> str:

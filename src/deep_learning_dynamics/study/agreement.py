@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from deep_learning_dynamics import environment
 from deep_learning_dynamics.formatting import count, size
+from deep_learning_dynamics.study.messages import shown
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
@@ -99,7 +100,7 @@ def _too_large(params: "Params") -> Iterator[str]:
         if most is not None and fitted > most:
             yield (
                 f"project.methods names {key}, which takes at most {most:,} rows, but {found}. "
-                f"Take {key} out, set view.snapshots (now {_null(params.view.snapshots)}) or "
+                f"Take {key} out, set view.snapshots (now {shown(params.view.snapshots)}) or "
                 f"pairs ({params.pairs}) lower, or project.fit_on_first_network_only: true."
             )
     trained = networks * (2 if params.twins else 1)
@@ -123,7 +124,3 @@ def _too_large(params: "Params") -> Iterator[str]:
             f"takes about {size(float(needed))} of memory, but this process may use "
             f"{size(float(allowed))}. Set pairs or network.hidden_layers lower."
         )
-
-
-def _null(value: int | None) -> str:
-    return "null" if value is None else str(value)

@@ -40,15 +40,21 @@ def explained(problem: Any, raw: dict[Any, Any], keys: Mapping[str, Any]) -> str
     return f"{key} is {shown(found)}; expected {allowed(keys[key])}.{_similar(found, keys[key])}"
 
 
-def shown(value: Any, longest: int = 60) -> str:
+def shown(value: Any) -> str:
     """A value as one would write it, cut if it is long."""
     try:
-        text = value if longest > 60 else json.dumps(value, ensure_ascii=False, default=str)
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which no terminal can show
-        text = text.encode("ascii", "backslashreplace").decode()
+        text = json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError):  # a key that is no text, or a list in itself
         text = str(value)
+    return printable(text, 60)
+
+
+def printable(text: str, longest: int) -> str:
+    """A text that every terminal can print, cut if it is long."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        text = text.encode("ascii", "backslashreplace").decode()
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 

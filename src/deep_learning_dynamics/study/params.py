@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, create_model
 
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.registry import import_plugins
-from deep_learning_dynamics.study.messages import explained, shown
+from deep_learning_dynamics.study.messages import explained, printable, shown
 from deep_learning_dynamics.study.sections import KeyOf, Section, registry, settings_section
 
 if TYPE_CHECKING:
@@ -148,7 +148,10 @@ class Params(Section):
 
     def as_json(self) -> dict[str, Any]:
         """Plain values of all keys, defaults included, without sections that are not there."""
-        return _without_nothing(self.model_dump(mode="json"), ("project", "data"))
+        values = self.model_dump(mode="json")
+        for name in values.keys() & {"project", "data"}:
+            values[name] = {key: value for key, value in values[name].items() if value is not None}
+        return values
 
 
 Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
@@ -216,7 +219,7 @@ def read(path: Path) -> dict[Any, Any]:
     except (YAMLError, ValueError, TypeError, AttributeError, AssertionError) as error:
         # Others than YAMLError come from a date that is none, for example.
         reason = " ".join(str(error).split())
-        raise ParamsError(f"{path} is not valid YAML: {shown(reason, 300)}") from None
+        raise ParamsError(f"{path} is not valid YAML: {printable(reason, 300)}") from None
     if not isinstance(raw, dict):
         raise ParamsError(f"{path} holds {shown(raw)}; expected sections such as network, train.")
     return raw
@@ -297,17 +300,6 @@ def record_plugins(plugins: tuple[str, ...]) -> dict[str, Any]:
     return record
 
 
-def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values with dotted keys: ``{"train": {"epochs": 10}}`` → ``{"train.epochs": 10}``."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def _with_variants(base: type[Section], name: str) -> type[Section]:
     """A section with an optional one for each variant that has settings."""
     keys = {
@@ -338,19 +330,7 @@ def _robustness() -> Any:
 
 
 def _instance(variant: Any, section: Section | None) -> Any:
-    given = {} if section is None else {name: getattr(section, name) for name in _names(section)}
-    return variant.Settings(**given)
-
-
-def _names(section: Section) -> list[str]:
-    return list(type(section).model_fields)
-
-
-def _without_nothing(values: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
-    for name in sections:
-        if name in values:
-            values[name] = {key: value for key, value in values[name].items() if value is not None}
-    return values
+    return variant.Settings(**({} if section is None else dict(section)))
 
 
 def _import_plugins(raw: dict[Any, Any], origin: str, folder: Path) -> None:
