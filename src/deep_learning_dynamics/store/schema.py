@@ -3,9 +3,11 @@
 The writer, the opener and the selection speak of stores in the names that are defined here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.errors import StoreError
@@ -45,27 +47,42 @@ class Parameters:
         cls, shapes: Mapping[str, Sequence[int]], dtypes: Mapping[str, str] | None = None
     ) -> "Parameters":
         """Parameters one after the other, given the shape of each by name."""
-        starts, stops, position = [], [], 0
-        for shape in shapes.values():
-            starts.append(position)
-            for length in (size := [int(length) for length in shape]):
-                if length < 0:
-                    raise StoreError(f"A parameter cannot have the shape {size}.")
-            position += _product(shape)
-            stops.append(position)
-        if not position:
+        whole = {name: tuple(map(int, shape)) for name, shape in shapes.items()}
+        for name, shape in whole.items():
+            if min(shape, default=0) < 0:
+                raise StoreError(f"Parameter {name} cannot have the shape {list(shape)}.")
+        ends = tuple(accumulate(map(math.prod, whole.values()), initial=0))
+        if not ends[-1]:
             raise StoreError(
                 "There are no weights to record; expected at least one parameter. "
                 "Pass a model with floating-point parameters, and name filters that match some."
             )
         return cls(
-            tuple(shapes),
-            tuple(tuple(int(length) for length in shape) for shape in shapes.values()),
-            tuple(starts),
-            tuple(stops),
-            tuple(_kind(name, shape) for name, shape in shapes.items()),
-            tuple((dtypes or {}).get(name, "float32") for name in shapes),
+            names=tuple(whole),
+            shapes=tuple(whole.values()),
+            starts=ends[:-1],
+            stops=ends[1:],
+            kinds=tuple(_kind(name, shape) for name, shape in whole.items()),
+            dtypes=tuple((dtypes or {}).get(name, "float32") for name in whole),
         )
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Any], wanted: str | Sequence[str]) -> "Parameters":
+        """Those of the tensors, which have a shape and a dtype, that are wanted.
+
+        Args:
+            wanted: as for :meth:`matching`.
+
+        Raises:
+            StoreError: a name matches no tensor, or there is none.
+        """
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        dtypes = {
+            name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()
+        }
+        whole = cls.of(shapes, dtypes)
+        chosen = [whole.names[position] for position in whole.matching(wanted)]
+        return cls.of({name: shapes[name] for name in chosen}, dtypes)
 
     @classmethod
     def from_runs(cls, runs: "xr.Dataset") -> "Parameters":
@@ -209,13 +226,6 @@ def check_names(names: Sequence[str], what: str) -> None:
                 f"{name!r} cannot be the name of a {what}; expected a word of letters, digits and "
                 f"_ other than {listed(sorted(RESERVED))}. Choose another name."
             )
-
-
-def _product(shape: Sequence[int]) -> int:
-    size = 1
-    for length in shape:
-        size *= int(length)
-    return size
 
 
 def _kind(name: str, shape: Sequence[int]) -> str:

@@ -81,7 +81,7 @@ class TorchSource:
         tensors = dict(self._tensors())
         self.device = next((tensor.device.type for tensor in tensors.values()), "cpu")
         if tensors or not self._sharded:  # else another process gathers them
-            self.parameters = _chosen(tensors, names)
+            self.parameters = Parameters.of_tensors(tensors, names)
 
     def buffer(self) -> Any:
         pinned = self.device == "cuda" and not self._sharded
@@ -175,7 +175,7 @@ class TreeSource:
 
     def __init__(self, tree: Any, names: str | Sequence[str]) -> None:
         self._tree, self.device = tree, "cpu"
-        self.parameters = _chosen(dict(_leaves(tree)), names)
+        self.parameters = Parameters.of_tensors(dict(_leaves(tree)), names)
 
     def buffer(self) -> Float[np.ndarray, " weight"]:
         return np.empty(self.parameters.size, np.float32)
@@ -204,15 +204,6 @@ class TreeSource:
             )
         found = outputs(self._tree if weights is None else weights)
         return lambda: _predictions(np.array(_array(found), np.float32))
-
-
-def _chosen(tensors: Mapping[str, Any], names: str | Sequence[str]) -> Parameters:
-    """The table of those tensors that are wanted."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    dtypes = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
-    whole = Parameters.of(shapes, dtypes)
-    kept = [whole.names[position] for position in whole.matching(names)]
-    return Parameters.of({name: shapes[name] for name in kept}, dtypes)
 
 
 def _predictions(found: np.ndarray) -> Float[np.ndarray, "probe class"]:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from deep_learning_dynamics import formatting
-from deep_learning_dynamics.errors import CheckpointError
+from deep_learning_dynamics.errors import CheckpointError, StoreError
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import (
     Checkpoint,
     Options,
-    Tensor,
     check_fits,
     open_checkpoint,
 )
@@ -62,8 +60,8 @@ def collect(
         scores: files with the scores of each run, "runs/{group}-{seed}/log.json": JSON, JSON lines
             or CSV with a column ``step``.
         key: where in nested checkpoints the weights are, such as "model".
-        parameters: names of those to collect, in which * stands for anything; "all": every
-            floating-point tensor except running statistics.
+        parameters: names of those to collect, in which * stands for anything; "weights":
+            matrices alone; "all": every floating-point tensor except running statistics.
         lora: of adapters, "delta" collects the change of each matrix, "factors" A and B.
         titles: display names of coordinates' values, {"group": {"adam": "Adam"}}.
         progress: called with the number of checkpoints read, and of all.
@@ -76,10 +74,9 @@ def collect(
 
     options = Options(key, lora)
     snapshots = find_snapshots(str(pattern), options)
-    with open_checkpoint(snapshots[0].found.path, options) as first:
-        chosen = _chosen(first, parameters, snapshots[0].found.path)
-    shapes = {name: tensor.shape for name, tensor in chosen.items()}
-    table = Parameters.of(shapes, {name: tensor.dtype for name, tensor in chosen.items()})
+    first = snapshots[0].found.path
+    with open_checkpoint(first, options) as checkpoint:
+        chosen = _chosen(checkpoint, parameters, first)
     runs = {run: list(of_run) for run, of_run in groupby(snapshots, lambda each: each.run)}
     columns = [dict(of_run[0].found.coordinates) for of_run in runs.values()]
     networks = pd.DataFrame(columns, index=list(runs))
@@ -87,13 +84,13 @@ def collect(
     if titles is not None:
         attributes["titles"] = dict(titles)
     longest, done = max(map(len, runs.values())), 0
-    with StoreWriter(store, networks, table, attributes, longest, replace=True) as writer:
+    with StoreWriter(store, networks, chosen, attributes, longest, replace=True) as writer:
         for run, of_run in runs.items():
             coordinates = of_run[0].found.coordinates
             logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
             for each in of_run:
                 with open_checkpoint(each.found.path, options) as checkpoint:
-                    vector = _vector(checkpoint, chosen, table, each.found.path, snapshots[0])
+                    vector = _vector(checkpoint, chosen, each.found.path, first)
                     known = dict(checkpoint.scores) | logged.get(each.step, {})
                 writer.add_to(run, each.step, vector, known)
                 done += 1
@@ -158,51 +155,39 @@ def _step(found: Found, options: Options) -> int:
     )
 
 
-def _chosen(
-    checkpoint: Checkpoint, parameters: str | Sequence[str], path: Path
-) -> dict[str, Tensor]:
-    floating = {name: each for name, each in checkpoint.tensors.items() if each.is_floating}
-    if parameters == "all":
-        chosen = {
-            name: tensor
-            for name, tensor in floating.items()
-            if not any(fnmatchcase(name, buffer) for buffer in BUFFERS)
-        }
-    else:
-        patterns = [parameters] if isinstance(parameters, str) else list(parameters)
-        chosen = {
-            name: tensor
-            for name, tensor in floating.items()
-            if any(fnmatchcase(name, pattern) for pattern in patterns)
-        }
-    if not chosen:
-        shown = formatting.listed(list(floating)[:12]) or "no floating-point tensors"
-        raise CheckpointError(
-            f"{path} has no parameter that matches {parameters!r}; it holds {shown}."
-        )
-    for name, tensor in chosen.items():
-        check_fits(path, name, tensor)
+def _chosen(checkpoint: Checkpoint, wanted: str | Sequence[str], path: Path) -> Parameters:
+    """The table of the parameters to collect; statistics are among them if they are named."""
+    tensors = {
+        name: tensor
+        for name, tensor in checkpoint.tensors.items()
+        if tensor.is_floating
+        and not (wanted == "all" and any(fnmatchcase(name, buffer) for buffer in BUFFERS))
+    }
+    try:
+        chosen = Parameters.of_tensors(tensors, wanted)
+    except StoreError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    for name in chosen.names:
+        check_fits(path, name, tensors[name])
     return chosen
 
 
 def _vector(
-    checkpoint: Checkpoint,
-    chosen: Mapping[str, Tensor],
-    table: Parameters,
-    path: Path,
-    first: Snapshot,
+    checkpoint: Checkpoint, parameters: Parameters, path: Path, first: Path
 ) -> Float[np.ndarray, " weight"]:
-    vector = np.empty(table.size, np.float32)
-    for name, tensor in chosen.items():
+    """The weights of a checkpoint, if its parameters are those of the first one."""
+    vector = np.empty(parameters.size, np.float32)
+    for name, shape in zip(parameters.names, parameters.shapes, strict=True):
         if name not in checkpoint.tensors:
             raise CheckpointError(
-                f"{path} has no parameter {name}, which {first.found.path} has; expected the same "
+                f"{path} has no parameter {name}, which {first} has; expected the same "
                 "parameters in all checkpoints. Collect the others with parameters=..."
             )
-        if checkpoint.tensors[name].shape != tensor.shape:
+        found = checkpoint.tensors[name].shape
+        if found != shape:
             raise CheckpointError(
-                f"{path}: {name} has shape {list(checkpoint.tensors[name].shape)}, but "
-                f"{list(tensor.shape)} in {first.found.path}; expected the same network."
+                f"{path}: {name} has shape {list(found)}, but {list(shape)} in {first}; "
+                "expected the same network."
             )
-        vector[table.slice(name)] = checkpoint.read(name).reshape(-1)
+        vector[parameters.slice(name)] = checkpoint.read(name).reshape(-1)
     return vector
