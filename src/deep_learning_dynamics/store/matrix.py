@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from deep_learning_dynamics.store.lazy import as_slice
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -90,7 +92,7 @@ class ArrayWeights(_Blocks):
         self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
     ) -> Float[np.ndarray, "row block"]:
         chosen = self.chosen if rows is None else self.chosen[rows]
-        return np.asarray(self.values[_as_slice(chosen), columns])
+        return np.asarray(self.values[as_slice(chosen), columns])
 
 
 @dataclass(frozen=True)
@@ -149,18 +151,11 @@ class StoredWeights(_Blocks):
             networks = owners[begin : begin + together]
             asked = mine[np.isin(sources[mine, 0], networks)]
             taken = np.unique(sources[asked, 1])
-            key = (_as_slice(networks), _as_slice(taken), columns)
+            key = (as_slice(networks), as_slice(taken), columns)
             values = self.array.variable[key].values
             network = np.searchsorted(networks, sources[asked, 0])
             snapshot = np.searchsorted(taken, sources[asked, 1])
-            block[_as_slice(asked)] = values[network, snapshot]
-
-
-def _as_slice(numbers: Int[np.ndarray, " number"]) -> slice | Int[np.ndarray, " number"]:
-    """The same choice as a slice where the numbers follow each other: then nothing is copied."""
-    if len(numbers) and (np.diff(numbers) == 1).all():
-        return slice(int(numbers[0]), int(numbers[-1]) + 1)
-    return numbers
+            block[as_slice(asked)] = values[network, snapshot]
 
 
 def finite_rows(weights: Any) -> Bool[np.ndarray, " row"]:
