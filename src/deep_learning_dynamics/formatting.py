@@ -64,8 +64,10 @@ def duration(seconds: float) -> str:
 
 def size(bytes_: float) -> str:
     """Bytes in decimal units: "4.2 GB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if bytes_ < 1000 or unit == "GB":
-            return f"{bytes_:,.0f} {unit}" if unit == "bytes" else f"{bytes_:,.3g} {unit}"
+    if bytes_ < 1000:
+        return f"{bytes_:,.0f} bytes"
+    for unit in ("kB", "MB"):
         bytes_ /= 1000
-    raise AssertionError
+        if bytes_ < 1000:
+            return f"{bytes_:,.3g} {unit}"
+    return f"{bytes_ / 1000:,.3g} GB"

@@ -77,15 +77,16 @@ class Registry(Mapping[str, Variant]):
         if self._loaded:
             return
         self._loaded = True  # before the imports, which may look something up themselves
-        for name in self._builtin:
-            importlib.import_module(f"{self._package}.{name}")
-        # Whichever module was imported first: built-in variants in their order, then the others.
         modules = [f"{self._package}.{name}" for name in self._builtin]
-        builtin, others = {}, {}
-        for key, variant in self._variants.items():
-            (builtin if _module(variant) in modules else others)[key] = variant
-        ordered = sorted(builtin.items(), key=lambda item: modules.index(_module(item[1])))
-        self._variants = dict(ordered) | others
+        for module in modules:
+            importlib.import_module(module)
+
+        def place(item: tuple[str, Variant]) -> int:
+            module = _class(item[1]).__module__
+            return modules.index(module) if module in modules else len(modules)
+
+        # Whichever module was imported first: built-in variants in their order, then the others.
+        self._variants = dict(sorted(self._variants.items(), key=place))
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:
@@ -105,9 +106,9 @@ def import_plugins(modules: tuple[str, ...]) -> None:
 
 
 def _origin(variant: object) -> str:
-    cls = variant if isinstance(variant, type) else type(variant)
+    cls = _class(variant)
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _module(variant: object) -> str:
-    return (variant if isinstance(variant, type) else type(variant)).__module__
+def _class(variant: object) -> type:
+    return variant if isinstance(variant, type) else type(variant)

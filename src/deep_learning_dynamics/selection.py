@@ -138,9 +138,8 @@ def from_arrays(
     table = rows.reset_index(drop=True).copy()
     if "path" not in table:
         table["path"] = table["network"].factorize()[0]
-    order = np.lexsort((table["step"].to_numpy(), table["path"].to_numpy()))
-    if "position" in table:
-        order = np.lexsort((table["position"].to_numpy(), table["path"].to_numpy()))
+    along = "position" if "position" in table else "step"
+    order = np.lexsort((table[along].to_numpy(), table["path"].to_numpy()))
     table = table.iloc[order].reset_index(drop=True)
     table["position"] = table.groupby("path").cumcount()
     if "network" not in table:

@@ -153,8 +153,8 @@ def _stores(location: Any) -> list[_Store]:
         return [
             _as_run(store, str(run)) for run, each in location.items() for store in _stores(each)
         ]
-    listed_ = [location] if isinstance(location, str | Path) else list(location)
-    paths = [path for each in listed_ for path in _matching(str(each))]
+    given = [location] if isinstance(location, str | Path) else list(location)
+    paths = [path for each in given for path in _matching(str(each))]
     if not paths:
         raise StoreError("No store was named; expected at least one path.")
     return [_read(path) for path in paths]

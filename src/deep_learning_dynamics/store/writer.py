@@ -257,8 +257,8 @@ class StoreWriter:
         if lane.count % self._group.block == 0 or late:
             self._flush(lane)
             self._flushed_at = time.monotonic()
-        if lane.count % self._group.block == 0:
-            lane.weights = None if self._group.block == 1 else lane.weights
+        if self._group.block == 1:
+            lane.weights = None
 
     def _buffer(self, lane: Lane) -> Float[np.ndarray, "network block weight"]:
         slot = lane.count % self._group.block
