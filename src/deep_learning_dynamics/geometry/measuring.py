@@ -5,6 +5,7 @@ of the weights is kept. Where a block ends depends on the store alone, so that t
 the same bits on a machine with less memory.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,17 @@ def measure(
 
 
 @dataclass(frozen=True)
+class _Relation:
+    """Two networks whose distance is measured, at the snapshots that both have at one step."""
+
+    one: int
+    other: int
+    kind: str  # "pair" or "twin"
+    ours: Int[np.ndarray, " common"]  # snapshots of the one
+    theirs: Int[np.ndarray, " common"]
+
+
+@dataclass(frozen=True)
 class _Task:
     """Who is in a store, which snapshots count and which networks are compared."""
 
@@ -62,7 +74,7 @@ class _Task:
     networks: "pd.DataFrame"  # a row per network: its id and coordinates
     snapshots: list[Int[np.ndarray, " _"]]  # of each network, those that there are
     steps: list[Int[np.ndarray, " _"]]  # of these
-    relations: list[tuple[int, int, str]]
+    relations: list[_Relation]
     groups: list[Int[np.ndarray, " _"]]  # without twins and networks that diverged
     apart: Int[np.ndarray, " _"]  # whose ends are compared: not twins
 
@@ -72,6 +84,7 @@ class _Task:
         by = by if by in networks else None
         steps = runs["step"].values
         snapshots = [np.flatnonzero(row >= 0) for row in steps]
+        taken = [row[kept].astype(np.int64) for row, kept in zip(steps, snapshots, strict=True)]
         twin = _twins(networks)
         alive = ~twin & (networks["outcome"] != "diverged").to_numpy()
         alive &= np.array([len(kept) > 0 for kept in snapshots], bool)
@@ -82,13 +95,18 @@ class _Task:
             np.flatnonzero(alive & (np.array(labels, object) == label))
             for label in dict.fromkeys(labels)
         ]
+        relations = []
+        for one, other, kind in (*_pairs(networks, twin, phase), *_originals(networks, twin)):
+            _, ours, theirs = np.intersect1d(taken[one], taken[other], return_indices=True)
+            common = snapshots[one][ours], snapshots[other][theirs]
+            relations.append(_Relation(one, other, kind, *common))
         return cls(
             runs,
             by,
             networks,
             snapshots,
-            [row[kept].astype(np.int64) for row, kept in zip(steps, snapshots, strict=True)],
-            [*_pairs(networks, twin, phase), *_originals(networks, twin)],
+            taken,
+            relations,
             [group for group in groups if len(group) > 1],
             np.flatnonzero(~twin),
         )
@@ -110,7 +128,7 @@ class _Sums:
         apart = len(task.apart)
         return cls(
             [np.zeros((count, count)) for count in moves],
-            [np.zeros(len(_common(task, *pair)[0])) for pair in task.relations],
+            [np.zeros(len(relation.ours)) for relation in task.relations],
             [
                 np.zeros((task.runs.sizes["snapshot"], len(group), min(len(group), FELLOWS)))
                 for group in task.groups
@@ -137,8 +155,7 @@ class _Sums:
                 _columns(np.diff(_wide(weights[index, kept]), axis=0)), self.products[index]
             )
         for sums, pair in zip(self.related, task.relations, strict=True):
-            ours, theirs = _common(task, *pair)
-            apart = _wide(weights[pair[0], ours]) - weights[pair[1], theirs]
+            apart = _wide(weights[pair.one, pair.ours]) - weights[pair.other, pair.theirs]
             sums += np.einsum("sw,sw->s", apart, apart)
         for sums, group in zip(self.within, task.groups, strict=True):
             for snapshot in range(weights.shape[1]):
@@ -194,9 +211,9 @@ class _Pass:
     def _measure(self, parameter: str, columns: slice, sums: _Sums) -> None:
         task = self._task
         twins = {
-            mine: float(np.sqrt(squared[-1]))
-            for (mine, _, relation), squared in zip(task.relations, sums.related, strict=True)
-            if relation == "twin" and len(squared)
+            relation.one: float(np.sqrt(squared[-1]))
+            for relation, squared in zip(task.relations, sums.related, strict=True)
+            if relation.kind == "twin" and len(squared)
         }
         within = self._within(sums)
         for index, network in enumerate(task.networks.to_dict("records")):
@@ -234,15 +251,14 @@ class _Pass:
                 }
             )
         names = task.networks["network"].tolist()
-        for (mine, other, relation), squared in zip(task.relations, sums.related, strict=True):
-            ours, _ = _common(task, mine, other, relation)
+        for relation, squared in zip(task.relations, sums.related, strict=True):
             self._distances.append(
                 {
-                    "network": names[mine],
-                    "other": names[other],
-                    "relation": relation,
+                    "network": names[relation.one],
+                    "other": names[relation.other],
+                    "relation": relation.kind,
                     "parameter": parameter,
-                    "step": task.runs["step"].values[mine, ours].astype(np.int64),
+                    "step": task.runs["step"].values[relation.one, relation.ours].astype(np.int64),
                     "distance": np.sqrt(squared),
                 }
             )
@@ -280,7 +296,7 @@ class _Pass:
                 self._distances, ["network", "other", "relation", "parameter", "step", "distance"]
             ),
             self._ends(whole),
-            _json(attributes.get("titles", "{}")),
+            json.loads(attributes.get("titles", "{}")),
             {
                 str(name): value.item() if isinstance(value, np.generic) else value
                 for name, value in attributes.items()
@@ -353,14 +369,6 @@ def _originals(networks: "pd.DataFrame", twin: np.ndarray) -> Iterator[tuple[int
             yield originals[keys[index]], int(index), "twin"
 
 
-def _common(
-    task: _Task, one: int, other: int, relation: str
-) -> tuple[Int[np.ndarray, " snapshot"], Int[np.ndarray, " snapshot"]]:
-    """The snapshots of two networks at the same steps."""
-    _, ours, theirs = np.intersect1d(task.steps[one], task.steps[other], return_indices=True)
-    return task.snapshots[one][ours], task.snapshots[other][theirs]
-
-
 def _ends(
     weights: Float[np.ndarray, "network snapshot weight"], task: _Task, which: int
 ) -> Float64[np.ndarray, "compared weight"]:
@@ -397,9 +405,3 @@ def _long(blocks: list[dict[str, Any]], columns: list[str] | None = None) -> "pd
             for name in blocks[0]
         }
     )
-
-
-def _json(text: str | dict) -> dict:
-    import json
-
-    return json.loads(text) if isinstance(text, str) else dict(text)
