@@ -187,6 +187,32 @@ def test_a_training_with_losses_alone_has_an_answer():
     assert found.sentence.endswith("in 10 of 10 pairs.")
 
 
+@pytest.mark.parametrize(
+    ("scores", "late", "undecided"), [(MEASURES, 40, "faster"), (("final_accuracy",), 90, "better")]
+)
+def test_where_only_the_paths_differ_that_is_told_and_what_is_undecided(scores, late, undecided):
+    """Networks of one group move twice as far, and learn neither faster nor better for sure."""
+    rng = np.random.default_rng(3)
+    half = rng.normal(late, 25, 40)
+    time = 10 * np.arange(10)
+    runs = dataset(
+        walks(40, 10) * np.repeat([1, 2], 20)[:, None, None],
+        scores={"test_accuracy": 0.95 / (1 + np.exp(-(time - half[:, None]) / 8))},
+        condition=np.repeat(["scratch", "permuted"], 20),
+        pair=[*range(20)] * 2,
+        titles=TITLES,
+        attributes={"task": "handwritten digits"},
+    )
+    found = compare(measure(runs, measures=(*scores, "path_length"))).verdict
+    assert found.sentence.startswith(
+        "Networks with permuted pre-trained weights learn handwritten digits along other paths "
+        "than those from scratch: path length "
+    )
+    assert found.sentence.endswith(f", in 20 of 20 pairs; whether {undecided} is undecided.")
+    assert len(found.sentence.split()) <= 30
+    assert not found.decided
+
+
 def test_rounding_is_told_where_there_are_twins():
     rng = np.random.default_rng(0)
     half = np.concatenate([rng.normal(30, 6, 12), rng.normal(45, 6, 12)])

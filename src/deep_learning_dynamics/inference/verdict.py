@@ -63,7 +63,7 @@ class _Writer:
         if networks == 0:
             return Verdict("There are no networks to compare.", (), None, False)
         if failed == networks:
-            parts = [f"{counts[name]['failed']} {self._short(name)}" for name in counts]
+            parts = [f"{counts[name]['failed']} {self._title(name)}" for name in counts]
             many = "Its only network" if networks == 1 else f"All {networks} networks"
             shown = f" ({formatting.listed(parts)})" if len(parts) > 1 else ""
             text = f"{many} stopped learning or diverged{shown}, so nothing can be compared."
@@ -77,7 +77,7 @@ class _Writer:
             return self._too_few(main)
         headline, decided = self._headline(main)
         next_step = None if decided else self._next_step(main)
-        return Verdict(headline, self._bullets(main, headline), next_step, decided)
+        return Verdict(headline, self._bullets(main), next_step, decided)
 
     # Sentences
 
@@ -88,7 +88,7 @@ class _Writer:
         value = "" if chosen is None else f": {self._value(chosen, chosen.reference_value)}"
         median = f" (median of {count})" if chosen and count > 1 else ""
         who = formatting.count(count, "network")
-        group = f" {self._short(name)}" if name else ""
+        group = f" {self._title(name)}" if name else ""
         text = (
             f"Only one group was trained, {who}{group}, so there is nothing to compare"
             f"{value}{median}."
@@ -98,14 +98,14 @@ class _Writer:
     def _too_few(self, main: "Comparison") -> Verdict:
         least = self._fewest(main)
         text = (
-            f"{self._count(main)} {'is' if main.n_other == 1 else 'are'} too few to tell whether "
+            f"{self._count(main)} {'is' if main.pairs == 1 else 'are'} too few to tell whether "
             f"{self._networks(main.other)} {self._learn} {self._either(main)} than "
             f"{self._those(main.reference)}; at least {least} are needed."
         )
         estimate = self._estimate(main)
         wanted = max(least, estimate if estimate is not None else 0)
         step = self._more(main, _round_up(min(wanted, MOST_PAIRS)))
-        return Verdict(text, self._bullets(main, text), step, False)
+        return Verdict(text, self._bullets(main), step, False)
 
     def _headline(self, main: "Comparison") -> tuple[str, bool]:
         if main.significant:
@@ -126,7 +126,7 @@ class _Writer:
             return (
                 f"{_capital(self._networks(best.other))} {self._learn} along other paths than "
                 f"{self._those(best.reference)}: {self._instead(best)}{self._in(best)}; "
-                "whether faster is undecided.",
+                f"whether {'faster' if _is_time(main) else 'better'} is undecided.",
                 False,
             )
         return (
@@ -143,7 +143,7 @@ class _Writer:
 
     # Bullets
 
-    def _bullets(self, main: "Comparison", headline: str) -> tuple[str, ...]:
+    def _bullets(self, main: "Comparison") -> tuple[str, ...]:
         found = [
             self._failures(),
             self._evidence(main),
@@ -151,14 +151,14 @@ class _Writer:
             self._rounding(main),
             self._partners(main),
         ]
-        return tuple(each for each in found if each and each not in headline)[:3]
+        return tuple(each for each in found if each)[:3]
 
     def _failures(self) -> str:
         counts = self._all.counts
         if not any(each["failed"] for each in counts.values()):
             return ""
         parts = [
-            f"{each['failed']} of {each['networks']} {self._short(name)}"
+            f"{each['failed']} of {each['networks']} {self._title(name)}"
             for name, each in counts.items()
         ]
         return f"Failed networks are counted in: {formatting.listed(parts)}."
@@ -197,18 +197,16 @@ class _Writer:
             row = self._main(contrast)
             if row is None:
                 continue
-            values = f" ({self._pair_of_values(row)})"
             if row.significant:
-                how = f"{_adverb(row)} than {self._short(row.reference)}"
+                how = f"{_adverb(row)} than"
             elif _equivalent(row):
-                how = f"{self._as(row)} {self._short(row.reference)}"
+                how = self._as(row)
             else:
-                how = f"{self._either(row)} than {self._short(row.reference)}"
-                parts.append(
-                    f"whether {self._networks(row.other)} learn {how} is undecided{values}"
-                )
-                continue
-            parts.append(f"{self._networks(row.other)} learn {how}{values}")
+                how = f"{self._either(row)} than"
+            text = f"{self._networks(row.other)} learn {how} {self._title(row.reference)}"
+            if not row.significant and not _equivalent(row):
+                text = f"whether {text} is undecided"
+            parts.append(f"{text} ({self._pair_of_values(row)})")
         return f"{_capital('; '.join(parts))}." if parts else ""
 
     def _rounding(self, main: "Comparison") -> str:
@@ -301,8 +299,6 @@ class _Writer:
             and (contrast is None or (row.reference, row.other) == contrast)
         ]
         times = [row for row in rows if row.reached_reference]
-        if contrast is not None:
-            times = [row for row in times if row.reached_other is not None]
 
         def share(row: "Comparison") -> float:
             reached = [(row.reached_reference or 0) / max(row.n_reference, 1)]
@@ -338,17 +334,14 @@ class _Writer:
         ]
 
     def _tests(self, main: "Comparison") -> int:
-        return max(1, len(self._family(main)))
+        return len(self._family(main))
 
     # Words
 
     def _title(self, group: str) -> str:
+        """ "from scratch", "pre-trained"."""
         named = f"with {self._all.by} {group}" if self._all.by else group
         return self._all.titles.get(group, named)
-
-    def _short(self, group: str) -> str:
-        """ "from scratch", "pre-trained"."""
-        return self._title(group)
 
     def _networks(self, group: str) -> str:
         """ "networks from scratch", "pre-trained networks"."""
@@ -369,7 +362,7 @@ class _Writer:
 
     def _in(self, row: "Comparison") -> str:
         if row.pairs is None or row.higher is None or row.lower is None or row.effect is None:
-            return f", over {self._count(row)}"
+            return self._over(row)
         agree = row.higher if row.effect > 0 else row.lower
         return f", in {agree} of {self._count(row)}"
 
@@ -377,30 +370,26 @@ class _Writer:
         measured = quantity(row.measure)
         if value is None:
             return f"{measured.title} not reached"
-        if measured.title.startswith("steps to "):
-            return (
-                f"{measured.title.removeprefix('steps to ')} after {measured.format(_whole(value))}"
-            )
+        if target := _target(row):
+            return f"{target} after {measured.format(_whole(value))}"
         return f"{measured.title} {measured.format(value)}"
 
     def _instead(self, row: "Comparison") -> str:
         if row.reference_value is None or row.other_value is None:
             if row.reached_other is None:
                 return quantity(row.measure).title
-            target = quantity(row.measure).title.removeprefix("steps to ")
             reached = f"{row.reached_other} networks instead of {row.reached_reference}"
-            return f"{target} reached by {reached}"
+            return f"{_target(row) or quantity(row.measure).title} reached by {reached}"
         reference = self._plain(row, row.reference_value)
         return f"{self._value(row, row.other_value)} instead of {reference}"
 
     def _both(self, row: "Comparison") -> str:
         if row.reference_value is None or row.other_value is None:
             return self._instead(row)
-        measured = quantity(row.measure)
         values = f"{self._plain(row, row.other_value)} and {self._plain(row, row.reference_value)}"
-        if measured.title.startswith("steps to "):
-            return f"{measured.title.removeprefix('steps to ')} after {values} steps"
-        return f"{measured.title} {values}"
+        if target := _target(row):
+            return f"{target} after {values} steps"
+        return f"{quantity(row.measure).title} {values}"
 
     def _pair_of_values(self, row: "Comparison") -> str:
         if row.reference_value is None or row.other_value is None:
@@ -417,16 +406,26 @@ class _Writer:
         return formatting.number(_whole(value) if measured.unit == "steps" else value)
 
     def _either(self, row: "Comparison") -> str:
-        return "faster or more slowly" if row.reached_other is not None else "better or less well"
+        return "faster or more slowly" if _is_time(row) else "better or less well"
 
     def _as(self, row: "Comparison") -> str:
-        return "as fast as" if row.reached_other is not None else "as well as"
+        return "as fast as" if _is_time(row) else "as well as"
+
+
+def _is_time(row: "Comparison") -> bool:
+    return measure_of(row.measure).censored
+
+
+def _target(row: "Comparison") -> str:
+    """What steps are counted to: "90 % test accuracy"; "" of other measures."""
+    title = quantity(row.measure).title
+    return title.removeprefix("steps to ") if title.startswith("steps to ") else ""
 
 
 def _adverb(row: "Comparison") -> str:
     measure = measure_of(row.measure)
     more = (row.effect or 0) > 0
-    if measure.censored:
+    if _is_time(row):
         return "more slowly" if more else "faster"
     if measure.better == "neither":
         return "along other paths"
