@@ -87,8 +87,6 @@ def test_little_work_stays_in_this_process_and_much_goes_to_others(monkeypatch):
     work = partial(scaled, 1)
     here = list(run_tasks(work, range(5)))
     assert {process for _, process in here} == {os.getpid()}
-    told = list(run_tasks(work, range(5), seconds_each=60.0))
-    assert os.getpid() not in {process for _, process in told}
     monkeypatch.setattr(execution, "WORTH_PROCESSES", 0)  # the first tasks' time decides
     for long, tried in ((2.0, 2), (0.0, 1)):
         monkeypatch.setattr(execution, "LONG", long)
@@ -97,7 +95,7 @@ def test_little_work_stays_in_this_process_and_much_goes_to_others(monkeypatch):
         assert {process for _, process in found[:tried]} == {os.getpid()}
         assert os.getpid() not in {process for _, process in found[tried:]}
     monkeypatch.setattr(environment, "cores", lambda: 1)
-    alone = list(run_tasks(work, range(5), seconds_each=60.0))
+    alone = list(run_tasks(work, range(5)))
     assert {process for _, process in alone} == {os.getpid()}
 
 

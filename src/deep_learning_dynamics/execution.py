@@ -42,7 +42,6 @@ def run_tasks(
     tasks: Sequence[Task],
     *,
     label: str = "",
-    seconds_each: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     backend: Backend | None = None,
 ) -> Iterator[Result]:
@@ -53,18 +52,16 @@ def run_tasks(
             Arrays in it are not to be changed: processes share the large ones.
         tasks: what it is called with.
         label: what the tasks are, for backends that show them: "refits of umap".
-        seconds_each: about how long one takes. If it is not given, the first two tasks (the first
-            may import and compile) run in this process, and the shorter time decides whether the
-            others are worth other processes.
         progress: called with the number of tasks done and of all tasks, after each.
-        backend: where they run. Otherwise local processes if there is more than one core and
-            enough to do, or this process.
+        backend: where they run. By default the first two tasks (the first may import and compile)
+            run in this process, and the shorter time decides whether the others are worth local
+            processes, if there is more than one core.
 
     An error in a task is raised as soon as it is known, and the other tasks are given up; so they
     are if the iterator is closed, and on Ctrl-C and SIGTERM.
     """
     tasks = list(tasks)
-    results = _chosen(function, tasks, label, seconds_each, backend)
+    results = _chosen(function, tasks, label, backend)
     with closing(results), _terminable():
         for done, result in enumerate(results, 1):
             if progress is not None:
@@ -112,21 +109,20 @@ def _chosen(
     function: Callable[[Any], Any],
     tasks: list[Any],
     label: str,
-    seconds_each: float | None,
     backend: Backend | None,
 ) -> Iterator[Any]:
-    trials = 2 if backend is None and seconds_each is None else 0
-    for task in tasks[:trials]:
-        start = time.perf_counter()
-        result = _on_one_thread(function, task)
-        took = time.perf_counter() - start
-        seconds_each = took if seconds_each is None else min(took, seconds_each)
-        tasks = tasks[1:]
-        yield result
-        if took > LONG:
-            break
     if backend is None:
-        few = len(tasks) < 2 or (seconds_each or 0.0) * len(tasks) < WORTH_PROCESSES
+        shortest = float("inf")
+        for task in tasks[:2]:
+            start = time.perf_counter()
+            result = _on_one_thread(function, task)
+            took = time.perf_counter() - start
+            shortest = min(took, shortest)
+            tasks = tasks[1:]
+            yield result
+            if took > LONG:
+                break
+        few = len(tasks) < 2 or shortest * len(tasks) < WORTH_PROCESSES
         backend = ThisProcess() if few or environment.cores() < 2 else LocalProcesses()
     yield from backend.run(function, tasks, label)
 
