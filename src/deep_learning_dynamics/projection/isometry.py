@@ -41,22 +41,19 @@ def principal_components(
 ) -> Components:
     """All principal components of the usable rows; stray rows are projected onto their span.
 
+    Libraries of linear algebra must be limited to one thread: it reads with several of its own.
+
     Raises:
         ProjectionError: a usable row is not finite.
     """
-    from threadpoolctl import threadpool_limits
-
-    # On a busy machine, threads that wait for each other made an ``eigh`` of 1,820 rows take ten
-    # times as long as one thread, whose sums do not depend on the machine either.
-    with threadpool_limits(1, user_api="blas"):
-        rows, width = weights.shape
-        if width < len(usable):
-            fitted, others, equal = _read_whole(weights, usable, stray)
-        else:
-            fitted, others, equal = _along_tree(weights, usable, stray, progress)
-        mean = fitted.mean(axis=0)
-        axes = principal_axes(fitted - mean)
-        fitted, others = (fitted - mean) @ axes, (others - mean) @ axes
+    rows, width = weights.shape
+    if width < len(usable):
+        fitted, others, equal = _read_whole(weights, usable, stray)
+    else:
+        fitted, others, equal = _along_tree(weights, usable, stray, progress)
+    mean = fitted.mean(axis=0)
+    axes = principal_axes(fitted - mean)
+    fitted, others = (fitted - mean) @ axes, (others - mean) @ axes
     # A product of matrices may round equal rows differently, depending on where they stand.
     fitted = fitted[equal]
     spread = np.linalg.norm(fitted, axis=0)
@@ -70,14 +67,17 @@ def principal_components(
 def principal_axes(
     centred: Float[np.ndarray, "row component"],
 ) -> Float64[np.ndarray, "component axis"]:
-    """An orthogonal matrix that turns centred rows to their principal axes.
-
-    The sign of an axis is arbitrary: the row that is farthest out lies on its positive side.
-    """
+    """An orthogonal matrix that turns centred rows to their principal axes."""
     if centred.shape[1] == 0:
         return np.zeros((0, 0))
     _, axes = np.linalg.eigh(centred.T @ centred)
-    axes = axes[:, ::-1]
+    return oriented(axes[:, ::-1], centred)
+
+
+def oriented(
+    axes: Float[np.ndarray, "component axis"], centred: Float[np.ndarray, "row component"]
+) -> Float64[np.ndarray, "component axis"]:
+    """The axes with the row that is farthest out on the positive side; their sign is arbitrary."""
     along = centred @ axes
     farthest = along[np.abs(along).argmax(axis=0), np.arange(axes.shape[1])]
     return axes * np.where(farthest < 0, -1.0, 1.0)
@@ -190,14 +190,12 @@ class _Tree:
         Blocks are read and multiplied side by side, each by one thread, and added in their order:
         sums do not depend on the number of threads, and reading and multiplying overlap.
         """
-        from threadpoolctl import threadpool_limits
-
         workers, waiting = cores(), deque[Future]()
         self.products = np.zeros((len(self._usable),) * 2)
         self.of_stray = np.zeros((len(self._stray), len(self._usable)))
         self.finite = np.ones(len(self._stray), bool)
         done = 0
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             for span in self._spans:
                 if len(waiting) == workers:  # no more than that in memory
                     done += self._add(waiting.popleft())

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
+from deep_learning_dynamics.projection.isometry import oriented
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method
 from deep_learning_dynamics.seeds import generator
 
@@ -68,9 +69,7 @@ def principal_plane(
     plane = _first_columns(centred)
     if plane is None:
         plane = _iterated(centred)
-    along = centred @ plane
-    farthest = along[np.abs(along).argmax(axis=0), [0, 1]]
-    return mean, plane * np.where(farthest < 0, -1.0, 1.0)
+    return mean, oriented(plane, centred)
 
 
 def _first_columns(

@@ -20,7 +20,7 @@ from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.distances import evenly
 from deep_learning_dynamics.projection.method import METHODS, Method, different_rows
 from deep_learning_dynamics.projection.procrustes import align
-from deep_learning_dynamics.projection.quality import WeightSpace
+from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Fold, Robustness, RobustnessSettings
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Rows:
 class Fit:
     """One fit: of the rows as they are, of some of them, or of a null."""
 
-    test: str  # "base" (what the others are compared with), "seeds", "folds", or a null model
+    test: str  # "base" (what the others are compared with), "seeds", "folds", or a null model's key
     seed: int  # of the method
     left_out: tuple[str, ...] = ()  # networks
     kept: Bool[np.ndarray, " row"] | None = None  # None: all rows
-    null: tuple[str, int] | None = None  # its model and number
+    null: int | None = None  # number of the null
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def _planned(
             not_tested[model] = f"would take long for {method.key}; use robustness: full"
         else:
             numbers = range(settings.nulls)
-            fits += [Fit(model, seed, null=(model, number)) for number in numbers]
+            fits += [Fit(model, seed, null=number) for number in numbers]
     return [Fit("base", seed), *fits] if fits else [], not_tested
 
 
@@ -274,8 +274,8 @@ def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit
     """What a fit gives, or why there is none."""
     vectors, to_fit = rows.vectors, rows.fitted
     kept = np.ones(len(vectors), bool) if fit.kept is None else fit.kept
-    if fit.null:
-        rng = seeds.generator(fit.seed, "null", *fit.null)
+    if fit.null is not None:
+        rng = seeds.generator(fit.seed, "null", fit.test, fit.null)
         drawn = NULL_MODELS[fit.test].draw(vectors, rows.paths, rows.weights, rng)
         vectors = along_principal_axes(drawn)
     elif fit.kept is not None:
@@ -293,8 +293,7 @@ def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit
     if fit.test in ("seeds", "folds"):
         return Found(points, {})
     paths = [np.concatenate(path) for path in rows.paths]
-    quality = WeightSpace(vectors, paths).assess(places, found.properties).quality
-    return Found(points, quality.numbers())
+    return Found(points, assess(vectors, places, paths, found.properties).quality.numbers())
 
 
 def _by_test(
