@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness as reference
 
+from deep_learning_dynamics.projection import quality as module
 from deep_learning_dynamics.projection.distances import (
     Ranked,
     agreement,
@@ -16,7 +17,7 @@ from deep_learning_dynamics.projection.distances import (
     sampled,
     squared_distances,
 )
-from deep_learning_dynamics.projection.quality import Quality, Spread, WeightSpace, assess
+from deep_learning_dynamics.projection.quality import Quality, Spread, assess
 from deep_learning_dynamics.quantities import quantity
 
 
@@ -252,12 +253,13 @@ def test_a_sample_has_the_same_share_of_every_path_and_both_of_its_ends():
     np.testing.assert_array_equal(sampled(405, paths, 405), np.arange(405))
 
 
-def test_above_some_thousand_rows_a_sample_is_measured_and_says_so():
+def test_above_some_thousand_rows_a_sample_is_measured_and_says_so(monkeypatch):
     """Numbers are near those of all rows, and every row has its own."""
     rows, paths = walks(20, 50)
     points = rows[:, :2] + np.random.default_rng(13).normal(size=(1000, 2))
-    every = WeightSpace(rows, paths).assess(points)
-    some = WeightSpace(rows, paths, most_rows=400).assess(points)
+    every = assess(rows, points, paths)
+    monkeypatch.setattr(module, "MOST_ROWS", 400)
+    some = assess(rows, points, paths)
     assert every.quality.rows_measured == 1000
     assert some.quality.rows_measured == 400
     assert some.quality.rows == 1000
@@ -267,6 +269,17 @@ def test_above_some_thousand_rows_a_sample_is_measured_and_says_so():
     assert np.isfinite(some.trust).all()
     assert np.corrcoef(some.trust, every.trust)[0, 1] > 0.5
     assert some.continuity.mean() == pytest.approx(every.continuity.mean(), abs=0.05)
+
+
+def test_rows_beyond_the_sample_have_their_values_however_many_are_taken_at_once(monkeypatch):
+    """Also as many as there are in the sample, which they are not among."""
+    rows, paths = walks(60, 2)
+    points = rows[:, :2]
+    monkeypatch.setattr(module, "MOST_ROWS", 90)
+    together = assess(rows, points, paths)
+    assert together.quality.rows_measured == 60
+    monkeypatch.setattr(module, "_BLOCK", 60 * 7)
+    np.testing.assert_array_equal(assess(rows, points, paths).trust, together.trust)
 
 
 def test_what_is_written_is_read_again_and_everything_measured_has_a_title():

@@ -16,12 +16,18 @@ EXACT = 8  # components up to which distances are summed from differences
 
 
 class Ranked:
-    """Distances of rows to others, in stacks of equal size, and what follows from their order."""
+    """Distances of rows to others, in stacks of equal size, and what follows from their order.
 
-    def __init__(self, squared: Float64[np.ndarray, "stack row other"]) -> None:
+    Args:
+        among_themselves: the others are the rows, of which none is a neighbour of its own.
+    """
+
+    def __init__(
+        self, squared: Float64[np.ndarray, "stack row other"], among_themselves: bool = True
+    ) -> None:
         self.squared = squared
         self.rows, self.others = squared.shape[1:]
-        if self.rows == self.others:  # a row is no neighbour of its own
+        if among_themselves:
             self.others -= 1
             np.einsum("sii->si", squared)[...] = np.inf
 

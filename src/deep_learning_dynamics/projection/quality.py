@@ -1,12 +1,7 @@
-"""Quality: what a layout in the plane keeps of the distances between weights.
+"""Quality: what a layout in the plane keeps of the distances between weights."""
 
-:class:`WeightSpace` ranks the distances among rows once; any number of layouts of the same rows
-are then compared with it.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -162,118 +157,96 @@ def assess(
 ) -> Assessment:
     """Compare a layout of rows with their vectors. All must be finite.
 
+    Above ``MOST_ROWS`` rows, ranks and pairs are those among a sample with the same share of every
+    path, evenly spread over it; values of single rows are their ranks among the sample. What is
+    measured along each path uses all of its rows (at most ``MOST_ROWS``).
+
     Args:
         vectors: weights, or coordinates with the same distances.
         points: in the plane.
         paths: the rows of each path, in the order of time.
         properties: of the method's own, to be part of the quality.
     """
-    return WeightSpace(vectors, paths).assess(points, properties)
+    sample = sampled(len(vectors), paths, MOST_ROWS)
+    space, plane = (Ranked(squared_distances(each[sample])[None]) for each in (vectors, points))
+    trust = _of_rows(vectors, points, sample, agreement(space, plane, NEIGHBOURS))
+    continuity = _of_rows(points, vectors, sample, agreement(plane, space, NEIGHBOURS))
+    neighbours = limited(NEIGHBOURS, len(sample))
+    quality = Quality(
+        rows=len(points),
+        rows_measured=len(sample),
+        neighbours=neighbours,
+        trustworthiness=float(trust[sample].mean()) if neighbours else None,
+        continuity=float(continuity[sample].mean()) if neighbours else None,
+        distance_rank_correlation=rank_correlations(space, plane)[0],
+        along_paths=_along_paths(vectors, points, paths),
+        properties=dict(properties or {}),
+    )
+    return Assessment(quality, trust, continuity)
 
 
-class WeightSpace:
-    """Distances among rows in weight space, ranked once and compared with any layout of the rows.
-
-    Above ``most_rows`` rows, ranks and pairs are those among a sample with the same share of every
-    path, evenly spread over it; values of single rows are their ranks among the sample. What is
-    measured along each path uses all of its rows (at most ``most_rows``).
-    """
-
-    def __init__(
-        self,
-        vectors: Float[np.ndarray, "row component"],
-        paths: Sequence[Int[np.ndarray, " _"]],
-        most_rows: int = MOST_ROWS,
-    ) -> None:
-        self.vectors = vectors
-        self.sample = sampled(len(vectors), paths, most_rows)
-        self.neighbours = limited(NEIGHBOURS, len(self.sample))
-        # Paths of equal length are compared together.
-        self._paths: dict[int, list[Int[np.ndarray, " _"]]] = {}
-        for path in paths:
-            shown = path[evenly(len(path), min(len(path), most_rows))]
-            self._paths.setdefault(len(shown), []).append(shown)
-
-    def assess(
-        self,
-        points: Float[np.ndarray, "row 2"],
-        properties: Mapping[str, float] | None = None,
-    ) -> Assessment:
-        """Compare a layout with the distances in weight space."""
-        measured = points[self.sample]
-        plane = Ranked(squared_distances(measured)[None])
-        trust, continuity = (
-            np.full(len(points), np.nan) if values is None else self._everywhere(values, points, of)
-            for of, values in enumerate(
-                (
-                    agreement(self._ranked, plane, NEIGHBOURS),
-                    agreement(plane, self._ranked, NEIGHBOURS),
-                )
-            )
-        )
-        defined = self.neighbours > 0
-        quality = Quality(
-            rows=len(points),
-            rows_measured=len(self.sample),
-            neighbours=self.neighbours,
-            trustworthiness=float(trust[self.sample].mean()) if defined else None,
-            continuity=float(continuity[self.sample].mean()) if defined else None,
-            distance_rank_correlation=rank_correlations(self._ranked, plane)[0],
-            along_paths=self._along_paths(points),
-            properties=dict(properties or {}),
-        )
-        return Assessment(quality, trust, continuity)
-
-    @cached_property
-    def _ranked(self) -> "Ranked":
-        return Ranked(squared_distances(self.vectors[self.sample])[None])
-
-    @cached_property
-    def _ranked_paths(self) -> list[tuple[Int[np.ndarray, "path snapshot"], "Ranked"]]:
-        found = []
-        for length, paths in self._paths.items():
-            together = max(1, _BLOCK // length**2)
-            for begin in range(0, len(paths), together):
-                block = np.stack(paths[begin : begin + together])
-                distances = np.stack([squared_distances(self.vectors[path]) for path in block])
-                found.append((block, Ranked(distances)))
+def _of_rows(
+    space: Float[np.ndarray, "row column"],
+    other: Float[np.ndarray, "row column_of_other"],
+    sample: Int[np.ndarray, " measured"],
+    values: Float64[np.ndarray, "1 measured"] | None,
+) -> Float64[np.ndarray, " row"]:
+    """Agreement of the sample and, from their ranks among the sample, of the other rows."""
+    found = np.full(len(space), np.nan)
+    if values is None:
         return found
+    found[sample] = values[0]
+    others = np.setdiff1d(np.arange(len(space)), sample)
+    for block in np.array_split(others, max(1, len(others) * len(sample) // _BLOCK)):
+        if len(block):
+            ranked = [
+                Ranked(squared_distances(each[block], each[sample])[None], among_themselves=False)
+                for each in (space, other)
+            ]
+            result = agreement(*ranked, NEIGHBOURS)
+            assert result is not None
+            found[block] = result[0]
+    return found
 
-    def _along_paths(self, points: Float[np.ndarray, "row 2"]) -> dict[str, Spread]:
-        found: dict[str, list[float]] = {}
-        for block, far in self._ranked_paths:
-            near = Ranked(np.stack([squared_distances(points[path]) for path in block]))
-            for key, values in (
-                ("trustworthiness", agreement(far, near, NEIGHBOURS)),
-                ("continuity", agreement(near, far, NEIGHBOURS)),
-            ):
-                if values is not None:
-                    found.setdefault(key, []).extend(values.mean(axis=1).tolist())
-            # A path that the plane shows as a point keeps none of its distances; one that never
-            # moved has none to keep.
-            found.setdefault("distance_rank_correlation", []).extend(
-                0.0 if value is None else value
-                for value, moved in zip(
-                    rank_correlations(far, near), far.pair_ranks.any(axis=1), strict=True
-                )
-                if moved
+
+def _along_paths(
+    vectors: Float[np.ndarray, "row component"],
+    points: Float[np.ndarray, "row 2"],
+    paths: Sequence[Int[np.ndarray, " _"]],
+) -> dict[str, Spread]:
+    found: dict[str, list[float]] = {}
+    for block in _of_equal_length(paths):
+        far, near = (
+            Ranked(np.stack([squared_distances(each[path]) for path in block]))
+            for each in (vectors, points)
+        )
+        for key, values in (
+            ("trustworthiness", agreement(far, near, NEIGHBOURS)),
+            ("continuity", agreement(near, far, NEIGHBOURS)),
+        ):
+            if values is not None:
+                found.setdefault(key, []).extend(values.mean(axis=1).tolist())
+        # A path that the plane shows as a point keeps none of its distances; one that never
+        # moved has none to keep.
+        found.setdefault("distance_rank_correlation", []).extend(
+            0.0 if value is None else value
+            for value, moved in zip(
+                rank_correlations(far, near), far.pair_ranks.any(axis=1), strict=True
             )
-        return {key: Spread.of(values) for key, values in found.items() if values}
+            if moved
+        )
+    return {key: Spread.of(values) for key, values in found.items() if values}
 
-    def _everywhere(
-        self, values: Float64[np.ndarray, "1 measured"], points: Float[np.ndarray, "row 2"], of: int
-    ) -> Float64[np.ndarray, " row"]:
-        """Values of the sample with those of the other rows, from their ranks among the sample."""
-        found = np.full(len(points), np.nan)
-        found[self.sample] = values[0]
-        others = np.flatnonzero(np.isnan(found))
-        for block in np.array_split(others, max(1, len(others) * len(self.sample) // _BLOCK)):
-            if len(block):
-                spaces = [
-                    Ranked(squared_distances(space[block], space[self.sample])[None])
-                    for space in (self.vectors, points)
-                ]
-                result = agreement(*(spaces if of == 0 else reversed(spaces)), NEIGHBOURS)
-                assert result is not None
-                found[block] = result[0]
-        return found
+
+def _of_equal_length(
+    paths: Sequence[Int[np.ndarray, " _"]],
+) -> Iterator[Int[np.ndarray, "path snapshot"]]:
+    """Paths that are compared together; of a very long one, rows evenly spread over it."""
+    by_length: dict[int, list[Int[np.ndarray, " _"]]] = {}
+    for path in paths:
+        taken = path[evenly(len(path), min(len(path), MOST_ROWS))]
+        by_length.setdefault(len(taken), []).append(taken)
+    for length, alike in by_length.items():
+        together = max(1, _BLOCK // length**2)
+        for begin in range(0, len(alike), together):
+            yield np.stack(alike[begin : begin + together])
