@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from html import escape
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from deep_learning_dynamics.cli.collect import Key, counted
 
+EXPERIMENT = "trajectories"  # in MLflow
 EPILOG = "Example: dynamics draw runs.zarr -o report.html --method pca --method umap"
 
 
@@ -54,6 +56,10 @@ def command(
     from deep_learning_dynamics.store.collecting import collect
 
     with ExitStack() as stack:
+
+        def temporary() -> Path:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-")))
+
         if all(_is_store(source) for source in sources):
             runs = open_store(sources)
         elif len(sources) > 1:
@@ -61,11 +67,9 @@ def command(
                 "Name several stores, or one folder or pattern of checkpoints."
             )
         else:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-"))
             with counted("collecting") as progress:
-                runs = collect(
-                    sources[0], Path(folder, "runs.zarr"), scores=scores, key=key, progress=progress
-                )
+                store = temporary() / "runs.zarr"
+                runs = collect(sources[0], store, scores=scores, key=key, progress=progress)
         with counted("projecting and measuring") as progress:
             results = Results.of(
                 runs,
@@ -74,20 +78,17 @@ def command(
                 robustness=False if robustness == "none" else robustness,
                 progress=progress,
             )
-        about = About(title="Trajectories of learning", footer=_footer(sources))
-        page = report(results, output, about=about)
-        if results.comparisons is not None:
-            print(results.comparisons.verdict.sentence)
-        print(f"report: {page}")
-        folder = figures
-        if log and folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-")))
-        if folder is not None:
-            draw_all(results, folder, Style())
+        page = report(results, output, about=About(footer=_footer(sources)))
+        verdict = "" if results.comparisons is None else results.comparisons.verdict.sentence
+        print(*filter(None, [verdict]), f"report: {page}", sep="\n")
         if figures is not None:
+            draw_all(results, figures, Style())
             print(f"figures: {figures}")
         if log:
-            _log(results, page, folder)
+            folder = figures or temporary()
+            if figures is None:
+                draw_all(results, folder, Style())
+            _log(page, folder, verdict)
 
 
 def _is_store(source: str) -> bool:
@@ -106,15 +107,19 @@ def _footer(sources: list[str]) -> str:
     return f"Drawn from {names} on {when} · {here.processor} · Python {here.python}"
 
 
-def _log(results: object, page: Path, figures: Path | None) -> None:
-    import mlflow
+def _log(page: Path, figures: Path, verdict: str) -> None:
+    """Put files into a run of the MLflow store that is used here."""
+    from deep_learning_dynamics import tracking
 
-    mlflow.set_experiment("trajectories")
-    with mlflow.start_run(run_name=page.stem) as run:
-        comparisons = results.comparisons  # type: ignore[attr-defined]
-        if comparisons is not None:
-            mlflow.set_tag("mlflow.note.content", comparisons.verdict.sentence)
-        mlflow.log_artifact(str(page))
-        if figures is not None:
-            mlflow.log_artifacts(str(figures), "figures")
-    print(f"in MLflow: run {run.info.run_name} of the experiment trajectories")
+    connection = tracking.connect(tracking.store_of(Path.cwd()))
+    assert connection is not None  # it makes a store where there is none
+    client = connection.client
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    known = experiment and experiment.experiment_id
+    number = known or client.create_experiment(EXPERIMENT, connection.store.artifacts)
+    tags = {"mlflow.note.content": escape(verdict)}
+    run = client.create_run(number, run_name=page.stem, tags=tags).info
+    client.log_artifact(run.run_id, str(page))
+    client.log_artifacts(run.run_id, str(figures), "figures")
+    client.set_terminated(run.run_id)
+    print(f"in MLflow: run {run.run_name} of the experiment {EXPERIMENT} ({connection.store})")
