@@ -1,7 +1,7 @@
 """All results of some runs in one bundle: what figures, report and tracking read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ class Results:
     comparisons: Any = None  # Comparisons
     ranking: Any = None  # Ranking
     null_tests: Any = None  # NullTests, of the projections and of the paths themselves
-    geometry: dict[str, Any] | None = None  # results of the geometry of learning, by name
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
     description: str = ""  # of the selected weights: "all weight matrices, without biases"
 
@@ -44,18 +43,17 @@ class Results:
             from deep_learning_dynamics.geometry.measures import Measures
 
             measures = Measures.load(folder / "measures")
-        if (found := _found(folder, "comparisons.json")) is not None:
+        if (folder / "comparisons" / "comparisons.json").exists():
             from deep_learning_dynamics.inference import Comparisons
 
-            comparisons = Comparisons.load(found)
+            comparisons = Comparisons.load(folder / "comparisons")
         scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr/zarr.json")))
         provenance = tuple(
             {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
             for path in sorted((folder / "data").glob("*.json"))
         )
         by = comparisons.by if comparisons is not None else None
-        results = cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
-        return replace(results, **_judgements(results, folder))
+        return cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
 
     @classmethod
     def of(
@@ -79,11 +77,14 @@ class Results:
         """
         from deep_learning_dynamics.geometry import measure
         from deep_learning_dynamics.inference import compare
+        from deep_learning_dynamics.projection.method import METHODS
         from deep_learning_dynamics.projection.projection import project
         from deep_learning_dynamics.projection.reduction import reduce
         from deep_learning_dynamics.selection import select
         from deep_learning_dynamics.store import scores_table
 
+        for method in methods:
+            _ = METHODS[method]  # refuses an unknown one before anything is computed
         scores = scores_table(runs)
         by = grouping(scores) if by is None else by
         twins = {"networks": "not twin"} if "twin" in scores else {}
@@ -101,10 +102,9 @@ class Results:
         measures = measure(runs, by=by) if by else measure(runs)
         comparisons = compare(measures, by=by) if by else None
         report(steps)
-        results = cls._of_parts(
+        return cls._of_parts(
             scores, _titles(runs), by, projections or None, measures, comparisons, ()
         )
-        return replace(results, **_judgements(results))
 
     @classmethod
     def _of_parts(
@@ -117,7 +117,9 @@ class Results:
         comparisons: Any,
         provenance: tuple[dict[str, Any], ...],
     ) -> "Results":
-        """A bundle in which twins are left out and the grouping is known."""
+        """A bundle in which twins are left out, the grouping is known and methods are ranked."""
+        from deep_learning_dynamics.inference import ranking
+
         first = next(iter(projections.values())) if projections else None
         if not titles:
             titles = first.titles if first is not None else {}
@@ -126,6 +128,7 @@ class Results:
             by = next((grouping(table) for table in tables if table is not None), "")
         if scores is not None and "twin" in scores:
             scores = scores[~scores["twin"].fillna(False).astype(bool)].reset_index(drop=True)
+        tests = _null_tests(projections, measures, by)
         return cls(
             by=by,
             titles=titles,
@@ -133,6 +136,8 @@ class Results:
             projections=projections,
             measures=measures,
             comparisons=comparisons,
+            ranking=ranking(projections, tests) if projections else None,
+            null_tests=tests,
             provenance=provenance,
             description=first.description if first is not None else "",
         )
@@ -179,27 +184,11 @@ def _titles(runs: "xr.Dataset") -> dict[str, Any]:
     return json.loads(written) if isinstance(written, str) else dict(written)
 
 
-def _found(folder: Path, name: str) -> Path | None:
-    """The folder of the results in which a file lies."""
-    places = [folder / place for place in ("measures", "comparisons", "ranking")]
-    return next((place for place in places if (place / name).exists()), None)
-
-
-def _judgements(results: Results, folder: Path | None = None) -> dict[str, Any]:
-    """Tests against null models and the ranking: those that were written, or computed now."""
+def _null_tests(projections: dict[str, Any] | None, measures: Any, by: str) -> Any:
+    """Tests of the projections and of the paths themselves; None where there is nothing to test."""
     from deep_learning_dynamics import inference
 
-    where = None if folder is None else _found(folder, "null_tests.json")
-    if where is not None:
-        tests = inference.NullTests.load(where)
-    else:
-        items = inference.null_tests(results.projections).items if results.projections else ()
-        if results.measures is not None and results.by:
-            items += inference.path_null_tests(results.measures, results.by).items
-        tests = inference.NullTests(items) if items else None
-    where = None if folder is None else _found(folder, "ranking.json")
-    if where is not None:
-        return {"null_tests": tests, "ranking": inference.Ranking.load(where)}
-    if not results.projections:
-        return {"null_tests": tests}
-    return {"null_tests": tests, "ranking": inference.ranking(results.projections, tests)}
+    items = inference.null_tests(projections).items if projections else ()
+    if measures is not None and by:
+        items += inference.path_null_tests(measures, by).items
+    return inference.NullTests(items) if items else None
