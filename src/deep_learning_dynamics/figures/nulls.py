@@ -100,8 +100,8 @@ class Nulls(FigureKind):
         return (
             f"{_answer(tests)} {'. '.join(kept)}{'.' if kept else ''} Below: where the number of "
             "the real paths (diamond) lies among those of the null paths (bars: middle 95 %; tick: "
-            "median), each row from the smallest to the largest; the words say what tests find that "
-            "are corrected for the number of rows (Westfall and Young's step-down method)."
+            "median), each row from the smallest to the largest; the words say what tests find, "
+            "corrected for the number of rows (Westfall and Young's step-down method)."
         )
 
 
