@@ -59,6 +59,7 @@ def test_lightning(tmp_path, accumulate):
 
         def validation_step(self, batch, index):
             self.log("val/loss", nn.functional.cross_entropy(self.network(batch[0]), batch[1]))
+            self.log("val/top-1", (self.network(batch[0]).argmax(dim=1) == batch[1]).float().mean())
 
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), RATE)
@@ -92,6 +93,7 @@ def test_lightning(tmp_path, accumulate):
     weights = torch.from_numpy(runs["weights"][0, steps // 2].values)
     loss = nn.functional.cross_entropy(INPUTS @ weights[:8].reshape(2, 4).T + weights[8:], CLASSES)
     np.testing.assert_allclose(runs["val_loss"][0, steps // 2], loss, rtol=1e-5)
+    assert dld.store.score_names(runs) == ["loss", "val_loss", "val_top_1"]
 
 
 def test_a_lightning_training_that_fails_leaves_what_was_recorded(tmp_path):

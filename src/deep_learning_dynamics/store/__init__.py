@@ -4,12 +4,7 @@ import importlib
 from typing import Any
 
 from deep_learning_dynamics.store.opening import open, scores_table
-from deep_learning_dynamics.store.schema import (
-    Parameters,
-    coordinate_names,
-    networks_table,
-    score_names,
-)
+from deep_learning_dynamics.store.schema import Parameters, networks_table, score_names
 from deep_learning_dynamics.store.writer import StoreWriter
 
 _ELSEWHERE = {  # imported when they are asked for
@@ -22,7 +17,6 @@ _ELSEWHERE = {  # imported when they are asked for
 __all__ = [
     "Parameters",
     "StoreWriter",
-    "coordinate_names",
     "networks_table",
     "open",
     "score_names",

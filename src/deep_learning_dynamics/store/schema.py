@@ -4,6 +4,7 @@ The writer, the opener and the selection speak of stores in the names that are d
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -54,8 +55,8 @@ class Parameters:
         ends = tuple(accumulate(map(math.prod, whole.values()), initial=0))
         if not ends[-1]:
             raise StoreError(
-                "There are no weights to record; expected at least one parameter. "
-                "Pass a model with floating-point parameters, and name filters that match some."
+                "There are no weights; expected at least one floating-point parameter. "
+                "Take a model that has some, and name filters that match them."
             )
         return cls(
             names=tuple(whole),
@@ -189,29 +190,27 @@ def score_names(runs: "xr.Dataset") -> list[str]:
     )
 
 
-def coordinate_names(runs: "xr.Dataset") -> list[str]:
-    """What is known of each network besides its name: condition, pair, continues, outcome, ..."""
-    return [
-        str(name)
-        for name, variable in runs.variables.items()
-        if variable.dims == (NETWORK,) and name != NETWORK
-    ]
-
-
 def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
-    """A row per network, named by it, with its coordinates as columns."""
+    """A row per network, named by it, with its coordinates as columns: condition, pair, ..."""
     import pandas as pd
 
     columns = {}
-    for name in coordinate_names(runs):
-        values = runs[name].values
-        columns[name] = values if values.dtype.kind in "biuf" else [str(value) for value in values]
+    for name, variable in runs.variables.items():
+        if variable.dims == (NETWORK,) and name != NETWORK:
+            values = variable.values
+            numeric = values.dtype.kind in "biuf"
+            columns[str(name)] = values if numeric else [str(value) for value in values]
     names = [str(name) for name in runs[NETWORK].values]
     table = pd.DataFrame(columns, index=pd.Index(names, name=NETWORK))
     for name in (CONTINUES, OUTCOME):
         if name not in table:
             table[name] = ""
     return table
+
+
+def score_name(logged: str) -> str:
+    """A name that a training logs as one word: "val/top-1" becomes "val_top_1"."""
+    return re.sub(r"\W", "_", logged.strip())
 
 
 def check_names(names: Sequence[str], what: str) -> None:

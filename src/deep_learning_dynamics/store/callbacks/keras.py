@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from deep_learning_dynamics.store.recorder import Recorder
+from deep_learning_dynamics.store.schema import score_name
 
 
 class RecordTrajectory(keras.callbacks.Callback):
@@ -52,7 +53,8 @@ class RecordTrajectory(keras.callbacks.Callback):
     def _record(self) -> None:
         if self._recorder is not None and self._waiting is not None:
             scores, self._waiting = self._waiting, None
-            self._recorder(self._step, self._weights(), **scores)
+            named = {score_name(name): value for name, value in scores.items()}
+            self._recorder(self._step, self._weights(), **named)
 
     def _weights(self) -> dict[str, Any]:
         """Trainable weights by their paths, as arrays of the backend."""

@@ -9,6 +9,7 @@ except ImportError:  # the older name of the package
     from pytorch_lightning import Callback
 
 from deep_learning_dynamics.store.recorder import Recorder
+from deep_learning_dynamics.store.schema import score_name
 
 
 class RecordTrajectory(Callback):
@@ -59,7 +60,7 @@ class RecordTrajectory(Callback):
         metrics = dict(trainer.callback_metrics)
         # A metric that was logged since then is another tensor.
         fresh = {
-            name.replace("/", "_"): value
+            score_name(name): value
             for name, value in metrics.items()
             if self._known.get(name) is not value
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics.errors import CheckpointError
+from deep_learning_dynamics.store.schema import score_name
 
 STEP = ("step", "global_step", "steps", "iteration")
 # What Hugging Face's Trainer logs of its own work, not of the network.
@@ -78,7 +79,7 @@ def _records(text: str) -> Iterable[dict[str, Any]]:
 def _numbers(record: Mapping[str, Any]) -> dict[str, float]:
     numbers = {}
     for name, value in record.items():
-        name = str(name).strip().replace("/", "_").replace("-", "_").replace(" ", "_")
+        name = score_name(str(name))
         if name in STEP or not name.isidentifier() or isinstance(value, bool):
             continue
         try:
