@@ -25,14 +25,15 @@ class Quantity:
         """A value with its unit."""
         if self.unit == "%":
             return formatting.percent(value)
-        text = formatting.number(value)
-        return f"{text} {self.unit}" if self.unit and text != "–" else text
+        return self._with_unit(formatting.number(value))
 
     def difference(self, value: float) -> str:
         """A difference between two values, signed, with its unit (percentage points)."""
         if self.unit == "%":
             return f"{formatting.signed(100 * value)} points"
-        text = formatting.signed(value)
+        return self._with_unit(formatting.signed(value))
+
+    def _with_unit(self, text: str) -> str:
         return f"{text} {self.unit}" if self.unit and text != "–" else text
 
 

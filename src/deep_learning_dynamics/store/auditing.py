@@ -7,7 +7,7 @@ not believed: what counts is what the weights say.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +70,7 @@ class _Source:
     run: str
     step: int
     where: str
-    open: Callable[[], "contextmanager"]
+    open: Callable[[], AbstractContextManager[_Opened]]
 
 
 def audit(

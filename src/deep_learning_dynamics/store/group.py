@@ -129,8 +129,9 @@ class StoreGroup:
         contents = self._contents
         given, names = contents.networks, contents.names
         size, networks = contents.parameters.size, len(names)
+        self.positions = {name: position for position, name in enumerate(names)}
         columns = min(size, CHUNK_WEIGHTS)
-        together = max(1, contents.buffer_bytes // (4 * size * max(1, networks)))
+        together = max(1, contents.buffer_bytes // (4 * size * networks))
         self.capacity = CAPACITY if contents.snapshots is None else contents.snapshots
         self.block = max(1, min(self.capacity, CHUNK_BYTES // (4 * columns), together))
         # The schema tells what a writer that is killed here leaves from somebody else's folder.
@@ -158,7 +159,6 @@ class StoreGroup:
             if name not in given:
                 self._write_coordinate(name, dict.fromkeys(names, ""))
         self._write_table({schema.NETWORK: names}, schema.NETWORK)
-        self.positions = {name: position for position, name in enumerate(names)}
         self._write_attributes()
         # Last: what has steps is a store, and what has not was never begun.
         self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
@@ -235,17 +235,13 @@ class StoreGroup:
         networks, snapshots = SCORES_CHUNK
         if self._contents.snapshots is not None:
             snapshots = min(snapshots, self._contents.snapshots)
-        return min(networks, max(1, len(self._contents.names))), max(1, snapshots)
+        return min(networks, len(self._contents.names)), max(1, snapshots)
 
     def _write_coordinate(self, name: str, values: Mapping[str, Any]) -> None:
         """A column of the networks' table; those that are not in ``values`` keep what they have."""
-        names = list(self.positions) or self._contents.names
-        if name in self._group:
-            present = list(self._group[name][:])
-            known = dict(zip(names[: len(present)], present, strict=False))
-        else:
-            known = {}
-        column = {**known, **values}
+        names = list(self.positions)
+        present = list(self._group[name][:]) if name in self._group else []
+        column = {**dict(zip(names, present, strict=False)), **values}
         empty = "" if any(isinstance(value, str) for value in column.values()) else np.nan
         if all(isinstance(value, bool | np.bool_) for value in column.values()):
             empty = False

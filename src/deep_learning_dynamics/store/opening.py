@@ -350,7 +350,7 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     """What all stores agree on, with all their titles and environments."""
     titles: dict[str, dict[str, str]] = {}
     for store in stores:
-        for name, of_values in _json(store, "titles").items():
+        for name, of_values in _titles(store).items():
             titles.setdefault(name, {}).update(of_values)
     joined = {
         name: value
@@ -366,12 +366,12 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     return joined
 
 
-def _json(store: _Store, name: str) -> dict[str, Any]:
+def _titles(store: _Store) -> dict[str, dict[str, str]]:
     try:
-        return json.loads(store.attributes.get(name, "{}"))
+        return json.loads(store.attributes.get("titles", "{}"))
     except (TypeError, ValueError):
         raise StoreError(
-            f"{store.path} has {name} that are not JSON. Write them with store.StoreWriter."
+            f"{store.path} has titles that are not JSON. Write them with store.StoreWriter."
         ) from None
 
 

@@ -1,16 +1,10 @@
 """Checkpoints that cannot be read without executing them, or that are not whole: how to export."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from deep_learning_dynamics.errors import CheckpointError
-from deep_learning_dynamics.store.collecting.checkpoint import (
-    FORMATS,
-    Checkpoint,
-    Format,
-    Options,
-)
+from deep_learning_dynamics.store.collecting.checkpoint import FORMATS, Format, Options
 
 
 class Refused(Format):
@@ -20,10 +14,8 @@ class Refused(Format):
     export: str
 
     @classmethod
-    @contextmanager
-    def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
+    def open(cls, path: Path, options: Options) -> NoReturn:
         raise CheckpointError(f"{path} is {cls.title}: {cls.why}. {cls.export}")
-        yield  # for the decorator: a generator without values
 
 
 @FORMATS.register

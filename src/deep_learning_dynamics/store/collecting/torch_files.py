@@ -58,7 +58,6 @@ class _Process:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-            atexit.register(self.close)
         process = self._process
         request = {"path": str(path.resolve()), "out": str(out), "key": key}
         try:
@@ -85,3 +84,4 @@ class _Process:
 
 
 _PROCESS = _Process()
+atexit.register(_PROCESS.close)
