@@ -43,10 +43,10 @@ class Matrix(Protocol):
 
 
 class _Blocks:
-    """What matrices have in common, given ``shape``, ``read`` and the width of stored chunks."""
+    """What matrices have in common, given their ``shape`` and ``read``."""
 
     shape: tuple[int, int]
-    chunk: int
+    chunk: int = 1  # neighbouring weights that are stored in one piece
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -79,7 +79,6 @@ class ArrayWeights(_Blocks):
 
     values: Any
     chosen: Int[np.ndarray, " row"]
-    chunk: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:  # type: ignore[override]
@@ -110,7 +109,6 @@ class StoredWeights(_Blocks):
 
     @cached_property
     def chunk(self) -> int:  # type: ignore[override]
-        """How many neighbouring weights the store keeps in one piece."""
         chunks = self.array.encoding.get("chunks") or self.array.shape
         return max(1, min(int(chunks[-1]), self.shape[1]))
 
