@@ -44,7 +44,7 @@ class Condition:
         parameters: Parameters,
         rng: np.random.Generator,
     ) -> Float32[np.ndarray, " weight"]:
-        """Where a network starts.
+        """Where a network starts: unless a subclass says otherwise, as ``continues`` says.
 
         Args:
             initial: the initialisation of its pair.
@@ -52,4 +52,4 @@ class Condition:
             parameters: which part of the vectors is which tensor.
             rng: random numbers of the network's own.
         """
-        raise NotImplementedError
+        return pretrained if self.continues else initial

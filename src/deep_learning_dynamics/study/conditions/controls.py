@@ -80,16 +80,6 @@ class ShuffledLabels(Condition):
     ) -> Int64[np.ndarray, " example"]:
         return rng.permutation(labels)
 
-    def start(
-        self,
-        initial: Float32[np.ndarray, " weight"],
-        pretrained: Float32[np.ndarray, " weight"] | None,
-        parameters: Parameters,
-        rng: np.random.Generator,
-    ) -> Float32[np.ndarray, " weight"]:
-        assert pretrained is not None
-        return pretrained
-
 
 def _norm(values: Float32[np.ndarray, " weight"]) -> float:
     # fsum rounds once, so that the sum is the same on every processor.

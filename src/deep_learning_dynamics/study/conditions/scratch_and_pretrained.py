@@ -1,9 +1,5 @@
 """The two conditions of the question: networks that start fresh, and where pre-training ended."""
 
-import numpy as np
-from jaxtyping import Float32
-
-from deep_learning_dynamics.store import Parameters
 from deep_learning_dynamics.study.conditions.condition import CONDITIONS, Condition
 
 
@@ -13,15 +9,6 @@ class Scratch(Condition):
 
     key, title = "scratch", "from scratch"
 
-    def start(
-        self,
-        initial: Float32[np.ndarray, " weight"],
-        pretrained: Float32[np.ndarray, " weight"] | None,
-        parameters: Parameters,
-        rng: np.random.Generator,
-    ) -> Float32[np.ndarray, " weight"]:
-        return initial
-
 
 @CONDITIONS.register
 class Pretrained(Condition):
@@ -29,13 +16,3 @@ class Pretrained(Condition):
 
     key, title = "pretrained", "pre-trained on {pretraining}"
     pretraining, continues = "pretrained", True
-
-    def start(
-        self,
-        initial: Float32[np.ndarray, " weight"],
-        pretrained: Float32[np.ndarray, " weight"] | None,
-        parameters: Parameters,
-        rng: np.random.Generator,
-    ) -> Float32[np.ndarray, " weight"]:
-        assert pretrained is not None
-        return pretrained
