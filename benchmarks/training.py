@@ -19,9 +19,9 @@ from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.study.kernel import (
     Architecture,
     Ensemble,
-    Optimiser,
     initial_weights,
 )
+from deep_learning_dynamics.study.optimisers import Optimisation
 
 EXAMPLES, BATCH, RATE, DECAY = 60_000, 200, 0.03, 1e-4
 NETWORK = Architecture((784, 8, 8, 8, 8, 8, 10), "relu")
@@ -60,7 +60,7 @@ def ours(images: np.ndarray, labels: np.ndarray, groups: list[int]) -> Contender
     def train(examples: int = len(images)) -> None:
         rng = np.random.default_rng(0)
         orders = np.stack([rng.permutation(len(images))[:examples] for _ in set(groups)])
-        ensemble = Ensemble(NETWORK, weights, Optimiser("sgd", RATE, DECAY), groups)
+        ensemble = Ensemble(NETWORK, weights, Optimisation("sgd", RATE, DECAY), groups)
         ensemble.train(images, labels, orders, BATCH)
 
     train(2 * BATCH)  # compiles

@@ -11,9 +11,9 @@ from deep_learning_dynamics import seeds, store
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.study import training
 from deep_learning_dynamics.study.datasets import Examples
-from deep_learning_dynamics.study.networks import Optimisation
 from deep_learning_dynamics.study.networks.mlp import Mlp
 from deep_learning_dynamics.study.networks.module import ModuleNetwork
+from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.phases import twin_start
 from deep_learning_dynamics.study.training import Cohort, Schedule, Task, Training
 

@@ -73,7 +73,8 @@ def _too_large(params: "Params") -> Iterator[str]:
     from deep_learning_dynamics.study.conditions import CONDITIONS
     from deep_learning_dynamics.study.networks import NETWORKS
 
-    weights = NETWORKS[params.network.kind].weights(params.network.settings(), SHAPE, CLASSES)
+    network = NETWORKS[params.network.kind](params.network.settings(), SHAPE, CLASSES)
+    weights = network.parameters.size
     conditions = [CONDITIONS[key] for key in params.conditions]
     phases = {
         "train": (params.pairs * len(conditions), params.train.snapshots, params.train.epochs),

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32
 
-from deep_learning_dynamics import seeds
+from deep_learning_dynamics import environment, seeds
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.study import datasets, training
 from deep_learning_dynamics.study.conditions import CONDITIONS
-from deep_learning_dynamics.study.networks import NETWORKS, Network, Optimisation
+from deep_learning_dynamics.study.networks import NETWORKS, Network
+from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.stores import PRETRAIN, TRAIN, network_name
 from deep_learning_dynamics.study.training import Cohort, Task, Training
 
@@ -36,14 +37,12 @@ def pretraining(params: "Params") -> Training | None:
             (partial / "README").write_text("No condition needs pre-training.\n")
         return None
     settings, pairs = params.pretrain, range(params.pairs)
-    examples = datasets.load(Path("data", f"{settings.dataset}.npz"))
-    task = Task.of(
-        settings.dataset, examples, params.seed, params.train.scored_examples, params.train.probes
-    )
+    task = _task(params, settings.dataset)
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), task.shape, task.classes)
     # The network that will be trained afterwards, as its output layer is recorded.
-    after = kind(params.network.settings(), task.shape, _classes(params))
+    classes = _examples(params.train.dataset).classes
+    after = kind(params.network.settings(), task.shape, classes)
     names, groups = training.grouped(pairs, settings.batch_order)
     initial = _initial(network, params.seed, pairs, settings.dataset)
     waiting = _initial(after, params.seed, pairs, params.train.dataset)
@@ -57,7 +56,7 @@ def pretraining(params: "Params") -> Training | None:
     for key in needed:
         rng = seeds.generator(params.seed, "labels", key, settings.dataset)
         labels = CONDITIONS[key]().labels(task.labels, rng)
-        ensemble = network.ensemble(initial, _optimisation(settings), groups, training.threads())
+        ensemble = network.ensemble(initial, _optimisation(settings), groups, environment.cores())
         table = _table(
             [network_name(settings.dataset, key, pair) for pair in pairs],
             condition=key,
@@ -82,10 +81,7 @@ def pretraining(params: "Params") -> Training | None:
 def main_training(params: "Params") -> Training:
     """Train the networks of all conditions, with their rounding twins, all at once."""
     settings, pairs = params.train, range(params.pairs)
-    examples = datasets.load(Path("data", f"{settings.dataset}.npz"))
-    task = Task.of(
-        settings.dataset, examples, params.seed, settings.scored_examples, settings.probes
-    )
+    task = _task(params, settings.dataset)
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), task.shape, task.classes)
     initial = _initial(network, params.seed, pairs, settings.dataset)
@@ -122,7 +118,7 @@ def main_training(params: "Params") -> Training:
     )
     group_names, groups = training.grouped(of_pair, settings.batch_order)
     ensemble = network.ensemble(
-        np.stack(starts), _optimisation(settings), groups, training.threads()
+        np.stack(starts), _optimisation(settings), groups, environment.cores()
     )
     cohort = Cohort(table, ensemble, task.labels, group_names, lambda weights: weights)
     return Training(
@@ -196,8 +192,13 @@ def _ends(key: str, params: "Params", network: Network) -> Float32[np.ndarray, "
     return np.stack(ends)
 
 
-def _classes(params: "Params") -> int:
-    return datasets.load(Path("data", f"{params.train.dataset}.npz")).classes
+def _examples(dataset: str) -> datasets.Examples:
+    return datasets.load(Path("data", f"{dataset}.npz"))
+
+
+def _task(params: "Params", dataset: str) -> Task:
+    kept = params.train  # says how many examples are scored and probed, in both phases
+    return Task.of(dataset, _examples(dataset), params.seed, kept.scored_examples, kept.probes)
 
 
 def _initial(

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.study.networks.network import Optimisation
+from deep_learning_dynamics.study.optimisers import Optimisation
 
 BRIGHTEST = 255
 EXAMPLES_AT_ONCE = 1000  # when scoring

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int64, UInt8
 
-from deep_learning_dynamics import environment, seeds
+from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.store import Parameters, StoreWriter
 from deep_learning_dynamics.study.datasets import Examples
@@ -188,12 +188,18 @@ def schedule_of(settings: Any, examples: int) -> Schedule:
             f"batch_size is {settings.batch_size:,}, but {settings.dataset} has {examples:,} "
             "training examples; expected at most that many. Set it in params.yaml."
         )
-    # As scikit-learn: the last batch of an epoch may be smaller.
-    steps_per_epoch = -(-examples // settings.batch_size)
     snapshots = settings.snapshots
     return Schedule.regular(
-        steps_per_epoch, settings.epochs, snapshots.first_epoch, snapshots.per_epoch
+        steps_per_epoch(settings, examples),
+        settings.epochs,
+        snapshots.first_epoch,
+        snapshots.per_epoch,
     )
+
+
+def steps_per_epoch(settings: Any, examples: int) -> int:
+    """As scikit-learn: the last batch of an epoch may be smaller."""
+    return -(-examples // settings.batch_size)
 
 
 class Batches:
@@ -202,7 +208,7 @@ class Batches:
     def __init__(self, task: Task, groups: Sequence[str], settings: Any, seed: int) -> None:
         self._task, self._groups, self._seed = task.name, groups, seed
         self._examples, self._size = len(task.labels), settings.batch_size
-        self._steps_per_epoch = -(-self._examples // self._size)
+        self._steps_per_epoch = steps_per_epoch(settings, self._examples)
         self._epoch, self._orders = -1, np.empty((len(groups), 0), np.int64)
 
     def between(self, start: int, stop: int) -> Iterator[Int[np.ndarray, "group position"]]:
@@ -260,8 +266,3 @@ def _scores(cohort: Cohort, task: Task) -> dict[str, np.ndarray]:
 
 def _together(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def threads() -> int:
-    """How many threads training uses; it changes no bit of the portable arithmetic."""
-    return environment.cores()

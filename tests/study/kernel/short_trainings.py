@@ -10,8 +10,8 @@ import sys
 import numpy as np
 
 from deep_learning_dynamics.study.activations import ACTIVATIONS
-from deep_learning_dynamics.study.kernel import Architecture, Ensemble, Optimiser, initial_weights
-from deep_learning_dynamics.study.optimisers import OPTIMISERS
+from deep_learning_dynamics.study.kernel import Architecture, Ensemble, initial_weights
+from deep_learning_dynamics.study.optimisers import OPTIMISERS, Optimisation
 
 EXAMPLES, BATCH, WIDTHS, EPOCHS = 90, 20, (100, 8, 6, 5), 6
 RATES = {"sgd": 0.3, "adam": 0.01}  # high, so that every rounding shows
@@ -36,7 +36,7 @@ def trained(activation, optimiser, networks, own_order=False, threads=1):
     weights = np.stack([initial_weights(architecture, 0, n, "test") for n in range(networks)])
     groups = list(range(networks)) if own_order else [0] * networks
     ensemble = Ensemble(
-        architecture, weights, Optimiser(optimiser, RATES[optimiser], 0.01), groups, threads
+        architecture, weights, Optimisation(optimiser, RATES[optimiser], 0.01), groups, threads
     )
     images, labels = data()
     for epoch in range(EPOCHS):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int, UInt8
@@ -15,20 +14,9 @@ from deep_learning_dynamics.study.kernel.blocks import Block, split
 from deep_learning_dynamics.study.kernel.elementwise import slope_of, update_of, value_of
 from deep_learning_dynamics.study.kernel.images import BrightPixels
 from deep_learning_dynamics.study.kernel.steps import evaluator, trainer
-from deep_learning_dynamics.study.optimisers import OPTIMISERS
+from deep_learning_dynamics.study.optimisers import OPTIMISERS, Optimisation
 
 EXAMPLES_AT_ONCE = 256  # when predicting: activations of that many stay in the processor's cache
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """How networks are trained."""
-
-    key: str  # of OPTIMISERS
-    learning_rate: float
-    # On the matrices, not the biases: scikit-learn's alpha. The penalty is weight_decay / (2 ·
-    # examples of the batch) times their squared norm.
-    weight_decay: float = 0.0
 
 
 class Ensemble:
@@ -41,7 +29,7 @@ class Ensemble:
         self,
         architecture: Architecture,
         weights: Float32[np.ndarray, "network weight"],
-        optimiser: Optimiser,
+        optimisation: Optimisation,
         groups: Sequence[int] | None = None,
         threads: int | None = None,
     ) -> None:
@@ -53,7 +41,7 @@ class Ensemble:
         """
         self.architecture = architecture
         self._activation = ACTIVATIONS[architecture.activation]
-        self._rule, self._optimiser = OPTIMISERS[optimiser.key], optimiser
+        self._rule, self._optimisation = OPTIMISERS[optimisation.optimiser], optimisation
         self._threads = cores() if threads is None else threads
         self._step = 0
         self._widths = np.array(architecture.widths, np.int64)
@@ -94,7 +82,7 @@ class Ensemble:
         steps = -(-order.shape[1] // batch_size)
         constants = np.array(
             [
-                self._rule.constants(self._optimiser.learning_rate, self._step + step)
+                self._rule.constants(self._optimisation.learning_rate, self._step + step)
                 for step in range(1, steps + 1)
             ],
             np.float32,
@@ -106,7 +94,7 @@ class Ensemble:
             slope_of(self._activation),
             update_of(self._rule),
         )
-        train, decay = trainer(), np.float32(self._optimiser.weight_decay)
+        train, decay = trainer(), np.float32(self._optimisation.weight_decay)
 
         def advance(block: Block) -> None:
             train(

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from pydantic import Field
 
 from deep_learning_dynamics.store import Parameters
-from deep_learning_dynamics.study.networks.network import (
-    NETWORKS,
-    Network,
-    Optimisation,
-)
+from deep_learning_dynamics.study.kernel import Architecture, Ensemble, initial_weights
+from deep_learning_dynamics.study.networks.network import NETWORKS, Network
+from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.sections import KeyOf
-
-if TYPE_CHECKING:
-    from deep_learning_dynamics.study.kernel import Architecture, Ensemble
 
 Units = Annotated[int, Field(ge=1, le=4096)]
 
@@ -38,17 +32,9 @@ class Mlp(Network):
         hidden_layers: Annotated[tuple[Units, ...], Field(min_length=1)] = (8, 8, 8, 8, 8)
         activation: Annotated[str, KeyOf("study.activations.ACTIVATIONS")] = "relu"
 
-    @classmethod
-    def weights(cls, settings: "Mlp.Settings", shape: tuple[int, int], classes: int) -> int:
-        widths = (shape[0] * shape[1], *settings.hidden_layers, classes)
-        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
-
     @cached_property
-    def architecture(self) -> "Architecture":
+    def architecture(self) -> Architecture:
         """Its layers, as the arithmetic sees them."""
-        # Imported here: compiled functions take a second, which checking settings need not.
-        from deep_learning_dynamics.study.kernel import Architecture
-
         pixels = self.shape[0] * self.shape[1]
         widths = (pixels, *self.settings.hidden_layers, self.classes)
         return Architecture(widths, self.settings.activation)
@@ -64,8 +50,6 @@ class Mlp(Network):
         return mask
 
     def initial(self, seed: int, pair: int, task: str) -> Float32[np.ndarray, " weight"]:
-        from deep_learning_dynamics.study.kernel import initial_weights
-
         return initial_weights(self.architecture, seed, pair, task)
 
     def ensemble(
@@ -74,13 +58,8 @@ class Mlp(Network):
         optimisation: Optimisation,
         groups: Sequence[int],
         threads: int,
-    ) -> "Ensemble":
-        from deep_learning_dynamics.study.kernel import Ensemble, Optimiser
-
-        optimiser = Optimiser(
-            optimisation.optimiser, optimisation.learning_rate, optimisation.weight_decay
-        )
-        return Ensemble(self.architecture, weights, optimiser, groups, threads)
+    ) -> Ensemble:
+        return Ensemble(self.architecture, weights, optimisation, groups, threads)
 
     def sensitive(self, images: UInt8[np.ndarray, "example pixel"]) -> Bool[np.ndarray, " weight"]:
         """All weights but those from pixels that are always dark, which have no gradient."""

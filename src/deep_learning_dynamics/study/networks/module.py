@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float32
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.store import Parameters
-from deep_learning_dynamics.study.networks.network import Ensemble, Network, Optimisation
+from deep_learning_dynamics.study.networks.network import Ensemble, Network
+from deep_learning_dynamics.study.optimisers import Optimisation
 
 if TYPE_CHECKING:
     import torch

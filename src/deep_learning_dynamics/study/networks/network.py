@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float32, Int, Int64, UInt8
 
 from deep_learning_dynamics.registry import Registry
 from deep_learning_dynamics.store import Parameters
+from deep_learning_dynamics.study.optimisers import Optimisation
 
 NETWORKS: Registry[type["Network"]] = Registry(
     "kind of network", "deep_learning_dynamics.study.networks", ("mlp",)
@@ -50,15 +51,6 @@ class Ensemble(Protocol):
         """What each network predicts: probabilities of the classes."""
 
 
-@dataclass(frozen=True)
-class Optimisation:
-    """How networks are trained."""
-
-    optimiser: str  # a key of OPTIMISERS
-    learning_rate: float
-    weight_decay: float  # scikit-learn's alpha: L2 on the weights, not the biases
-
-
 class Network:
     """Networks of one kind, for images of one shape and a number of classes."""
 
@@ -72,11 +64,6 @@ class Network:
 
     def __init__(self, settings: Any, shape: tuple[int, int], classes: int) -> None:
         self.settings, self.shape, self.classes = settings, shape, classes
-
-    @classmethod
-    def weights(cls, settings: Any, shape: tuple[int, int], classes: int) -> int:
-        """How many weights a network has."""
-        return cls(settings, shape, classes).parameters.size
 
     @property
     def parameters(self) -> Parameters:

@@ -1,6 +1,7 @@
 """What an optimiser is: a rule for one weight, compiled into the training's inner loops."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from deep_learning_dynamics.registry import Registry
@@ -8,6 +9,17 @@ from deep_learning_dynamics.registry import Registry
 OPTIMISERS: Registry[type["Rule"]] = Registry(
     "optimiser", "deep_learning_dynamics.study.optimisers", ("sgd", "adam")
 )
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How networks are trained."""
+
+    optimiser: str  # a key of OPTIMISERS
+    learning_rate: float
+    # On the matrices, not the biases: scikit-learn's alpha. The penalty is weight_decay / (2 ·
+    # examples of the batch) times their squared norm.
+    weight_decay: float = 0.0
 
 
 class Rule(ABC):
