@@ -4,6 +4,7 @@ What the system and the libraries raise (a full disk, a memory limit, a damaged 
 into one message that says which file or limit it was and what to do.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -91,20 +92,19 @@ def in_words(error: BaseException) -> str | None:
     return None
 
 
-def _of_system(error: BaseException, text: str) -> str:
-    assert isinstance(error, OSError)
+def _of_system(error: OSError, text: str) -> str:
     where = f"{error.filename}: " if error.filename is not None else ""
     reason = error.strerror or text
     remedies = {
-        28: "Free some space on the disk.",  # ENOSPC
-        27: "Raise the limit of a file's size (ulimit -f).",  # EFBIG
-        122: "Free some of your quota.",  # EDQUOT
-        13: "Give this user the right to read and write it.",  # EACCES
-        1: "Give this user the right to read and write it.",  # EPERM
-        30: "Run the project in a folder that can be written.",  # EROFS
-        24: "Raise the limit of open files (ulimit -n).",  # EMFILE
-        2: "Make it with: dvc repro",  # ENOENT
-        5: "The disk reports an error: check it, and restore the file with dvc checkout --force.",
+        errno.ENOSPC: "Free some space on the disk.",
+        errno.EFBIG: "Raise the limit of a file's size (ulimit -f).",
+        errno.EDQUOT: "Free some of your quota.",
+        errno.EACCES: "Give this user the right to read and write it.",
+        errno.EPERM: "Give this user the right to read and write it.",
+        errno.EROFS: "Run the project in a folder that can be written.",
+        errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+        errno.ENOENT: "Make it with: dvc repro",
+        errno.EIO: "Check the disk, and restore the file with: dvc checkout --force",
     }
     return f"{where}{reason}. {remedies.get(error.errno or 0, 'Then run dvc repro again.')}"
 

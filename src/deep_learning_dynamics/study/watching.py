@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,15 @@ def watching(training: Training, continued: bool = False) -> Iterator[Callable[[
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
-    progress = Line(f"{training.title}, {formatting.count(len(training.networks), 'network')}")
-    with ExitStack() as stack:
-        log = stack.enter_context(
-            tracking.Live(
-                Path(),
-                params.load().as_json(),
-                training.networks,
-                continued=continued,
-                device=device_of(training),
-            )
-        )
-        stack.callback(progress.end)
+    live = tracking.Live(
+        Path(),
+        params.load().as_json(),
+        training.networks,
+        continued=continued,
+        device=device_of(training),
+    )
+    title = f"{training.title}, {formatting.count(len(training.networks), 'network')}"
+    with live as log, line(title) as progress:
 
         def observe(moment: Moment) -> None:
             log(moment.step, moment.scores)
@@ -77,7 +74,7 @@ class Line:
 
     def count(self, done: float, of: float) -> None:
         """How many things are done."""
-        self._draw(done / of if of else 1.0, formatting.percent(done / of if of else 1.0, 0))
+        self.share(done / of if of else 1.0)
 
     def share(self, share: float) -> None:
         """How much is done, from 0 to 1."""
