@@ -5,8 +5,10 @@ elsewhere register when their module is imported (``plugins`` in ``params.yaml``
 """
 
 import importlib
+import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeVar
 
 from deep_learning_dynamics.errors import ParamsError
@@ -103,6 +105,13 @@ def import_plugins(modules: tuple[str, ...]) -> None:
                 f"plugins names {name}, which cannot be imported ({error}); expected a Python "
                 "module. Install it, or put its folder on PYTHONPATH."
             ) from None
+
+
+def plugin_files(name: str) -> dict[str, Path]:
+    """The source files of a plug-in that was imported, by their paths within it."""
+    file = Path(getattr(sys.modules.get(name), "__file__", None) or "")
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    return {path.relative_to(file.parent).as_posix(): path for path in files if path.is_file()}
 
 
 def _origin(variant: object) -> str:

@@ -1,6 +1,7 @@
 """A run is one execution: opened, continued, finished, never written by another one."""
 
 import dataclasses
+import importlib
 import shutil
 
 import pytest
@@ -38,6 +39,18 @@ def test_identity_follows_parameters_code_data_and_environment(project, monkeypa
     monkeypatch.setattr("deep_learning_dynamics.environment._processor", lambda: "Z80")
     others.append(identity(project))
     assert len({each.fingerprint for each in [before, *others]}) == 5
+
+
+def test_identity_follows_every_file_of_a_plug_in(project, tmp_path, monkeypatch):
+    package = tmp_path / "of_a_lab"
+    package.mkdir()
+    (package / "__init__.py").write_text("from of_a_lab import method\n")
+    (package / "method.py").write_text("WIDTH = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("of_a_lab")
+    before = identity(project, plugins=["of_a_lab"])
+    (package / "method.py").write_text("WIDTH = 4\n")
+    assert identity(project, plugins=["of_a_lab"]).fingerprint != before.fingerprint
 
 
 def test_the_number_of_cores_is_not_part_of_what_is_computed(project, monkeypatch):

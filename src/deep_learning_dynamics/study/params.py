@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError, create_model
 
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.registry import import_plugins
+from deep_learning_dynamics.registry import import_plugins, plugin_files
 from deep_learning_dynamics.study.messages import explained, printable, shown
 from deep_learning_dynamics.study.sections import KeyOf, Section, registry, settings_section
 
@@ -288,16 +288,12 @@ def known_keys(types: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def record_plugins(plugins: tuple[str, ...]) -> dict[str, Any]:
     """A hash of the code of each plug-in, for DVC: stages run again when it changes."""
-    record: dict[str, Any] = {}
-    for name in plugins:
-        file = Path(getattr(sys.modules[name], "__file__", None) or "")
-        files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-        record[name] = {
-            path.relative_to(file.parent).as_posix(): sha256(path.read_bytes()).hexdigest()
-            for path in files
-            if path.is_file()
+    return {
+        name: {
+            part: sha256(path.read_bytes()).hexdigest() for part, path in plugin_files(name).items()
         }
-    return record
+        for name in plugins
+    }
 
 
 def _with_variants(base: type[Section], name: str) -> type[Section]:

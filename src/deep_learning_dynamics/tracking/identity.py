@@ -4,7 +4,6 @@ import getpass
 import hashlib
 import json
 import os
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.files import read_json
-from deep_learning_dynamics.tracking.lock import flattened, stage_names
+from deep_learning_dynamics.registry import plugin_files
+from deep_learning_dynamics.tracking.dvc_files import flattened, stage_names
 from deep_learning_dynamics.tracking.names import run_name
 from deep_learning_dynamics.workspace import SCRATCH, commit_of
 
@@ -104,15 +104,13 @@ def written(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def code_digest(root: Path, plugins: Sequence[str] = ()) -> str:
-    """Of the code that was imported, of the stages' scripts and of ``dvc.yaml``."""
+    """Of the code that was imported, plug-ins included, of the stages' scripts and ``dvc.yaml``."""
     package = Path(__file__).resolve().parent.parent
     files = {f"src/{path.relative_to(package)}": path for path in package.rglob("*")}
     files |= {f"pipeline/{path.name}": path for path in (root / "pipeline").glob("*.py")}
     files["dvc.yaml"] = root / "dvc.yaml"
     for name in plugins:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file is not None:
-            files[f"plugin {name}"] = Path(file)
+        files |= {f"plugin {name}/{part}": path for part, path in plugin_files(name).items()}
     return _digest(
         {
             name: hashlib.sha256(path.read_bytes()).hexdigest()
