@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -117,29 +117,44 @@ def _is_pipeline(words: list[str]) -> bool:
 
 
 @contextmanager
+def locked(path: Path, patience: float) -> Iterator[bool]:
+    """Hold a lock file for the block; whether it is held after ``patience`` seconds of waiting.
+
+    It ends with the process, however that ends.
+    """
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + patience
+    with path.open("a") as file:  # closing it releases the lock
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
+            except BlockingIOError:
+                held = False
+            if held or time.monotonic() >= end:
+                break
+            time.sleep(0.05)
+        yield held
+
+
+@contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Hold the project's lock, which ends with the process however that ends.
+    """Hold the project's lock.
 
     Raises:
         DynamicsError: another process runs the pipeline here.
     """
-    import fcntl
-
-    folder = root / SCRATCH
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
-    except OSError as error:
-        raise DynamicsError(
-            f"{folder} cannot be written ({error.strerror}); expected a project to compute in. "
-            "Copy it to where you may write."
-        ) from None
-    with lock:
-        other = working(root)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = other or "another dynamics command"
+            held = stack.enter_context(locked(root / SCRATCH / "lock", patience=0.0))
+        except OSError as error:
+            raise DynamicsError(
+                f"{root / SCRATCH} cannot be written ({error.strerror}); expected a project to "
+                "compute in. Copy it to where you may write."
+            ) from None
+        other = working(root) or (None if held else "another dynamics command")
         if other is not None:
             raise DynamicsError(
                 f"{other} is at work in this project; expected to be alone, because both write the "

@@ -14,7 +14,7 @@ from small_projects import PARAMETERS, small_project, wait_for
 
 from deep_learning_dynamics import tracking
 from deep_learning_dynamics.tracking import Live, connect, mark, records, store_of
-from deep_learning_dynamics.tracking.live import alone
+from deep_learning_dynamics.tracking.live import curves_locked
 
 NETWORKS = pd.DataFrame(
     {
@@ -46,7 +46,7 @@ def project(tmp_path, monkeypatch, empty_store):
 
 
 def only(project):
-    with alone(project):  # until the process beside the training has ended
+    with curves_locked(project):  # until the process beside the training has ended
         connection = connect(store_of(project))
     (record,) = records(connection)
     curves = {

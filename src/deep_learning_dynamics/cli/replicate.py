@@ -14,7 +14,7 @@ from deep_learning_dynamics.formatting import count
 if TYPE_CHECKING:
     from deep_learning_dynamics.cli.likeness import Likeness
     from deep_learning_dynamics.tracking import Record
-    from deep_learning_dynamics.tracking.lock import Lock
+    from deep_learning_dynamics.tracking.dvc_files import DvcLock
 
 EPILOG = "Example: dynamics replicate latest"
 NUMBERS = ("snapshots/", "measures")  # outputs that are the same bits on every processor
@@ -104,7 +104,7 @@ def _off(outputs: list[Output]) -> list[Output]:
     return [each for each in outputs if not (each.likeness and each.likeness.identical)]
 
 
-def _output(path: str, folder: Path, copy: Path, then: "Lock", now: "Lock") -> Output:
+def _output(path: str, folder: Path, copy: Path, then: "DvcLock", now: "DvcLock") -> Output:
     from deep_learning_dynamics.cli.likeness import SAME, compare
 
     if now.outputs.get(path) == then.outputs[path]:

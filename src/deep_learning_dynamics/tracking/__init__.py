@@ -6,10 +6,10 @@ Importing this package is cheap: MLflow itself (seconds) is imported where a sto
 import importlib
 from typing import Any
 
+from deep_learning_dynamics.tracking.dvc_files import flattened, read_lock, stage_names
 from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
 from deep_learning_dynamics.tracking.live import Live, mark
-from deep_learning_dynamics.tracking.lock import flattened, read_lock, stage_names
-from deep_learning_dynamics.tracking.runs import Record, fetch, has, local_files, records, resolve
+from deep_learning_dynamics.tracking.runs import Record, local_files, records, resolve
 from deep_learning_dynamics.tracking.store import EXPERIMENT, Store, connect, is_off, store_of
 
 __all__ = [
@@ -21,9 +21,7 @@ __all__ = [
     "Store",
     "attempt",
     "connect",
-    "fetch",
     "flattened",
-    "has",
     "is_off",
     "local_files",
     "log",

@@ -5,14 +5,13 @@ logging does: its import takes two seconds of the interpreter, and at the end of
 threads wait for a server that hangs. The training writes lines to a file and waits for nothing.
 """
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from deep_learning_dynamics.tracking.curves import curve_name, wanted_scores
 from deep_learning_dynamics.tracking.identity import execution, identity_of
 from deep_learning_dynamics.tracking.runs import log_curves, open_run, running
 from deep_learning_dynamics.tracking.store import connect, is_off, reaching, store_of
-from deep_learning_dynamics.workspace import SCRATCH
+from deep_learning_dynamics.workspace import SCRATCH, locked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +133,7 @@ def mark(root: Path, status: str) -> None:
     """
     if is_off():
         return
-    with alone(root):  # its curve comes first
+    with curves_locked(root):  # its curve comes first
         connection = connect(store_of(root), create=False)
         if connection is None:
             return
@@ -143,19 +142,9 @@ def mark(root: Path, status: str) -> None:
                 connection.client.set_terminated(run.info.run_id, status=status)
 
 
-@contextmanager
-def alone(root: Path) -> Iterator[None]:
+def curves_locked(root: Path) -> AbstractContextManager[bool]:
     """Wait until no process logs curves for this working copy, for a short time."""
-    (root / SCRATCH).mkdir(parents=True, exist_ok=True)
-    with (root / SCRATCH / GUARD).open("a") as guard:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.05)
-        yield
+    return locked(root / SCRATCH / GUARD, PATIENCE)
 
 
 def record(root: Path, events: Iterator[dict[str, Any]], parent: int) -> None:
@@ -191,7 +180,7 @@ def main() -> None:
     root, feed, parent = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     events = Lines(feed)
     try:
-        with alone(root):  # the process beside the training before has to be done
+        with curves_locked(root):  # the process beside the training before has to be done
             record(root, events, parent)
         feed.unlink()
     except DynamicsError as error:

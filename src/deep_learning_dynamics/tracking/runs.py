@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -44,11 +44,12 @@ class Record:
         return f"{self.name} ({self.run_id[:8]})"
 
 
-def find_finished(connection: Connection, fingerprint: str) -> "Run | None":
-    """The finished run of an execution like this one: that which finished first."""
+def find_finished(connection: Connection, fingerprint: str) -> "list[Run]":
+    """The finished runs of executions like this one, in the order in which they finished."""
     condition = f"tags.fingerprint = '{fingerprint}' AND attributes.status = '{FINISHED}'"
-    found = sorted(_search(connection, condition), key=_finishing)
-    return found[0] if found else None
+    return sorted(
+        _search(connection, condition), key=lambda run: (run.info.end_time or 0, run.info.run_id)
+    )
 
 
 def find_interrupted(connection: Connection, identity: Identity) -> "Run | None":
@@ -69,9 +70,8 @@ def open_run(connection: Connection, identity: Identity) -> "Run":
     from mlflow.entities import Param, RunTag
 
     client = connection.client
-    finished = find_finished(connection, identity.fingerprint)
-    if finished is not None:
-        return finished
+    if finished := find_finished(connection, identity.fingerprint):
+        return finished[0]
     run = find_interrupted(connection, identity)
     if run is None:
         tags = {"fingerprint": identity.fingerprint, "execution": identity.execution}
@@ -111,8 +111,7 @@ def finish(connection: Connection, run_id: str, fingerprint: str) -> "Run":
     """Mark a run as finished; of several that finished at once the first stays. It is returned."""
     client = connection.client
     client.set_terminated(run_id, status=FINISHED)
-    condition = f"tags.fingerprint = '{fingerprint}' AND attributes.status = '{FINISHED}'"
-    first, *others = sorted(_search(connection, condition), key=_finishing)
+    first, *others = find_finished(connection, fingerprint)
     for run in others:
         client.delete_run(run.info.run_id)
     return first
@@ -160,52 +159,12 @@ def resolve(known: Sequence[Record], wanted: str) -> Record:
     return matches[0]
 
 
-def has(connection: Connection, record: Record, name: str) -> bool:
-    """Whether a run has this file or folder."""
-    here = local_files(record)
-    if here is not None:
-        return (here / name).exists()
-    parent = PurePosixPath(name).parent.as_posix()
-    with reaching(connection.store):
-        listed = connection.client.list_artifacts(record.run_id, "" if parent == "." else parent)
-    return name in {file.path for file in listed}
-
-
-def fetch(connection: Connection, record: Record, name: str, scratch: Path) -> Path:
-    """Where a file or folder of a run can be read; do not change it.
-
-    What has to be downloaded comes to ``scratch``, an existing folder, in a folder for each run.
-
-    Raises:
-        TrackingError: the run does not have it, or the store cannot be reached.
-    """
-    here = local_files(record)
-    if here is not None and (here / name).exists():
-        return here / name
-    if here is not None or not has(connection, record, name):
-        why = "" if record.complete else f" It is {record.status}, not complete."
-        where = f" in {here}" if here is not None else ""
-        raise TrackingError(
-            f"The run {record} has no {name}{where}.{why} Log it again where its outputs are: "
-            "dynamics track"
-        )
-    # In its folder: files of different folders have the same name.
-    target = (scratch / record.run_id / name).parent
-    target.mkdir(parents=True, exist_ok=True)
-    with reaching(connection.store):
-        return Path(connection.client.download_artifacts(record.run_id, name, str(target)))
-
-
 def local_files(record: Record) -> Path | None:
     """The folder of a run's files if its store keeps them as files of this machine."""
     parts = urlsplit(record.artifacts)
     if parts.scheme not in ("", "file"):
         return None
     return Path(url2pathname(parts.path) if parts.scheme else record.artifacts)
-
-
-def _finishing(run: "Run") -> tuple[int, str]:
-    return run.info.end_time or 0, run.info.run_id
 
 
 def _search(connection: Connection, condition: str, order: str = "ASC") -> "Iterator[Run]":

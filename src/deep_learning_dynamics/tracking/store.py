@@ -1,13 +1,13 @@
 """Where runs are kept: SQLite and a folder in the project, or what MLFLOW_TRACKING_URI names."""
 
-import fcntl
 import logging
+import math
 import os
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.workspace import home_of
+from deep_learning_dynamics.workspace import home_of, locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -236,19 +236,14 @@ def _await(store: Store) -> None:
         time.sleep(1)
 
 
-@contextmanager
-def _locked(store: Store) -> Iterator[None]:
+def _locked(store: Store) -> AbstractContextManager[object]:
     """One process at a time, of all projects that use an SQLite store, creates or moves it.
 
     Later writes need no lock: SQLite has its own, and MLflow waits for it.
     """
     if store.database is None:
-        yield
-        return
-    store.database.parent.mkdir(parents=True, exist_ok=True)
-    with store.database.with_name(f"{store.database.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
-        yield
+        return nullcontext()
+    return locked(store.database.with_name(f"{store.database.name}.lock"), patience=math.inf)
 
 
 def _prepare(store: Store, database: Path) -> None:

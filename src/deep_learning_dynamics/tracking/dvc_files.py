@@ -10,7 +10,7 @@ from deep_learning_dynamics.errors import TrackingError
 
 
 @dataclass(frozen=True)
-class Lock:
+class DvcLock:
     """Hashes (MD5, ``.dir`` behind that of a folder) by path relative to the project."""
 
     stages: tuple[str, ...]  # those with outputs, in the order of dvc.yaml
@@ -19,7 +19,7 @@ class Lock:
     parameters: dict[str, Any]  # dotted keys, of all stages together
     content: dict[str, Any]  # as DVC wrote it, without other stages
 
-    def differences(self, other: "Lock") -> list[str]:
+    def differences(self, other: "DvcLock") -> list[str]:
         """Parameters and inputs that are not the same, in words."""
         keys = dict.fromkeys([*self.parameters, *other.parameters])
         pairs = [(key, self.parameters.get(key), other.parameters.get(key)) for key in keys]
@@ -44,7 +44,7 @@ def stage_names(root: Path) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def read_lock(root: Path, path: Path | None = None) -> Lock:
+def read_lock(root: Path, path: Path | None = None) -> DvcLock:
     """The ``dvc.lock`` of a project, or one that a run has.
 
     Args:
@@ -78,7 +78,7 @@ def read_lock(root: Path, path: Path | None = None) -> Lock:
             "last run. Make it with: dvc repro"
         ) from None
     settings = {key: value for key, value in settings.items() if key != "params.yaml"}
-    return Lock(tuple(stages), outputs, inputs, settings, content | {"stages": stages})
+    return DvcLock(tuple(stages), outputs, inputs, settings, content | {"stages": stages})
 
 
 def flattened(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
