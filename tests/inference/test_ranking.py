@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.spatial import procrustes
 
-from deep_learning_dynamics.inference import Ranking, ranking
+from deep_learning_dynamics.inference import ranking
 from deep_learning_dynamics.projection.projection import Projection
 from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Robustness, RobustnessSettings
@@ -153,9 +153,3 @@ def test_a_collapsed_layout_has_nothing_to_read():
 
 def test_without_projections_there_is_no_order():
     assert ranking({}).sentence == "No projection was made."
-
-
-def test_what_was_written_comes_back(tmp_path):
-    found = ranking({"pca": projection(noisy(0.1)), "umap": projection(noisy(1.0))})
-    found.save(tmp_path)
-    assert Ranking.load(tmp_path) == found

@@ -6,22 +6,19 @@ A direction is told where its adjusted p-value is at most ``ALPHA``: *better tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path as File
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64
 
 from deep_learning_dynamics import formatting, seeds
-from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.geometry.measures import WHOLE, Measures
 from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.inference.groups import Group, groups_of
 from deep_learning_dynamics.inference.statistics import Sample, holm, of_pairs
 from deep_learning_dynamics.null_models import NULL_MODELS, expected_products
-from deep_learning_dynamics.projection.quality import rounded
 from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
@@ -77,28 +74,6 @@ class NullTests:
         return tuple(
             item for item in self.items if item.subject == subject and model in (None, item.model)
         )
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """A row per test."""
-        import pandas as pd
-
-        names = [each.name for each in fields(NullTest)]
-        return pd.DataFrame([asdict(item) for item in self.items], columns=names)
-
-    def save(self, folder: File) -> None:
-        """Write ``null_tests.json`` into a folder; the same tests, the same bytes."""
-        write_json(folder / "null_tests.json", rounded([asdict(each) for each in self.items]))
-
-    @classmethod
-    def load(cls, folder: File) -> "NullTests":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ResultsError: the file is missing or damaged.
-        """
-        content = read_json(folder / "null_tests.json", "dvc repro measure")
-        return cls(tuple(NullTest(**item) for item in content))
 
 
 def null_tests(projections: Mapping[str, "Projection"]) -> NullTests:

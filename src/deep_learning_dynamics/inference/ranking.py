@@ -1,11 +1,9 @@
 """Faithfulness and stability of projections: an order with ties, and what each may be read for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path as File
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.inference.null_tests import NullTest, NullTests, null_tests
 from deep_learning_dynamics.null_models import NULL_MODELS
@@ -59,21 +57,6 @@ class Ranking:
     items: tuple[Ranked, ...]
     best: tuple[str, ...]  # methods of the first rank; none where null models do as well
     sentence: str
-
-    def save(self, folder: File) -> None:
-        """Write ``ranking.json`` into a folder; the same ranking, the same bytes."""
-        write_json(folder / "ranking.json", asdict(self))
-
-    @classmethod
-    def load(cls, folder: File) -> "Ranking":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ResultsError: the file is missing or damaged.
-        """
-        content = read_json(folder / "ranking.json", "dvc repro measure")
-        items = tuple(Ranked(**item) for item in content["items"])
-        return cls(items, tuple(content["best"]), content["sentence"])
 
 
 def ranking(projections: Mapping[str, "Projection"], tests: NullTests | None = None) -> Ranking:
