@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """Check params.yaml without running anything; exit status 2 if it has a mistake.
 
-    Values, their agreement, and whether memory and time suffice for them.
+    Values, their agreement, and whether disk and memory suffice for them.
     """
     from deep_learning_dynamics.cli import settings as setting
 
