@@ -5,7 +5,8 @@ import pytest
 from hand_made_stores import dataset, walks
 
 from deep_learning_dynamics.geometry import measure
-from deep_learning_dynamics.inference import compare, statistics
+from deep_learning_dynamics.inference import Comparison, compare, statistics
+from deep_learning_dynamics.inference.verdict import equivalent
 
 TITLES = {
     "condition": {
@@ -86,6 +87,15 @@ def test_no_difference_is_told_only_where_the_interval_is_narrow():
         "55 and 55 steps, over 20 pairs."
     )
     assert found.decided
+
+
+@pytest.mark.parametrize(("half", "alike"), [(0.015, True), (0.05, False)])
+def test_accuracies_are_as_good_only_within_a_part_of_their_errors(half, alike):
+    row = Comparison(
+        "final_accuracy", "", "a", "b", "paired", "network", 20, 20, 20, 0.92, 0.92,
+        difference=0.0, low=-half, high=half,
+    )  # fmt: skip
+    assert equivalent(row) is alike
 
 
 def test_a_wide_interval_is_undecided_and_says_what_would_decide():
