@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.environment import cores
 from deep_learning_dynamics.errors import ProjectionError
+from deep_learning_dynamics.projection.distances import squared_distances
 
 BLOCK_BYTES = 256 * 2**20  # of weights, as float64, that are read at once
 IN_CACHE = 2**11  # columns that are multiplied at once
@@ -243,7 +244,7 @@ def _short_tree(
     It is judged by the first block of weights alone. Any tree gives the right coordinates; a short
     one only makes them more precise.
     """
-    squared = squared_distances(block, block)
+    squared = squared_distances(block)
     equal = numbers_of_equal(block)
     squared[equal[:, None] == equal] = -1  # whatever the rounding, they are neighbours
     rows = len(block)
@@ -257,14 +258,3 @@ def _short_tree(
         parents[closer & ~joined] = row
         nearest = np.where(closer, squared[row], nearest)
     return order, parents
-
-
-def squared_distances(
-    left: Float64[np.ndarray, "left column"], right: Float64[np.ndarray, "right column"]
-) -> Float64[np.ndarray, "left right"]:
-    """Rounded where rows are close together; good enough to find neighbours."""
-    same, origin = left is right, right[0]
-    right = right - origin
-    left = right if same else left - origin  # a matrix times itself takes half of the time
-    lengths = [np.einsum("ij,ij->i", rows, rows) for rows in (left, right)]
-    return np.maximum(lengths[0][:, None] + lengths[1] - 2 * (left @ right.T), 0)

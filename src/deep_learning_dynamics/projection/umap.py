@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from pydantic import Field
 
-from deep_learning_dynamics.projection.isometry import squared_distances
+from deep_learning_dynamics.projection.distances import squared_distances
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method, within_reach
 from deep_learning_dynamics.projection.pca import principal_plane
 from deep_learning_dynamics.seeds import generator, integer
@@ -64,7 +64,7 @@ class UMAP(Method):
             rows: Float[np.ndarray, "new component"],
         ) -> Float32[np.ndarray, "new column"]:
             """What umap-learn is given: distances to the fitted rows, or rows if there are many."""
-            if few:
+            if few:  # of a row to itself exactly 0: rounding would count as its nearest neighbour
                 return (np.sqrt(squared_distances(rows, vectors)) / scale).astype(np.float32)
             return (rows / scale).astype(np.float32)
 
