@@ -82,6 +82,7 @@ class Results:
         from deep_learning_dynamics.projection.reduction import reduce
         from deep_learning_dynamics.selection import select
         from deep_learning_dynamics.store import scores_table
+        from deep_learning_dynamics.store.schema import titles_of
 
         for method in methods:
             _ = METHODS[method]  # refuses an unknown one before anything is computed
@@ -103,7 +104,7 @@ class Results:
         comparisons = compare(measures, by=by) if by else None
         report(steps)
         return cls._of_parts(
-            scores, _titles(runs), by, projections or None, measures, comparisons, ()
+            scores, titles_of(runs.attrs), by, projections or None, measures, comparisons, ()
         )
 
     @classmethod
@@ -171,17 +172,10 @@ def _scores(stores: list[Path]) -> "tuple[pd.DataFrame | None, dict[str, Any]]":
     if not stores:
         return None, {}
     from deep_learning_dynamics import store
+    from deep_learning_dynamics.store.schema import titles_of
 
     runs = store.open([str(path.parent) for path in stores])
-    return store.scores_table(runs), _titles(runs)
-
-
-def _titles(runs: "xr.Dataset") -> dict[str, Any]:
-    """The titles of coordinate values, which a store keeps as JSON."""
-    import json
-
-    written = runs.attrs.get("titles", {})
-    return json.loads(written) if isinstance(written, str) else dict(written)
+    return store.scores_table(runs), titles_of(runs.attrs)
 
 
 def _null_tests(projections: dict[str, Any] | None, measures: Any, by: str) -> Any:

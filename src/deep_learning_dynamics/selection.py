@@ -111,7 +111,9 @@ def select(
     rows, sources = _rows(runs, table, of_runs, chains, groups if separately else None, snapshots)
     weights = StoredWeights(runs[schema.WEIGHTS], segments, sources)
     rows["usable"] = _usable(runs, rows, sources, weights)
-    selection = Selection(rows, weights, _titles(runs), _description(of_runs, positions))
+    selection = Selection(
+        rows, weights, schema.titles_of(runs.attrs), _description(of_runs, positions)
+    )
     return selection if align == "none" else ALIGNMENTS[align].of(runs, selection)
 
 
@@ -300,17 +302,6 @@ def _usable(
     else:  # somebody else wrote the store
         finite = finite_rows(weights)
     return finite & (rows[schema.OUTCOME] != schema.DIVERGED).to_numpy()
-
-
-def _titles(runs: "xr.Dataset") -> dict[str, dict[str, str]]:
-    import json
-
-    try:
-        return json.loads(runs.attrs.get("titles", "{}"))
-    except (TypeError, ValueError):
-        raise StoreError(
-            "The attribute titles is not JSON; expected {coordinate: {value: title}}."
-        ) from None
 
 
 def _description(parameters: schema.Parameters, positions: Sequence[int]) -> str:

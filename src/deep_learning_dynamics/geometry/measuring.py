@@ -5,7 +5,6 @@ of the weights is kept. Where a block ends depends on the store alone, so that t
 the same bits on a machine with less memory.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from deep_learning_dynamics.geometry.measures import (
     PathData,
 )
 from deep_learning_dynamics.geometry.paths import Path, degrees
-from deep_learning_dynamics.store.schema import networks_table, score_names
+from deep_learning_dynamics.store.schema import networks_table, score_names, titles_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -296,7 +295,7 @@ class _Pass:
                 self._distances, ["network", "other", "relation", "parameter", "step", "distance"]
             ),
             self._ends(whole),
-            json.loads(attributes.get("titles", "{}")),
+            titles_of(attributes),
             {
                 str(name): value.item() if isinstance(value, np.generic) else value
                 for name, value in attributes.items()

@@ -350,7 +350,7 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     """What all stores agree on, with all their titles and environments."""
     titles: dict[str, dict[str, str]] = {}
     for store in stores:
-        for name, of_values in _titles(store).items():
+        for name, of_values in schema.titles_of(store.attributes, store.path).items():
             titles.setdefault(name, {}).update(of_values)
     joined = {
         name: value
@@ -364,15 +364,6 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     joined["titles"] = json.dumps(titles, ensure_ascii=False)
     joined["paths"] = [store.path for store in stores]
     return joined
-
-
-def _titles(store: _Store) -> dict[str, dict[str, str]]:
-    try:
-        return json.loads(store.attributes.get("titles", "{}"))
-    except (TypeError, ValueError):
-        raise StoreError(
-            f"{store.path} has titles that are not JSON. Write them with store.StoreWriter."
-        ) from None
 
 
 def _first_line(error: BaseException) -> str:

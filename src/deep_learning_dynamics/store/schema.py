@@ -3,6 +3,7 @@
 The writer, the opener and the selection speak of stores in the names that are defined here.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -211,6 +212,21 @@ def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
 def score_name(logged: str) -> str:
     """A name that a training logs as one word: "val/top-1" becomes "val_top_1"."""
     return re.sub(r"\W", "_", logged.strip())
+
+
+def titles_of(attributes: Mapping[Any, Any], where: str = "the store") -> dict[str, dict[str, str]]:
+    """Display names of coordinates' values in a store's attributes: {coordinate: {value: title}}.
+
+    Raises:
+        StoreError: they are not JSON.
+    """
+    try:
+        return json.loads(attributes.get("titles", "{}"))
+    except (TypeError, ValueError):
+        raise StoreError(
+            f"The attribute titles of {where} is not JSON; expected "
+            "{coordinate: {value: title}}. Write it with store.StoreWriter."
+        ) from None
 
 
 def check_names(names: Sequence[str], what: str) -> None:
