@@ -39,8 +39,8 @@ class Environment:
     platform: str
 
     @classmethod
-    def current(cls, device: str = "cpu", threads: int | None = None) -> "Environment":
-        """That of this process; ``threads`` are :func:`cores` unless given."""
+    def current(cls, device: str = "cpu") -> "Environment":
+        """That of this process, which may use as many threads as :func:`cores`."""
         versions = {}
         for package in PACKAGES:
             try:
@@ -51,7 +51,7 @@ class Environment:
             versions=versions,
             processor=_processor(),
             device=device,
-            threads=cores() if threads is None else threads,
+            threads=cores(),
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.machine()}",
         )

@@ -48,7 +48,6 @@ class Live:
         parameters: Mapping[str, Any],
         networks: "pd.DataFrame",
         *,
-        by: str = "condition",
         continued: bool = False,
         device: str = "cpu",
     ) -> None:
@@ -56,7 +55,6 @@ class Live:
         Args:
             parameters: all settings, as for :func:`tracking.log`.
             networks: a row for each, with its coordinates; those with ``twin`` are left out.
-            by: the coordinate that makes the groups.
             continued: whether others go on from the ends of these, as after pre-training.
             device: on which networks train.
         """
@@ -64,9 +62,9 @@ class Live:
         self._opening = {"parameters": dict(parameters), "device": device}
         chosen = ~networks["twin"].to_numpy(bool) if "twin" in networks else np.ones(len(networks))
         self._groups: dict[tuple[str, str], np.ndarray] = {}  # of networks, by the curve's name
-        datasets = networks["dataset"] if "dataset" in networks else [""] * len(networks)
-        values = networks[by] if by in networks else ["all"] * len(networks)
-        for position, group in enumerate(zip(datasets, values, strict=True)):
+        datasets = networks.get("dataset", [""] * len(networks))
+        conditions = networks.get("condition", ["all"] * len(networks))
+        for position, group in enumerate(zip(datasets, conditions, strict=True)):
             if chosen[position]:
                 key = (str(group[0]) if continued else "", str(group[1]))
                 self._groups[key] = np.append(self._groups.get(key, np.array([], int)), position)
