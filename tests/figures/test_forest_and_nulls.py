@@ -72,7 +72,9 @@ def test_the_parameters_that_differ_are_named(measured):
     caption = figures.caption(
         "by_parameter", dataclasses.replace(measured, comparisons=comparisons)
     )
-    assert caption.startswith("The straightness of pre-trained and from scratch differs in 1 of 3")
+    assert caption.startswith(
+        "The straightness differs between pre-trained and from scratch in 1 of 3"
+    )
     assert "hidden.bias" in caption
 
 

@@ -91,7 +91,7 @@ def answer(results: Results) -> str:
     where = f": {listed(found[measure])}" if len(found[measure]) <= 4 else ""
     title = quantity(measure).title
     return (
-        f"The {title} of {named} differs in {len(found[measure])} of "
+        f"The {title} differs between {named} in {len(found[measure])} of "
         f"{count(total, 'parameter')}{where}."
     )
 
