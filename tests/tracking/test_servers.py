@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,40 +121,44 @@ def test_user_and_password_reach_the_server_and_nobody_else(folder, serve, monke
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
+def postgres():
     """The address of a PostgreSQL of the tests' own."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("there is no PostgreSQL here (Debian: apt-get install postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
     tools = found[-1].parent
-    # It refuses to run as root.
+    # It refuses to run as root, and pytest's folders are open to their owner alone.
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] * (os.getuid() == 0)
-    if user:
-        for part in (folder, folder.parent, folder.parent.parent):
-            part.chmod(0o777)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = folder / "data"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    make = [*user, tools / "initdb", "-D", data, "-U", "me", "--auth=trust", "--no-sync"]
-    subprocess.run(make, check=True, cwd=folder, **quiet)
-    server = subprocess.Popen(
-        [*user, tools / "postgres", "-D", data, "-p", str(port), "-k", folder, "-F"],
-        cwd=folder,
-        **quiet,
-    )
-    try:
-        for _ in range(300):
+    with tempfile.TemporaryDirectory(prefix="dynamics-postgres-") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        data, log = folder / "data", folder / "log"
+        make = [*user, tools / "initdb", "-D", data, "-U", "me", "--auth=trust", "--no-sync"]
+        made = subprocess.run(
+            make, check=False, cwd=folder, capture_output=True, text=True, timeout=120
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [*user, tools / "postgres", "-D", data, "-p", str(port), "-k", folder, "-F"],
+                cwd=folder,
+                stdout=output,
+                stderr=output,
+            )
+        try:
             ready = [tools / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-            if subprocess.run(ready, check=False, **quiet).returncode == 0:
-                break
-            time.sleep(0.2)
-        yield f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(signal.SIGINT)  # without waiting for clients
-        server.wait()
+            for _ in range(300):
+                if subprocess.run(ready, check=False, capture_output=True).returncode == 0:
+                    break
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.2)
+            yield f"postgresql+psycopg://me:secret@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # without waiting for clients
+            server.wait()
 
 
 def test_postgresql_holds_runs(folder, postgres, monkeypatch):
