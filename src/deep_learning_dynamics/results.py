@@ -26,6 +26,7 @@ class Results:
     comparisons: Any = None  # Comparisons
     ranking: Any = None  # Ranking
     null_tests: Any = None  # NullTests, of the projections and of the paths themselves
+    geometry: Any = None  # Geometry: what analyses of many networks found
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
     description: str = ""  # of the selected weights: "all weight matrices, without biases"
 
@@ -47,13 +48,20 @@ class Results:
             from deep_learning_dynamics.inference import Comparisons
 
             comparisons = Comparisons.load(folder / "comparisons")
+        geometry = None
+        if (folder / "geometry" / "analyses.json").exists():
+            from deep_learning_dynamics.geometry.analysis import Geometry
+
+            geometry = Geometry.load(folder / "geometry")
         scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr/zarr.json")))
         provenance = tuple(
             {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
             for path in sorted((folder / "data").glob("*.json"))
         )
         by = comparisons.by if comparisons is not None else None
-        return cls._of_parts(scores, titles, by, projections, measures, comparisons, provenance)
+        return cls._of_parts(
+            scores, titles, by, projections, measures, comparisons, provenance, geometry
+        )
 
     @classmethod
     def of(
@@ -104,7 +112,7 @@ class Results:
         comparisons = compare(measures, by=by) if by else None
         report(steps)
         return cls._of_parts(
-            scores, titles_of(runs.attrs), by, projections or None, measures, comparisons, ()
+            scores, titles_of(runs.attrs), by, projections or None, measures, comparisons, (), None
         )
 
     @classmethod
@@ -117,6 +125,7 @@ class Results:
         measures: Any,
         comparisons: Any,
         provenance: tuple[dict[str, Any], ...],
+        geometry: Any,
     ) -> "Results":
         """A bundle in which twins are left out, the grouping is known and methods are ranked."""
         from deep_learning_dynamics.inference import ranking
@@ -139,6 +148,7 @@ class Results:
             comparisons=comparisons,
             ranking=ranking(projections, tests) if projections else None,
             null_tests=tests,
+            geometry=geometry,
             provenance=provenance,
             description=first.description if first is not None else "",
         )
