@@ -34,7 +34,7 @@ class Forward(Protocol):
     def scores(
         self, weights: Float32[np.ndarray, "network weight"]
     ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
-        """Mean loss (cross-entropy in nats) and accuracy (0 to 1) of networks with these weights."""
+        """Mean loss (cross-entropy in nats) and accuracy (0 to 1) of each network."""
         ...
 
     def activations(
