@@ -20,6 +20,7 @@ from deep_learning_dynamics.geometry.measures import (
     PathData,
 )
 from deep_learning_dynamics.geometry.paths import Path, degrees
+from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
 from deep_learning_dynamics.store.schema import networks_table, score_names, titles_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 2**29  # of weights in single precision
 FELLOWS = 20  # of a larger group, the first so many stand for all in distances within the group
-_ROLES = ("network", "twin", "outcome", "continues")  # coordinates that say nothing of who is alike
 
 
 def measure(
@@ -84,10 +84,10 @@ class _Task:
         steps = runs["step"].values
         snapshots = [np.flatnonzero(row >= 0) for row in steps]
         taken = [row[kept].astype(np.int64) for row, kept in zip(steps, snapshots, strict=True)]
-        twin = _twins(networks)
+        twin = is_twin(networks)
         alive = ~twin & (networks["outcome"] != "diverged").to_numpy()
         alive &= np.array([len(kept) > 0 for kept in snapshots], bool)
-        phase = _phases(networks)
+        phase = phases(networks)
         of_group = [phase] if by is None else [phase, networks[by].astype(str)]
         labels = ["\0".join(label) for label in zip(*of_group, strict=True)]
         groups = [
@@ -95,7 +95,7 @@ class _Task:
             for label in dict.fromkeys(labels)
         ]
         relations = []
-        for one, other, kind in (*_pairs(networks, twin, phase), *_originals(networks, twin)):
+        for one, other, kind in (*partners(networks, twin, phase), *twins(networks, twin)):
             _, ours, theirs = np.intersect1d(taken[one], taken[other], return_indices=True)
             common = snapshots[one][ours], snapshots[other][theirs]
             relations.append(_Relation(one, other, kind, *common))
@@ -209,7 +209,7 @@ class _Pass:
 
     def _measure(self, parameter: str, columns: slice, sums: _Sums) -> None:
         task = self._task
-        twins = {
+        to_twin = {
             relation.one: float(np.sqrt(squared[-1]))
             for relation, squared in zip(task.relations, sums.related, strict=True)
             if relation.kind == "twin" and len(squared)
@@ -225,7 +225,7 @@ class _Pass:
                 path,
                 {name: values[index, kept] for name, values in self._scores.items()},
                 network["outcome"],
-                twins.get(index, float("nan")),
+                to_twin.get(index, float("nan")),
                 lambda index=index, kept=kept: task.runs["weights"][index, kept, columns].values,
             )
             who = {**network, "parameter": parameter}
@@ -320,52 +320,6 @@ class _Pass:
             "angle": angle[one, other],
         }
         return pd.DataFrame(columns)
-
-
-def _twins(networks: "pd.DataFrame") -> np.ndarray:
-    if "twin" not in networks:
-        return np.zeros(len(networks), bool)
-    return networks["twin"].fillna(False).to_numpy(bool)
-
-
-def _phases(networks: "pd.DataFrame") -> list[str]:
-    """ "0" for the last phase of a chain of networks, "1" for the one before, ..."""
-    if "continues" not in networks:
-        return ["0"] * len(networks)
-    before = dict(zip(networks["network"], networks["continues"], strict=True))
-    depth = dict.fromkeys(before, 0)
-    for start in before:
-        network, level = start, 0
-        while (network := before.get(network, "")) in depth and level < len(before):
-            level += 1
-            depth[network] = max(depth[network], level)
-    return [str(depth[network]) for network in networks["network"]]
-
-
-def _pairs(
-    networks: "pd.DataFrame", twin: np.ndarray, phase: list[str]
-) -> Iterator[tuple[int, int, str]]:
-    """Networks of one pair, in the same phase."""
-    if "pair" not in networks:
-        return
-    members: dict[tuple[str, str], list[int]] = {}
-    for index, (pair, of) in enumerate(zip(networks["pair"].astype(str), phase, strict=True)):
-        if not twin[index]:
-            members.setdefault((pair, of), []).append(index)
-    for together in members.values():
-        for place, one in enumerate(together):
-            yield from ((one, other, "pair") for other in together[place + 1 :])
-
-
-def _originals(networks: "pd.DataFrame", twin: np.ndarray) -> Iterator[tuple[int, int, str]]:
-    """Each network with its twin: the one of the same coordinates."""
-    alike = networks.drop(columns=[name for name in _ROLES if name in networks])
-    keys = [tuple(map(str, row)) for row in alike.itertuples(index=False)]
-    originals = {key: index for index, key in enumerate(keys) if not twin[index]}
-    alone = {key for key in originals if keys.count(key) == 2}
-    for index in np.flatnonzero(twin):
-        if keys[index] in alone:
-            yield originals[keys[index]], int(index), "twin"
 
 
 def _ends(

@@ -1,0 +1,77 @@
+"""What the study's networks compute on test images: a forward function for analyses of geometry."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32, Int64, UInt8
+
+from deep_learning_dynamics import environment, seeds
+from deep_learning_dynamics.study import datasets
+from deep_learning_dynamics.study.activations import ACTIVATIONS
+from deep_learning_dynamics.study.networks import NETWORKS, Network
+from deep_learning_dynamics.study.networks.mlp import Mlp
+from deep_learning_dynamics.study.optimisers import Optimisation
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.study.params import Params
+
+# Networks that are evaluated together: torch keeps their activations on all examples.
+AT_ONCE = {"portable": 1024, "torch": 16}
+BRIGHTEST = 255
+
+
+class StudyForward:
+    """The scores and activations of networks of one kind on fixed images."""
+
+    def __init__(
+        self,
+        network: Network,
+        images: UInt8[np.ndarray, "example pixel"],
+        labels: Int64[np.ndarray, " example"],
+    ) -> None:
+        self._network, self._images, self._labels = network, images, labels
+
+    def scores(
+        self, weights: Float32[np.ndarray, "network weight"]
+    ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
+        """Mean cross-entropy in nats and the share of correct predictions, of each network."""
+        found = np.zeros((2, len(weights)))
+        at_once = AT_ONCE[self._network.arithmetic]
+        for start in range(0, len(weights), at_once):
+            some = weights[start : start + at_once]
+            # How they would be trained does not matter: they are not.
+            ensemble = self._network.ensemble(
+                some, Optimisation("sgd", 0.1, 0.0), [0] * len(some), environment.cores()
+            )
+            found[:, start : start + at_once] = ensemble.scores(self._images, self._labels)
+        return found[0], found[1]
+
+    def activations(
+        self, weights: Float32[np.ndarray, " weight"]
+    ) -> dict[str, Float[np.ndarray, "example unit"]]:
+        """Of the hidden layers of a multilayer perceptron; of other networks, none."""
+        if not isinstance(self._network, Mlp):
+            return {}
+        layers = self._network.architecture
+        value: Callable = ACTIVATIONS[layers.activation].value
+        each = np.vectorize(value, otypes=[np.float32])
+        units = self._images.astype(np.float32) / np.float32(BRIGHTEST)
+        parameters, found = self._network.parameters, {}
+        for name in list(parameters.layers())[:-1]:
+            shape = parameters.shapes[parameters.names.index(f"{name}.weight")]
+            matrix = weights[parameters.slice(f"{name}.weight")].reshape(shape)
+            units = each(units @ matrix.T + weights[parameters.slice(f"{name}.bias")])
+            found[name] = units
+        return found
+
+
+def forward(params: "Params", examples: int) -> StudyForward:
+    """The forward function of an experiment's networks, on so many of its test images."""
+    data = datasets.load(Path("data", f"{params.train.dataset}.npz"))
+    rng = seeds.generator(params.seed, "examples of geometry", params.train.dataset)
+    chosen = np.sort(rng.permutation(np.flatnonzero(data.is_test))[:examples])
+    kind = NETWORKS[params.network.kind]
+    network = kind(params.network.settings(), data.images.shape[1:], data.classes)
+    return StudyForward(network, data.images[chosen].reshape(len(chosen), -1), data.labels[chosen])
