@@ -5,7 +5,7 @@ itself; :func:`deep_learning_dynamics.geometry.measure` computes all of them in 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,7 +62,7 @@ class _Measures(Registry):
 
 
 MEASURES: Registry[type[Measure]] = _Measures(
-    "measure", "deep_learning_dynamics.geometry", ("learning", "paths")
+    "measure", "deep_learning_dynamics.geometry", ("learning", "paths", "barriers")
 )
 
 
@@ -75,6 +75,14 @@ class PathData:
     outcome: str  # "", "dead" or "diverged"
     twin_distance: float  # at the end, to the network that differs by rounding alone; or NaN
     read: Callable[[], Float[np.ndarray, "snapshot weight"]]  # the weights themselves
+    found: Mapping[str, float] = field(default_factory=dict)  # by analyses of many networks
+
+
+class OfNetworks(Measure):
+    """A number that an analysis of many networks finds (``Finding.measures``), by its key."""
+
+    def of(self, data: PathData) -> float:
+        return data.found.get(self.key, float("nan"))
 
 
 @dataclass(frozen=True)
@@ -164,4 +172,4 @@ def measure_of(key: str) -> type[Measure]:
         return MEASURES[key]
     known = quantity(key)
     fields = {name: getattr(known, name) for name in ("key", "title", "unit", "better", "meaning")}
-    return type("UnknownMeasure", (Measure,), fields)
+    return type("UnknownMeasure", (OfNetworks,), fields)

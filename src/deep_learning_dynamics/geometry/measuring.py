@@ -18,6 +18,7 @@ from deep_learning_dynamics.geometry.measures import (
     Measure,
     Measures,
     PathData,
+    measure_of,
 )
 from deep_learning_dynamics.geometry.paths import Path, degrees
 from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
@@ -37,6 +38,7 @@ def measure(
     by: str | None = "condition",
     measures: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    found: "pd.DataFrame | None" = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measures:
     """Measure all networks of a store, twins and earlier phases too.
@@ -46,11 +48,13 @@ def measure(
         by: the coordinate whose values are the groups, for distances within them.
         measures: keys of the measures to take; all that are registered by default.
         settings: by key, the ``Settings`` of measures that shall not have their defaults.
+        found: what analyses of many networks found (``Geometry.measures``): columns network,
+            measure and value.
         progress: is called with the number of weights that are done and of all.
     """
     chosen = {key: MEASURES[key]((settings or {}).get(key)) for key in measures or tuple(MEASURES)}
     task = _Task.of(runs, by)
-    return _Pass(task, chosen).run(progress or (lambda done, of: None))
+    return _Pass(task, chosen, found).run(progress or (lambda done, of: None))
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,18 @@ class _Sums:
 class _Pass:
     """The pass itself: adds weights up, and measures a parameter as soon as it is complete."""
 
-    def __init__(self, task: _Task, measures: dict[str, Measure]) -> None:
+    def __init__(
+        self, task: _Task, measures: dict[str, Measure], found: "pd.DataFrame | None"
+    ) -> None:
         self._task, self._measures = task, measures
+        self._found: dict[str, dict[str, float]] = {}  # by network and measure
+        if found is not None:
+            for name, key, value in found[["network", "measure", "value"]].itertuples(index=False):
+                self._found.setdefault(str(name), {})[str(key)] = float(value)
+            unknown = dict.fromkeys(found["measure"])
+            self._measures = measures | {
+                key: measure_of(key)() for key in unknown if key not in measures
+            }
         self._values: list[dict[str, Any]] = []
         self._over_time: list[dict[str, Any]] = []
         self._distances: list[dict[str, Any]] = []
@@ -227,6 +241,7 @@ class _Pass:
                 network["outcome"],
                 to_twin.get(index, float("nan")),
                 lambda index=index, kept=kept: task.runs["weights"][index, kept, columns].values,
+                self._found.get(str(network["network"]), {}),
             )
             who = {**network, "parameter": parameter}
             for key, measure in self._measures.items():
