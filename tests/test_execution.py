@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from deep_learning_dynamics import environment, execution
-from deep_learning_dynamics.execution import LocalProcesses, ThisProcess, run_tasks
+from deep_learning_dynamics import environment
+from deep_learning_dynamics.execution import LocalProcesses, ThisProcess, run_tasks, tasks
 
 
 def scaled(factor, task):
@@ -87,9 +87,9 @@ def test_little_work_stays_in_this_process_and_much_goes_to_others(monkeypatch):
     work = partial(scaled, 1)
     here = list(run_tasks(work, range(5)))
     assert {process for _, process in here} == {os.getpid()}
-    monkeypatch.setattr(execution, "WORTH_PROCESSES", 0)  # the first tasks' time decides
+    monkeypatch.setattr(tasks, "WORTH_PROCESSES", 0)  # the first tasks' time decides
     for long, tried in ((2.0, 2), (0.0, 1)):
-        monkeypatch.setattr(execution, "LONG", long)
+        monkeypatch.setattr(tasks, "LONG", long)
         found = list(run_tasks(work, range(5)))
         assert [value for value, _ in found] == list(range(5))
         assert {process for _, process in found[:tried]} == {os.getpid()}

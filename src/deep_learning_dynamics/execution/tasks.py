@@ -1,13 +1,6 @@
-"""Where independent work runs: in this process, or in local processes.
-
-Every part of the program that has many independent pieces of work hands them to
-:func:`run_tasks`. Each piece runs on one thread wherever it runs, and results come in the order of
-the tasks, so the number of cores changes no result. A backend is anything with :class:`Backend`'s
-method; another place to run (a cluster) is one more such class.
-"""
+"""Independent tasks, one call for all places where they can run."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +8,8 @@ from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from deep_learning_dynamics import environment
+from deep_learning_dynamics.execution.cluster import connected
+from deep_learning_dynamics.execution.local import LocalProcesses, ThisProcess, on_one_thread
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -23,7 +18,6 @@ Result = TypeVar("Result")
 # the work needs (UMAP with its compiled functions takes about three seconds).
 WORTH_PROCESSES = 6.0
 LONG = 2.0  # seconds after which a first task is no matter of imports alone
-SHARED_BYTES = 100_000  # larger arrays are written once and mapped by all processes
 
 
 @runtime_checkable
@@ -54,8 +48,8 @@ def run_tasks(
         label: what the tasks are, for backends that show them: "refits of umap".
         progress: called with the number of tasks done and of all tasks, after each.
         backend: where they run. By default the first two tasks (the first may import and compile)
-            run in this process, and the shorter time decides whether the others are worth local
-            processes, if there is more than one core.
+            run in this process, and the shorter time decides whether the others are worth others:
+            those of the cluster in ``DYNAMICS_CLUSTER``, or one for each core of this machine.
 
     An error in a task is raised as soon as it is known, and the other tasks are given up; so they
     are if the iterator is closed, and on Ctrl-C and SIGTERM.
@@ -69,42 +63,6 @@ def run_tasks(
             yield result
 
 
-class ThisProcess:
-    """One task after the other, in this process."""
-
-    def run(
-        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str = ""
-    ) -> Iterator[Any]:
-        for task in tasks:
-            yield _on_one_thread(function, task)
-
-
-class LocalProcesses:
-    """Processes on this machine, which live on for later calls (joblib's loky)."""
-
-    def __init__(self, workers: int | None = None) -> None:
-        """
-        Args:
-            workers: how many processes; otherwise one for each core.
-        """
-        self.workers = environment.cores() if workers is None else workers
-
-    def run(
-        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str = ""
-    ) -> Iterator[Any]:
-        from joblib import Parallel, delayed, parallel_config
-
-        # The settings hold while the work is handed out, and the loop below only waits.
-        with parallel_config("loky", inner_max_num_threads=1):
-            parallel = Parallel(
-                n_jobs=min(self.workers, len(tasks)),
-                return_as="generator",
-                pre_dispatch="2 * n_jobs",
-                max_nbytes=SHARED_BYTES,
-            )
-        yield from parallel(delayed(_on_one_thread)(function, task) for task in tasks)
-
-
 def _chosen(
     function: Callable[[Any], Any],
     tasks: list[Any],
@@ -115,7 +73,7 @@ def _chosen(
         shortest = float("inf")
         for task in tasks[:2]:
             start = time.perf_counter()
-            result = _on_one_thread(function, task)
+            result = on_one_thread(function, task)
             took = time.perf_counter() - start
             shortest = min(took, shortest)
             tasks = tasks[1:]
@@ -123,23 +81,12 @@ def _chosen(
             if took > LONG:
                 break
         few = len(tasks) < 2 or shortest * len(tasks) < WORTH_PROCESSES
-        backend = ThisProcess() if few or environment.cores() < 2 else LocalProcesses()
+        backend = ThisProcess() if few else connected() or _on_this_machine()
     yield from backend.run(function, tasks, label)
 
 
-def _on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
-    from threadpoolctl import threadpool_limits
-
-    numba = sys.modules.get("numba")  # not imported for those who do without it
-    threads = numba.get_num_threads() if numba else 1
-    try:
-        if numba:
-            numba.set_num_threads(1)
-        with threadpool_limits(1):
-            return function(task)
-    finally:
-        if numba:
-            numba.set_num_threads(threads)
+def _on_this_machine() -> Backend:
+    return LocalProcesses() if environment.cores() > 1 else ThisProcess()
 
 
 @contextmanager
