@@ -1,19 +1,13 @@
-"""Function space: networks as points by what they predict, not by their weights.
+"""Function space: networks as points by what they predict, not by their weights."""
 
-Predictions on probe examples are probability distributions; their distance is Bhattacharyya's.
-InPCA embeds these distances isometrically in a space in which some squared lengths are negative
-(Quinn et al., "Visualizing probabilistic models and data with Intensive Principal Component
-Analysis", PNAS 2019; Mao et al., "The training process of many deep networks explores the same
-low-dimensional manifold", PNAS 2024, whose progress towards the truth is also here).
-"""
-
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64, Int
 
-from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics import predictions
+from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
+from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.store import schema
 
@@ -21,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-SMALLEST = 1e-12  # affinity of two predictions, so that contradicting ones are at a finite distance
-FINENESS = 201  # points on the geodesic at which the nearest is looked for
+COMPONENTS = 3
+MOST_ROWS = 3000  # snapshots; of more, some of each network, evenly spread over it
 
 define(
     Quantity(
@@ -31,118 +25,141 @@ define(
         "%",
         "higher",
         "The nearest point on the geodesic from ignorance (all classes alike) to the true labels.",
-    )
+    ),
+    Quantity(
+        "final_progress",
+        "progress to the truth at the end",
+        "%",
+        "higher",
+        "How far along the geodesic from ignorance (all classes alike) to the true labels the "
+        "predictions on probe examples are at the last snapshot.",
+    ),
+    Quantity(
+        "twin_function_distance",
+        "distance from the rounding twin in function space",
+        "nats",
+        meaning="Bhattacharyya distance between the last predictions of a network and of its twin, "
+        "which differed by rounding alone at the start.",
+    ),
 )
 
 
-@dataclass(frozen=True)
-class FunctionSpace:
-    """Snapshots by their predictions.
+@ANALYSES.register
+class FunctionSpace(Analysis):
+    """Where networks are in function space, and how far they are from each other at the end.
 
-    ``rows``: network, its coordinates, snapshot, step, progress (0: ignorance, 1: the truth).
+    Tables: ``rows`` (network, its coordinates, snapshot, step, progress from 0: ignorance to 1: the
+    truth, c1 to c3: coordinates of InPCA), ``ends`` (network, other, relation "pair", "twin" or "",
+    distance between their last predictions in nats). Numbers: signs, eigenvalues and explained
+    stress of the components; snapshots that were embedded, and of how many.
     """
 
-    rows: "pd.DataFrame"
-    coordinates: Float64[np.ndarray, "row component"]  # by falling size of eigenvalue
-    signs: Int[np.ndarray, " component"]  # −1: squared lengths along it count negative
-    eigenvalues: Float64[np.ndarray, " component"]
-    explained: Float64[np.ndarray, " component"]  # stress that so many components explain, to 1
+    key, title, needs = "function_space", "Function space", ("outputs",)
+
+    @classmethod
+    def find(cls, subject: Subject) -> Finding | None:
+        runs = subject.runs
+        networks = schema.networks_table(runs).reset_index()
+        twin, phase = is_twin(networks), phases(networks)
+        last = np.array([each == "0" for each in phase])
+        network, snapshot, roots = _snapshots(runs, np.flatnonzero(last & ~twin))
+        if len(np.unique(network)) < 2:
+            return None
+        everything = len(network)
+        kept = _thinned(network)
+        network, snapshot, roots = network[kept], snapshot[kept], roots[kept]
+        embedding = predictions.inpca(predictions.distances(roots), COMPONENTS)
+        rows = networks.iloc[network].reset_index(drop=True)
+        rows["snapshot"], rows["step"] = snapshot, runs[schema.STEP].values[network, snapshot]
+        measures = {}
+        if schema.LABEL in runs:
+            rows["progress"] = predictions.progress(roots, runs[schema.LABEL].values)
+            ends = rows.groupby("network", sort=False)["progress"].last()
+            measures["final_progress"] = ends
+        for number, values in enumerate(embedding.coordinates.T, 1):
+            rows[f"c{number}"] = values
+        relations = [*partners(networks, twin, phase), *twins(networks, twin)]
+        ends = _ends(runs, networks, np.flatnonzero(last), twin, relations)
+        to_twin = ends[ends["relation"] == "twin"]
+        if len(to_twin):
+            measures["twin_function_distance"] = to_twin.set_index("network")["distance"]
+        return Finding(
+            {"rows": rows, "ends": ends},
+            {
+                "signs": embedding.signs.tolist(),
+                "eigenvalues": embedding.eigenvalues.tolist(),
+                "explained_stress": embedding.explained.tolist(),
+                "snapshots": len(rows),
+                "of_snapshots": everything,
+                "probes": runs.sizes[schema.PROBE],
+            },
+            _long(measures),
+        )
 
 
-def function_space(
-    runs: "xr.Dataset", *, networks: str | None = None, components: int = 3
-) -> FunctionSpace:
-    """Embed the snapshots of some networks by what they predict on the probe examples.
+def _snapshots(
+    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"], which: slice = slice(None)
+) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"], Float64[np.ndarray, "row output"]]:
+    """Number of the network, of the snapshot and roots of the finite predictions of some networks.
 
     Args:
-        runs: opened stores with recorded ``outputs``.
-        networks: a condition on networks' coordinates, such as "not twin".
-
-    Raises:
-        StoreError: no predictions were recorded.
+        which: of the snapshots of each network.
     """
-    if schema.OUTPUTS not in runs:
-        raise StoreError(
-            "These networks' predictions were not recorded; expected outputs on probe examples. "
-            "Record them with Recorder(outputs=...), or set train.probes."
-        )
-    table = schema.networks_table(runs)
-    chosen = table if networks is None else table.query(networks)
-    numbers = table.index.get_indexer(chosen.index)
-    steps = runs[schema.STEP].values[numbers]
-    network, snapshot = np.nonzero(steps != schema.ABSENT)
-    predictions = runs[schema.OUTPUTS].values[numbers[network], snapshot].astype(np.float64)
-    finite = np.isfinite(predictions).all(axis=(1, 2))
-    network, snapshot, predictions = network[finite], snapshot[finite], predictions[finite]
-    rows = chosen.iloc[network].reset_index()
-    rows["snapshot"], rows["step"] = snapshot, steps[network, snapshot]
-    if schema.LABEL in runs:
-        rows["progress"] = progress(predictions, runs[schema.LABEL].values)
-    coordinates, signs, eigenvalues, explained = inpca(distances(predictions), components)
-    return FunctionSpace(rows, coordinates, signs, eigenvalues, explained)
+    steps = runs[schema.STEP].values
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for number in numbers:
+        there = np.flatnonzero(steps[number] != schema.ABSENT)[which]
+        if len(there):
+            roots = predictions.roots_of(runs[schema.OUTPUTS][int(number), there].values)
+            finite = np.isfinite(roots).all(axis=1)
+            found.append((np.full(finite.sum(), number), there[finite], roots[finite]))
+    if not found:
+        return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0))
+    network, snapshot, roots = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return network, snapshot, roots
 
 
-def distances(
-    predictions: Float64[np.ndarray, "row probe class"],
-) -> Float64[np.ndarray, "row row"]:
-    """Bhattacharyya distances: −log Σ √(p q), the mean over probe examples."""
-    roots = np.sqrt(predictions)
-    total = np.zeros((len(roots), len(roots)))
-    for probe in range(roots.shape[1]):
-        affinity = np.clip(roots[:, probe] @ roots[:, probe].T, SMALLEST, 1.0)
-        total -= np.log(affinity)
-    total /= roots.shape[1]
-    np.fill_diagonal(total, 0.0)
-    return (total + total.T) / 2
+def _thinned(network: Int[np.ndarray, " row"]) -> Int[np.ndarray, " kept"]:
+    """The rows that are embedded: as many of each network, the first and the last among them."""
+    if len(network) <= MOST_ROWS:
+        return np.arange(len(network))
+    each = max(2, MOST_ROWS // len(np.unique(network)))
+    spans = np.split(np.arange(len(network)), np.flatnonzero(np.diff(network)) + 1)
+    kept = [span[np.unique(np.linspace(0, len(span) - 1, each).round().astype(int))]
+            for span in spans]  # fmt: skip
+    return np.concatenate(kept)
 
 
-def inpca(
-    squared: Float64[np.ndarray, "row row"], components: int
-) -> tuple[
-    Float64[np.ndarray, "row component"],
-    Int[np.ndarray, " component"],
-    Float64[np.ndarray, " component"],
-    Float64[np.ndarray, " component"],
-]:
-    """Coordinates whose signed squared distances are the given divergences.
+def _ends(
+    runs: "xr.Dataset",
+    networks: "pd.DataFrame",
+    numbers: Int[np.ndarray, " chosen"],
+    twin: np.ndarray,
+    relations: list[tuple[int, int, str]],
+) -> "pd.DataFrame":
+    """Distances between last predictions, of each two networks and of each network and its twin."""
+    import pandas as pd
 
-    Returns:
-        coordinates, signs and eigenvalues of the components by falling size of eigenvalue, and the
-        share of the stress explained by the first of them together,
-        1 − √(Σ rest λ² / Σ all λ²).
-    """
-    centred = squared - squared.mean(axis=0) - squared.mean(axis=1)[:, None] + squared.mean()
-    values, vectors = np.linalg.eigh(-centred / 2)
-    order = np.argsort(-np.abs(values), kind="stable")[:components]
-    chosen = vectors[:, order]
-    # A vector's sign is arbitrary: its largest entry is made positive.
-    chosen = chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), np.arange(len(order))])
-    total = (values**2).sum()
-    rest = np.maximum(total - np.cumsum(values[order] ** 2), 0)
-    explained = 1 - np.sqrt(rest / total) if total > 0 else np.ones(len(order))
-    signs = np.where(values[order] < 0, -1, 1)
-    return chosen * np.sqrt(np.abs(values[order])), signs, values[order], explained
+    network, _, roots = _snapshots(runs, numbers, slice(-1, None))
+    related = {frozenset((one, other)): kind for one, other, kind in relations}
+    names = networks["network"].to_numpy()
+    apart = predictions.distances(roots)
+    found = [
+        (names[network[one]], names[network[other]], kind, apart[one, other])
+        for one, other in zip(*np.triu_indices(len(network), 1), strict=True)
+        if (kind := related.get(frozenset((network[one], network[other])), "")) == "twin"
+        or not twin[network[[one, other]]].any()
+    ]
+    return pd.DataFrame(found, columns=["network", "other", "relation", "distance"])
 
 
-def progress(
-    predictions: Float64[np.ndarray, "row probe class"], labels: Int[np.ndarray, " probe"]
-) -> Float64[np.ndarray, " row"]:
-    """Where on the geodesic from ignorance to the truth the nearest point lies, from 0 to 1.
+def _long(measures: "dict[str, pd.Series]") -> "pd.DataFrame":
+    """Values by network as a table with the columns network, measure, value."""
+    import pandas as pd
 
-    On the sphere of roots of probabilities the point at a share s is
-    (sin((1 − s) d) √p0 + sin(s d) √p*) / sin d, with d the angle between the two.
-    """
-    classes = predictions.shape[2]
-    roots = np.sqrt(predictions)
-    with_ignorance = roots.sum(axis=2) / np.sqrt(classes)
-    with_truth = roots[:, np.arange(len(labels)), labels.astype(int)]
-    angle = np.arccos(1 / np.sqrt(classes))
-    shares = np.linspace(0, 1, FINENESS)
-    best, nearest = np.full(len(roots), np.inf), np.zeros(len(roots))
-    for share in shares:
-        a, b = np.sin((1 - share) * angle) / np.sin(angle), np.sin(share * angle) / np.sin(angle)
-        affinity = np.clip(a * with_ignorance + b * with_truth, SMALLEST, 1.0)
-        distance = -np.log(affinity).mean(axis=1)
-        closer = distance < best
-        best[closer], nearest[closer] = distance[closer], share
-    return nearest
+    parts = [
+        pd.DataFrame({"network": of.index, "measure": key, "value": of.to_numpy(float)})
+        for key, of in measures.items()
+    ]
+    empty = pd.DataFrame(columns=["network", "measure", "value"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
