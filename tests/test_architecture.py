@@ -25,7 +25,7 @@ LAYERS = (
     ),
     ("execution",),
     ("store",),
-    ("selection", "null_models"),
+    ("selection", "null_models", "predictions"),
     ("projection", "geometry"),
     ("inference",),
     ("results",),

@@ -29,7 +29,7 @@ LAYERS = (
     ),
     ("project",),
     ("store",),
-    ("selection", "null_models"),
+    ("selection", "null_models", "predictions"),
     ("projection", "geometry"),
     ("inference",),
     ("results",),
