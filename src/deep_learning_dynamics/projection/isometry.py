@@ -9,9 +9,11 @@ would hold squared distances with an error of 1e-16 of the largest one, so that 
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,9 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.environment import cores
 from deep_learning_dynamics.errors import ProjectionError
+from deep_learning_dynamics.execution import connected, run_tasks
 from deep_learning_dynamics.projection.distances import squared_distances
+from deep_learning_dynamics.store.matrix import StoredWeights
 
 BLOCK_BYTES = 256 * 2**20  # of weights, as float64, that are read at once
 IN_CACHE = 2**11  # columns that are multiplied at once
@@ -176,64 +180,98 @@ class _Tree:
     def __init__(
         self, weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
     ) -> None:
-        self._weights, self._usable, self._stray = weights, usable, stray
+        self._weights = weights
         self._spans = list(weights.spans(BLOCK_BYTES))
-        self._first = weights.read(self._spans[0])
-        fitted = np.asarray(self._first[usable], np.float64)
+        first = weights.read(self._spans[0])
+        fitted = np.asarray(first[usable], np.float64)
         check_finite(np.isfinite(fitted).all(axis=1), usable)
         self.order, self.parents = _short_tree(fitted)
-        others = np.nan_to_num(np.asarray(self._first[stray], np.float64), posinf=0, neginf=0)
+        others = np.nan_to_num(np.asarray(first[stray], np.float64), posinf=0, neginf=0)
         self.nearest = squared_distances(others, fitted).argmin(axis=1)
+        self._rows = _Rows(usable, stray, self.parents, self.nearest)
+        self._first: np.ndarray | None = first
 
     def multiply(self, progress: Callable[[float], None]) -> None:
-        """One pass over the weights.
-
-        Blocks are read and multiplied side by side, each by one thread, and added in their order:
-        sums do not depend on the number of threads, and reading and multiplying overlap.
-        """
-        workers, waiting = cores(), deque[Future]()
-        self.products = np.zeros((len(self._usable),) * 2)
-        self.of_stray = np.zeros((len(self._stray), len(self._usable)))
-        self.finite = np.ones(len(self._stray), bool)
+        """One pass over the weights, whose blocks are added in their order: sums do not depend on
+        the number of threads or workers."""
+        count, strays = len(self._rows.usable), len(self._rows.stray)
+        self.products, self.of_stray = np.zeros((count, count)), np.zeros((strays, count))
+        self.finite = np.ones(strays, bool)
         done = 0
+        with closing(self._blocks()) as blocks:
+            for block in blocks:
+                self.products += block.products
+                self.of_stray += block.of_stray
+                self.finite &= block.finite
+                done += block.width
+                progress(done / self._weights.shape[1])
+
+    def _blocks(self) -> "Iterator[_Block]":
+        stored = isinstance(self._weights, StoredWeights)
+        cluster = connected() if stored and len(self._spans) > 1 else None
+        if cluster is None:
+            return self._side_by_side()
+        self._first = None
+        work = partial(_block, self._rows, self._weights)
+        return run_tasks(work, self._spans, label="blocks of the isometry", backend=cluster)
+
+    def _side_by_side(self) -> "Iterator[_Block]":
+        """Blocks read and multiplied each by a thread, so that both overlap."""
+        workers, waiting = cores(), deque[Future]()
         with ThreadPoolExecutor(workers) as pool:
             for span in self._spans:
                 if len(waiting) == workers:  # no more than that in memory
-                    done += self._add(waiting.popleft())
-                    progress(done / self._weights.shape[1])
-                waiting.append(pool.submit(self._of_block, span))
+                    yield waiting.popleft().result()
+                if span.start == 0:
+                    waiting.append(pool.submit(_multiplied, self._rows, self._first))
+                    self._first = None
+                else:
+                    waiting.append(pool.submit(_block, self._rows, self._weights, span))
             while waiting:
-                done += self._add(waiting.popleft())
-                progress(done / self._weights.shape[1])
+                yield waiting.popleft().result()
 
-    def _add(self, future: Future) -> int:
-        products, of_stray, finite, width = future.result()
-        self.products += products
-        self.of_stray += of_stray
-        self.finite &= finite
-        return width
 
-    def _of_block(self, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        if span.start == 0:
-            block, self._first = self._first, None
-        else:
-            block = self._weights.read(span)
-        count = len(self._usable)
-        products, of_stray = np.zeros((count, count)), np.zeros((len(self._stray), count))
-        finite = np.ones(len(self._stray), bool)
-        for start in range(0, block.shape[1], IN_CACHE):
-            part = block[:, start : start + IN_CACHE]
-            fitted, others = part[self._usable], part[self._stray]
-            differences = np.subtract(fitted, fitted[self.parents], dtype=np.float64)
-            # numpy sees that this is a matrix times its own transpose, and computes half of it.
-            products += differences @ differences.T
-            if len(others):
-                known = np.isfinite(others).all(axis=1)
-                finite &= known
-                away = np.subtract(others, fitted[self.nearest], dtype=np.float64)
-                of_stray += np.where(known[:, None], away, 0) @ differences.T
-        check_finite(np.isfinite(np.diag(products)), self._usable)
-        return products, of_stray, finite, block.shape[1]
+@dataclass(frozen=True)
+class _Rows:
+    """Which rows of the weights are multiplied, and from which others they are taken away."""
+
+    usable: Int[np.ndarray, " usable"]
+    stray: Int[np.ndarray, " stray"]
+    parents: Int[np.ndarray, " usable"]  # among the usable
+    nearest: Int[np.ndarray, " stray"]  # among the usable
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What some neighbouring columns add to a tree's sums."""
+
+    products: Float64[np.ndarray, "usable usable"]
+    of_stray: Float64[np.ndarray, "stray usable"]
+    finite: Bool[np.ndarray, " stray"]
+    width: int
+
+
+def _block(rows: _Rows, weights: Any, span: slice) -> _Block:
+    return _multiplied(rows, weights.read(span))
+
+
+def _multiplied(rows: _Rows, block: Float[np.ndarray, "row column"]) -> _Block:
+    count = len(rows.usable)
+    products, of_stray = np.zeros((count, count)), np.zeros((len(rows.stray), count))
+    finite = np.ones(len(rows.stray), bool)
+    for start in range(0, block.shape[1], IN_CACHE):
+        part = block[:, start : start + IN_CACHE]
+        fitted, others = part[rows.usable], part[rows.stray]
+        differences = np.subtract(fitted, fitted[rows.parents], dtype=np.float64)
+        # numpy sees that this is a matrix times its own transpose, and computes half of it.
+        products += differences @ differences.T
+        if len(others):
+            known = np.isfinite(others).all(axis=1)
+            finite &= known
+            away = np.subtract(others, fitted[rows.nearest], dtype=np.float64)
+            of_stray += np.where(known[:, None], away, 0) @ differences.T
+    check_finite(np.isfinite(np.diag(products)), rows.usable)
+    return _Block(products, of_stray, finite, block.shape[1])
 
 
 def _short_tree(

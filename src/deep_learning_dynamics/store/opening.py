@@ -195,7 +195,9 @@ def _read(path: str) -> _Store:
     import zarr
 
     try:
-        group = zarr.open_group(path, mode="r")
+        # Absolute, so that a process that works elsewhere finds it as well.
+        place = path if "://" in path else Path(path).absolute()
+        group = zarr.open_group(place, mode="r")
         arrays = dict(group.arrays())
     except ImportError as error:
         raise StoreError(f"{path} needs another package: {error}.") from None
