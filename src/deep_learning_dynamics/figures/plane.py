@@ -105,8 +105,7 @@ class Plane:
         self._draw_paths([t for t in networks if t.sound])
         self._draw_failed([t for t in networks if not t.sound])
         self._draw_arrows(networks)
-        for trajectory in networks:
-            self._mark_start(trajectory)
+        self._mark_starts(networks)
         for trajectory in networks:
             self._mark_end(trajectory)
 
@@ -241,16 +240,18 @@ class Plane:
                 autolim=False,
             )
 
-    def _mark_start(self, t: Trajectory) -> None:
-        if not self._inside(t.points[:1])[0]:
-            return
-        self.axes.plot(
-            *t.points[0],
-            "o",
-            markersize=0.92 * self.mark,
-            markerfacecolor="white",
-            markeredgecolor=colour(t.group, 0.7),
-            markeredgewidth=max(0.15 * self.mark, 0.5),
+    def _mark_starts(self, trajectories: Sequence[Trajectory]) -> None:
+        starts = np.array([t.points[0] for t in trajectories]).reshape(-1, 2)
+        inside = self._inside(starts)
+        colours = [
+            colour(t.group, 0.7) for t, seen in zip(trajectories, inside, strict=True) if seen
+        ]
+        self.axes.scatter(
+            *starts[inside].T,
+            s=(0.92 * self.mark) ** 2,
+            facecolors="white",
+            edgecolors=colours,
+            linewidths=max(0.15 * self.mark, 0.5),
             zorder=_STARTS,
         )
 

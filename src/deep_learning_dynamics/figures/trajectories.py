@@ -57,34 +57,46 @@ def trajectories_of(
 ) -> list[Trajectory]:
     """The trajectories of a projection's table; ``points`` take the place of its own."""
     table = coordinates if points is None else coordinates.assign(x=points[:, 0], y=points[:, 1])
-    continued = set(table["continues"]) - {""} if "continues" in table else set()
     parameters = list(dict.fromkeys(table["parameter"])) if "parameter" in table else []
+    path = table.groupby(["network", *(["parameter"] if parameters else [])], sort=False).ngroup()
+    order = np.lexsort((table["step"], path))
+    table, path = table.iloc[order], path.to_numpy()[order]
+    continued = set(table["continues"]) - {""} if "continues" in table else set()
+    placed = np.isfinite(table[["x", "y"]].to_numpy(float)).all(axis=1)
+    trust = points is None and "trust" in table
+    values = {
+        "points": table[["x", "y"]].to_numpy(float),
+        "steps": table["step"].to_numpy(float),
+        "score": table[color].to_numpy(float) if color and color in table else None,
+        "faith": table[["trust", "continuity"]].min(axis=1).to_numpy(float) if trust else None,
+        "spread": table[["spread_xx", "spread_xy", "spread_yy"]].to_numpy(float)
+        if points is None and "spread_xx" in table
+        else None,
+    }
+    first_rows = np.flatnonzero(np.diff(path, prepend=-1))
     found = []
-    for _, rows in table.groupby(["network", *(["parameter"] if parameters else [])], sort=False):
-        rows = rows.sort_values("step", kind="stable")
-        first = rows.iloc[0]
-        kept = rows[np.isfinite(rows[["x", "y"]]).all(axis=1)]
+    for rows, (_, first), group in zip(
+        np.split(np.arange(len(table)), first_rows[1:]),
+        table.iloc[first_rows].iterrows(),
+        groups.numbers(table.iloc[first_rows]),
+        strict=True,
+    ):
+        kept = rows[placed[rows]]
+        own = {name: None if column is None else column[kept] for name, column in values.items()}
+        if own["faith"] is not None and np.isnan(own["faith"]).all():
+            own["faith"] = None
         if parameters:
             label = str(parameters.index(first["parameter"]) + 1)
         else:
-            label = str(first["pair"]) if "pair" in rows else ""
-        faith = spread = None
-        if points is None and "trust" in kept and kept["trust"].notna().any():
-            faith = kept[["trust", "continuity"]].min(axis=1).to_numpy(float)
-        if points is None and "spread_xx" in kept:
-            spread = kept[["spread_xx", "spread_xy", "spread_yy"]].to_numpy(float)
+            label = str(first["pair"]) if "pair" in table else ""
         found.append(
             Trajectory(
                 network=str(first["network"]),
-                group=int(groups.numbers(rows[:1])[0]),
+                group=int(group),
                 label=label,
                 outcome=str(first.get("outcome", "") or ""),
                 earlier=first["network"] in continued,
-                points=kept[["x", "y"]].to_numpy(float),
-                steps=kept["step"].to_numpy(float),
-                score=kept[color].to_numpy(float) if color and color in kept else None,
-                faith=faith,
-                spread=spread,
+                **own,
             )
         )
     # Pair after pair, so that no group as a whole lies over the others.

@@ -65,7 +65,7 @@ class RobustnessSettings:
     no_nulls_for: tuple[str, ...] = ("autoencoder_tsne",)  # methods that would take too long
     # Most snapshots in refits and nulls: the same number of every path, at least 5, and where that
     # is too many, of some of the paths. None: all.
-    rows: Annotated[int, Field(ge=10)] | None = 400
+    rows: Annotated[int, Field(ge=10)] | None = 300
 
     @classmethod
     def of(cls, given: Any) -> "RobustnessSettings":
