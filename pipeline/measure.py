@@ -5,7 +5,7 @@ from pathlib import Path
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
 from deep_learning_dynamics.files import write_json
-from deep_learning_dynamics.geometry import measure
+from deep_learning_dynamics.geometry import Geometry, measure
 from deep_learning_dynamics.inference import compare
 from deep_learning_dynamics.study import stage, watching
 from deep_learning_dynamics.study.params import Params
@@ -14,8 +14,9 @@ from deep_learning_dynamics.study.summary import summary
 
 
 def main(params: Params) -> None:
+    found = Geometry.load(Path("geometry")).measures
     with watching.line("weights measured") as line:
-        measures = measure(open_runs(), progress=line.count)
+        measures = measure(open_runs(), found=found, progress=line.count)
     command = "dynamics run -S pairs={pairs}"
     contrasts = params.all_contrasts()
     comparisons = compare(measures, contrasts=contrasts, seed=params.seed, command=command)

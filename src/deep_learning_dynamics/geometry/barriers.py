@@ -45,10 +45,10 @@ class TwinBarrier(OfNetworks):
 
 @MEASURES.register
 class CommitmentStep(OfNetworks):
-    key, title, unit, censored = "commitment_step", "step of commitment", "steps", True
+    key, title, unit, censored = "commitment_step", "steps until commitment", "steps", True
     meaning = (
-        "The first snapshot from which on no barrier (at most 2 % error) lies between a network "
-        "and the end of its rounding twin."
+        "The first snapshot from which on the error barrier to the end of the network's rounding "
+        "twin is at most 2 %."
     )
 
 

@@ -300,7 +300,8 @@ class _Writer:
             if row.family == "network"
             and (contrast is None or (row.reference, row.other) == contrast)
         ]
-        times = [row for row in rows if row.reached_reference]
+        learning = [row for row in rows if measure_of(row.measure).family == "learning"]
+        times = [row for row in learning if row.reached_reference]
 
         def share(row: "Comparison") -> float:
             reached = [(row.reached_reference or 0) / max(row.n_reference, 1)]
@@ -313,9 +314,8 @@ class _Writer:
             return [row for row in times if share(row) >= most][-1]
         scores = [
             row
-            for row in rows
-            if measure_of(row.measure).family == "learning"
-            and row.measure != "failed"
+            for row in learning
+            if row.measure != "failed"
             and row.reached_reference is None
             and row.reference_value is not None
         ]
@@ -415,7 +415,8 @@ class _Writer:
 
 
 def _is_time(row: "Comparison") -> bool:
-    return measure_of(row.measure).censored
+    measure = measure_of(row.measure)
+    return measure.censored and measure.family == "learning"
 
 
 def _target(row: "Comparison") -> str:

@@ -38,6 +38,8 @@ def _repeated(params: "Params", there: set[str]) -> Iterator[str]:
         lists["conditions"] = params.conditions
     if "project" in there:
         lists["project.methods"] = params.project.methods
+    if "geometry" in there:
+        lists["geometry.analyses"] = params.geometry.analyses
     if "figures" in there:
         lists["figures.formats"] = params.figures.formats
     for key, values in lists.items():

@@ -67,11 +67,11 @@ class StudyForward:
         return found
 
 
-def forward(params: "Params", examples: int) -> StudyForward:
-    """The forward function of an experiment's networks, on so many of its test images."""
+def forward(params: "Params") -> StudyForward:
+    """The forward function of an experiment's networks, on some of its test images."""
     data = datasets.load(Path("data", f"{params.train.dataset}.npz"))
     rng = seeds.generator(params.seed, "examples of geometry", params.train.dataset)
-    chosen = np.sort(rng.permutation(np.flatnonzero(data.is_test))[:examples])
+    chosen = np.sort(rng.permutation(np.flatnonzero(data.is_test))[: params.geometry.examples])
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), data.images.shape[1:], data.classes)
     return StudyForward(network, data.images[chosen].reshape(len(chosen), -1), data.labels[chosen])

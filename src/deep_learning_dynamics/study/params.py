@@ -106,6 +106,13 @@ class Project(Section):
         return _instance(registry("projection.METHODS")[method], getattr(self, method, None))
 
 
+class Geometry(Section):
+    """What is asked of the networks' weights without any projection."""
+
+    analyses: tuple[Annotated[str, KeyOf("geometry.ANALYSES")], ...]
+    examples: _count(1, 1_000_000)
+
+
 class Figures(Section):
     """How figures are saved."""
 
@@ -132,6 +139,7 @@ class Params(Section):
         view: View
         project: Project
         robustness: Any
+        geometry: Geometry
         figures: Figures
 
     def all_contrasts(self) -> tuple[tuple[str, str], ...]:
@@ -174,6 +182,7 @@ def _types(names: tuple[str, ...], raw: dict[Any, Any]) -> dict[str, Any]:
         "view": lambda: View,
         "project": lambda: _with_variants(Project, "projection.METHODS"),
         "robustness": _robustness,
+        "geometry": lambda: Geometry,
         "figures": lambda: Figures,
     }
     return {name: makers[name]() for name in names}
@@ -181,7 +190,7 @@ def _types(names: tuple[str, ...], raw: dict[Any, Any]) -> dict[str, Any]:
 
 SECTIONS = (
     "seed", "plugins", "data", "network", "conditions", "contrasts", "pairs", "twins", "pretrain",
-    "train", "view", "project", "robustness", "figures",
+    "train", "view", "project", "robustness", "geometry", "figures",
 )  # fmt: skip
 
 
