@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.results import Results
 
 MEASURED = ("over_time", "by_parameter")  # figures below the table of measures
-LARGEST_SVG, PNG_DPI = 1_000_000, 150
+MOST_MARKS, PNG_DPI = 5_000, 150  # of an SVG, beyond which a PNG is smaller
 WITH_PLACE = ("sheet", "forest", "nulls", "paths", "learning_curves", *MEASURED)
 
 
@@ -123,16 +123,20 @@ def _figure(results: "Results", key: str, variant: str) -> dict[str, Any]:
 
 def _image(results: "Results", key: str, variant: str) -> Any:
     """SVG, or PNG where there are so many marks that it is smaller."""
+    from matplotlib.collections import Collection
+
     style = Style()
     figure = draw(key, results, style, variant)
     stream = io.BytesIO()
+    marks = sum(
+        max(len(each.get_paths()), len(each.get_offsets())) for each in figure.findobj(Collection)
+    )
     with style.applied():
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-        if stream.tell() > LARGEST_SVG:
-            stream = io.BytesIO()
+        if marks > MOST_MARKS:
             figure.savefig(stream, format="png", dpi=PNG_DPI, metadata={"Software": None})
             encoded = base64.b64encode(stream.getvalue()).decode()
             return Markup(f'<img src="data:image/png;base64,{encoded}" alt="">')
+        figure.savefig(stream, format="svg", metadata={"Date": None})
     svg = stream.getvalue().decode()
     svg = svg[svg.index("<svg") :]
     # Identifiers of several drawings on one page must differ.
