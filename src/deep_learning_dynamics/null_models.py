@@ -36,7 +36,8 @@ class NullModel:
         Float64[np.ndarray, "row axis"],
     ]
     """Of ``vectors``, the paths among their rows, the number of weights that the vectors stand for,
-    and a random stream: null vectors of the same rows, whose axes need not be those given."""
+    and a random stream: null vectors of the same rows. Their axes are those given if there are as
+    many as weights, and need not be otherwise."""
 
 
 NULL_MODELS: Registry[NullModel] = Registry("null model", __name__, ())
@@ -167,7 +168,9 @@ def _walk(
     starts = vectors[[whole[0] for whole in wholes]].astype(np.float64)
     # Paths with one start, such as those of a pair, have it to the bit.
     different, of_path = np.unique(starts, axis=0, return_inverse=True)
-    starts = _short_coordinates(different - starts.mean(axis=0))[of_path.ravel()]
+    if vectors.shape[1] < weights:
+        different = _short_coordinates(different - starts.mean(axis=0))
+    starts = different[of_path.ravel()]
     noise = _gaussian_vectors(
         sum(len(whole) - 1 for whole in wholes), weights, rng, min(starts.shape[1], weights)
     )

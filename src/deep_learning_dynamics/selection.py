@@ -40,6 +40,7 @@ class Selection:
     weights: Matrix
     titles: dict[str, dict[str, str]] = field(default_factory=dict)  # {coordinate: {value: title}}
     description: str = "all weights"
+    outputs: "xr.DataArray | None" = None  # of the store: predictions by network and snapshot
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -112,7 +113,11 @@ def select(
     weights = StoredWeights(runs[schema.WEIGHTS], segments, sources)
     rows["usable"] = _usable(runs, rows, sources, weights)
     selection = Selection(
-        rows, weights, schema.titles_of(runs.attrs), _description(of_runs, positions)
+        rows,
+        weights,
+        schema.titles_of(runs.attrs),
+        _description(of_runs, positions),
+        runs.get(schema.OUTPUTS),
     )
     return selection if align == "none" else ALIGNMENTS[align].of(runs, selection)
 

@@ -1,19 +1,20 @@
 """What a projection method is: its titles, settings and fit. Each method is a file of its own.
 
 A method sees *vectors*: rows along their principal axes (``Reduction.vectors``), whose pairwise
-distances are those of the weights. It returns a place in the plane for each of them, and a function
-that places further rows.
+distances are those of the weights, or the roots of what they predict (``Reduction.roots``). It
+returns a place in the plane for each of them, and a function that places further rows.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from deep_learning_dynamics.errors import ParamsError, ProjectionError
+from deep_learning_dynamics.projection.distances import squared_distances
 from deep_learning_dynamics.projection.isometry import numbers_of_equal
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.registry import Registry
@@ -21,7 +22,7 @@ from deep_learning_dynamics.registry import Registry
 METHODS: Registry[type["Method"]] = Registry(
     "method",
     "deep_learning_dynamics.projection",
-    ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap"),
+    ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap", "inpca"),
 )
 
 REACH = 1000.0  # × how far the farthest fitted row is from the mean
@@ -92,6 +93,7 @@ class Method(ABC):
     least_rows: ClassVar[int] = 3  # different ones
     most_rows: ClassVar[int | None] = None  # beyond which a fit takes unreasonably long
     merges_equal_rows: ClassVar[bool] = True  # whether rows that are equal are fitted once
+    sees: ClassVar[Literal["weights", "predictions"]] = "weights"
 
     @dataclass(frozen=True)
     class Settings:
@@ -167,6 +169,15 @@ class Method(ABC):
                     f"{', '.join(known) if known else 'none'}."
                 )
         return _validated(cls, dict(given))
+
+    @classmethod
+    def distances(
+        cls,
+        vectors: Float[np.ndarray, "row component"],
+        others: Float[np.ndarray, "other component"] | None = None,
+    ) -> Float[np.ndarray, "row other"]:
+        """What the plane should keep the order of: here squared distances between weights."""
+        return squared_distances(vectors, others)
 
     @classmethod
     def uses_chance(cls, settings: Any) -> bool:

@@ -32,7 +32,7 @@ class Projection:
     robustness: Robustness | None
     cells: MapCells | None  # of a self-organising map
     settings: dict[str, Any]
-    weights: int  # in each row
+    weights: int  # in each row; 0: rows are predictions
     titles: dict[str, dict[str, str]]  # of coordinate values, for display
     description: str  # "all weight matrices, without biases"
 
@@ -130,7 +130,7 @@ def project(
         selection = data if isinstance(data, Selection) else select(data)
         kind.check_rows(int((selection.usable & _asked(fit_on, selection.rows)).sum()))
         reduction = reduce(selection)
-    vectors, rows = reduction.vectors, reduction.rows
+    vectors, rows = reduction.seen_by(kind), reduction.rows
     placed = np.isfinite(vectors).all(axis=1)
     fitted = placed & rows["usable"].to_numpy(bool) & _asked(fit_on, rows)
     found = kind.fit(vectors[fitted], seed, settings)
@@ -139,7 +139,7 @@ def project(
     if (others := placed & ~fitted).any():
         points[others] = found.transform(vectors[others])
     paths = paths_of(rows[placed])
-    assessment = assess(vectors[placed], points[placed], paths, found.properties)
+    assessment = assess(vectors[placed], points[placed], paths, found.properties, kind.distances)
     coordinates = rows.assign(
         fitted=fitted, x=points[:, 0], y=points[:, 1], trust=np.nan, continuity=np.nan
     )
@@ -152,9 +152,9 @@ def project(
         robustness=None,
         cells=found.cells,
         settings=vars(settings),
-        weights=reduction.weights,
+        weights=reduction.weights if kind.sees == "weights" else 0,
         titles=reduction.titles,
-        description=reduction.description,
+        description=reduction.description if kind.sees == "weights" else "predictions",
     )
     if robustness is False:
         return projection

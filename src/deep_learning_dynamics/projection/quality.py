@@ -1,6 +1,6 @@
 """Quality: what a layout in the plane keeps of the distances between weights."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ from deep_learning_dynamics.quantities import Quantity, define, quantity
 NEIGHBOURS = 10
 MOST_ROWS = 3000  # above, quality is estimated on a sample of the rows
 _BLOCK = 2**22  # distances that are worked on at once
+
+_Distances = Callable[..., Float64[np.ndarray, "row other"]]  # of rows, or to others
 
 define(
     Quantity(
@@ -154,6 +156,7 @@ def assess(
     points: Float[np.ndarray, "row 2"],
     paths: Sequence[Int[np.ndarray, " _"]],
     properties: Mapping[str, float] | None = None,
+    distances: _Distances = squared_distances,
 ) -> Assessment:
     """Compare a layout of rows with their vectors. All must be finite.
 
@@ -166,11 +169,13 @@ def assess(
         points: in the plane.
         paths: the rows of each path, in the order of time.
         properties: of the method's own, to be part of the quality.
+        distances: among vectors, of which only the order counts.
     """
     sample = sampled(len(vectors), paths, MOST_ROWS)
-    space, plane = (Ranked(squared_distances(each[sample])[None]) for each in (vectors, points))
-    trust = _of_rows(vectors, points, sample, agreement(space, plane, NEIGHBOURS))
-    continuity = _of_rows(points, vectors, sample, agreement(plane, space, NEIGHBOURS))
+    far, near = (vectors, distances), (points, squared_distances)
+    space, plane = (Ranked(between(rows[sample])[None]) for rows, between in (far, near))
+    trust = _of_rows(far, near, sample, agreement(space, plane, NEIGHBOURS))
+    continuity = _of_rows(near, far, sample, agreement(plane, space, NEIGHBOURS))
     neighbours = limited(NEIGHBOURS, len(sample))
     quality = Quality(
         rows=len(points),
@@ -179,29 +184,29 @@ def assess(
         trustworthiness=float(trust[sample].mean()) if neighbours else None,
         continuity=float(continuity[sample].mean()) if neighbours else None,
         distance_rank_correlation=rank_correlations(space, plane)[0],
-        along_paths=_along_paths(vectors, points, paths),
+        along_paths=_along_paths(far, near, paths),
         properties=dict(properties or {}),
     )
     return Assessment(quality, trust, continuity)
 
 
 def _of_rows(
-    space: Float[np.ndarray, "row column"],
-    other: Float[np.ndarray, "row column_of_other"],
+    space: tuple[Float[np.ndarray, "row column"], _Distances],
+    other: tuple[Float[np.ndarray, "row column_of_other"], _Distances],
     sample: Int[np.ndarray, " measured"],
     values: Float64[np.ndarray, "1 measured"] | None,
 ) -> Float64[np.ndarray, " row"]:
     """Agreement of the sample and, from their ranks among the sample, of the other rows."""
-    found = np.full(len(space), np.nan)
+    found = np.full(len(space[0]), np.nan)
     if values is None:
         return found
     found[sample] = values[0]
-    others = np.setdiff1d(np.arange(len(space)), sample)
+    others = np.setdiff1d(np.arange(len(space[0])), sample)
     for block in np.array_split(others, max(1, len(others) * len(sample) // _BLOCK)):
         if len(block):
             ranked = [
-                Ranked(squared_distances(each[block], each[sample])[None], among_themselves=False)
-                for each in (space, other)
+                Ranked(between(rows[block], rows[sample])[None], among_themselves=False)
+                for rows, between in (space, other)
             ]
             result = agreement(*ranked, NEIGHBOURS)
             assert result is not None
@@ -210,15 +215,15 @@ def _of_rows(
 
 
 def _along_paths(
-    vectors: Float[np.ndarray, "row component"],
-    points: Float[np.ndarray, "row 2"],
+    space: tuple[Float[np.ndarray, "row component"], _Distances],
+    plane: tuple[Float[np.ndarray, "row 2"], _Distances],
     paths: Sequence[Int[np.ndarray, " _"]],
 ) -> dict[str, Spread]:
     found: dict[str, list[float]] = {}
     for block in _of_equal_length(paths):
         far, near = (
-            Ranked(np.stack([squared_distances(each[path]) for path in block]))
-            for each in (vectors, points)
+            Ranked(np.stack([between(rows[path]) for path in block]))
+            for rows, between in (space, plane)
         )
         for key, values in (
             ("trustworthiness", agreement(far, near, NEIGHBOURS)),

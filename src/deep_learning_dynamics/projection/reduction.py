@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int
 
+from deep_learning_dynamics import predictions
 from deep_learning_dynamics.errors import ProjectionError, ResultsError
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.formatting import size
 from deep_learning_dynamics.projection import isometry, sketch
+from deep_learning_dynamics.projection.method import Method
 from deep_learning_dynamics.selection import Selection, paths_of
 
 EXACT = 6000  # components; beyond, an exact decomposition takes minutes
@@ -38,6 +40,26 @@ class Reduction:
     lost: float
     titles: dict[str, dict[str, str]]  # of coordinate values, for display
     description: str  # "all weight matrices, without biases"
+    # Roots of what each row predicts (``predictions.roots_of``), for methods that see these; NaN
+    # where nothing was recorded, None where it never was (or there is more than fits in memory).
+    roots: Float64[np.ndarray, "row output"] | None = None
+
+    def seen_by(self, method: type[Method]) -> Float64[np.ndarray, "row component"]:
+        """The rows as a method sees them.
+
+        Raises:
+            ProjectionError: it sees predictions, and there are none.
+        """
+        if method.sees == "weights":
+            return self.vectors
+        if self.roots is None:
+            raise ProjectionError(
+                f"{method.title} sees what networks predict, which was not recorded (or takes "
+                f"more than {size(float(MOST_BYTES))}); expected outputs on probe examples. "
+                f"Record them with Recorder(outputs=...), set train.probes, or leave {method.key} "
+                "out of project.methods."
+            )
+        return self.roots
 
     @property
     def paths(self) -> list[Int[np.ndarray, " row"]]:
@@ -59,6 +81,8 @@ class Reduction:
             self.rows.to_parquet(partial / "rows.parquet", index=False)
             np.save(partial / "vectors.npy", self.vectors)
             np.save(partial / "variance.npy", self.variance)
+            if self.roots is not None:
+                np.save(partial / "roots.npy", self.roots)
 
     @classmethod
     def load(cls, folder: Path | str) -> "Reduction":
@@ -69,11 +93,13 @@ class Reduction:
         """
         folder = Path(folder)
         content = read_json(folder / "reduction.json", "dvc repro reduce")
+        roots = folder / "roots.npy"
         try:
             return cls(
                 vectors=np.load(folder / "vectors.npy", allow_pickle=False),
                 rows=pd.read_parquet(folder / "rows.parquet"),
                 variance=np.load(folder / "variance.npy", allow_pickle=False),
+                roots=np.load(roots, allow_pickle=False) if roots.exists() else None,
                 **content,
             )
         except (TypeError, ValueError, OSError) as error:
@@ -151,4 +177,19 @@ def reduce(
         lost=outside,
         titles=dict(selection.titles),
         description=selection.description,
+        roots=_roots(selection),
     )
+
+
+def _roots(selection: Selection) -> Float64[np.ndarray, "row output"] | None:
+    """What the rows predict."""
+    outputs, rows = selection.outputs, selection.rows
+    if outputs is None or 8 * len(rows) * outputs.shape[2] * outputs.shape[3] > MOST_BYTES:
+        return None
+    numbers = {str(name): number for number, name in enumerate(outputs["network"].values)}
+    roots = np.empty((len(rows), outputs.shape[2] * outputs.shape[3]))
+    for network, places in rows.groupby("network", sort=False).indices.items():
+        snapshots = rows["snapshot"].to_numpy()[places]
+        read = outputs[numbers[network]].values[snapshots]
+        roots[places] = predictions.roots_of(read)
+    return None if np.isnan(roots).all() else roots

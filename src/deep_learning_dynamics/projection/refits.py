@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
-from deep_learning_dynamics import null_models, seeds
+from deep_learning_dynamics import null_models, predictions, seeds
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.formatting import count
@@ -40,7 +40,7 @@ class Rows:
     vectors: Float64[np.ndarray, "row component"]
     fitted: Bool[np.ndarray, " row"]  # the others are placed afterwards
     paths: Sequence[null_models.Path]
-    weights: int  # in each row
+    dimensions: int  # of the space that null models walk in
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,15 @@ def assess_robustness(
     settings = RobustnessSettings.of(settings)
     method, table = METHODS[projection.method], projection.coordinates
     subset = subset_of(table, settings.rows)
-    rows, vectors = table.iloc[subset], reduction.vectors[subset]
-    if len(subset) < len(subset_of(table, None)):
+    rows, vectors = table.iloc[subset], reduction.seen_by(method)[subset]
+    weights = method.sees == "weights"
+    if weights and len(subset) < len(subset_of(table, None)):
         vectors = along_principal_axes(vectors)  # those of the whole are the reduction's own
     data = Rows(
         vectors,
         rows["fitted"].to_numpy(bool),
         null_models.segments_of(rows),
-        reduction.weights,
+        reduction.weights if weights else vectors.shape[1],
     )
     chance = method.uses_chance(method.settings(projection.settings))
     fits, not_tested = _planned(settings, method, rows, chance, seed)
@@ -276,10 +277,10 @@ def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit
     kept = np.ones(len(vectors), bool) if fit.kept is None else fit.kept
     if fit.null is not None:
         rng = seeds.generator(fit.seed, "null", fit.test, fit.null)
-        drawn = NULL_MODELS[fit.test].draw(vectors, rows.paths, rows.weights, rng)
-        vectors = along_principal_axes(drawn)
+        drawn = NULL_MODELS[fit.test].draw(vectors, rows.paths, rows.dimensions, rng)
+        vectors = _as_seen(method, drawn, vectors)
     elif fit.kept is not None:
-        vectors, to_fit = along_principal_axes(vectors[kept]), to_fit[kept]
+        vectors, to_fit = _as_seen(method, vectors[kept], vectors), to_fit[kept]
     places = np.empty((len(vectors), 2))
     try:
         found = method.fit(vectors[to_fit], fit.seed, settings)
@@ -293,7 +294,19 @@ def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit
     if fit.test in ("seeds", "folds"):
         return Found(points, {})
     paths = [np.concatenate(path) for path in rows.paths]
-    return Found(points, assess(vectors, places, paths, found.properties).quality.numbers())
+    assessment = assess(vectors, places, paths, found.properties, method.distances)
+    return Found(points, assessment.quality.numbers())
+
+
+def _as_seen(
+    method: type[Method],
+    rows: Float[np.ndarray, "row axis"],
+    real: Float[np.ndarray, "real component"],
+) -> Float64[np.ndarray, "row seen"]:
+    """Rows along their principal axes; or brought back to where roots of probabilities lie."""
+    if method.sees == "weights":
+        return along_principal_axes(rows)
+    return predictions.onto_sphere(rows, predictions.probes_of(real))
 
 
 def _by_test(
