@@ -2,7 +2,7 @@
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
-from deep_learning_dynamics.study import phases, stage, watching
+from deep_learning_dynamics.study import parts, phases, stage, watching
 from deep_learning_dynamics.study.params import Params
 
 
@@ -11,8 +11,8 @@ def main(params: Params) -> None:
     if training is None:
         print("No condition needs pre-training.")
         return
-    with watching.watching(training, continued=True) as observe:
-        networks = training.run(observe)
+    with watching.watching(training, continued=True) as watch:
+        networks = parts.train("pretraining", params, training, watch, watch.count)
     print(*watching.headlines(training, networks), sep="\n")
 
 

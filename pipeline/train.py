@@ -2,14 +2,14 @@
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
-from deep_learning_dynamics.study import phases, stage, watching
+from deep_learning_dynamics.study import parts, phases, stage, watching
 from deep_learning_dynamics.study.params import Params
 
 
 def main(params: Params) -> None:
     training = phases.main_training(params)
-    with watching.watching(training) as observe:
-        networks = training.run(observe)
+    with watching.watching(training) as watch:
+        networks = parts.train("main_training", params, training, watch, watch.count)
     print(*watching.headlines(training, networks), sep="\n")
 
 

@@ -1,9 +1,11 @@
 """What this process runs on and with, and how much of the machine it may use."""
 
+import hashlib
 import math
 import os
 import platform
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,15 @@ class Environment:
             if here != there:
                 found.append(f"{name} {here} here, {there} there")
         return found
+
+
+@cache
+def code_digest() -> str:
+    """A digest of the program's own code, which one version number may stand for several of."""
+    digest, root = hashlib.blake2b(digest_size=4), Path(__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def cores(root: Path = Path("/")) -> int:

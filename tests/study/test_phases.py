@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.study import parts as in_parts
 from deep_learning_dynamics.study import phases, watching
 from deep_learning_dynamics.study.conditions import CONDITIONS
 from deep_learning_dynamics.study.datasets.dataset import Examples
@@ -66,6 +68,14 @@ def weights(runs, name, snapshot):
     row = [str(each) for each in runs["network"].values].index(name)
     snapshots = np.flatnonzero(runs["step"].values[row] >= 0)
     return runs["weights"].isel(network=row, snapshot=int(snapshots[snapshot])).values
+
+
+def contents():
+    return {
+        path.relative_to(TRAIN).as_posix(): path.read_bytes()
+        for path in sorted(TRAIN.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_conditions_differ_in_their_start_as_they_say_and_in_nothing_else(study):
@@ -144,17 +154,65 @@ def test_pre_training_of_controls_alone_is_not_analysed(study):
 
 
 def test_the_same_settings_write_the_same_bytes(study):
-    def contents():
-        return {
-            path.relative_to(TRAIN).as_posix(): path.read_bytes()
-            for path in sorted(TRAIN.rglob("*"))
-            if path.is_file()
-        }
-
     study()
     first = contents()
     study()
     assert contents() == first
+
+
+def test_a_phase_in_parts_writes_the_same_bytes_and_shows_the_same(study, monkeypatch):
+    params, _ = study(conditions=["scratch", "permuted"], pairs=3)
+    expected, seen, done = contents(), [], []
+    table = phases.main_training(params).run(seen.append)
+    assert contents() == expected
+    monkeypatch.setattr(in_parts, "OF_MACHINE", 1)
+    for phase in ("pretraining", "main_training"):
+        training = getattr(phases, phase)(params)
+        again = []
+        found = in_parts.train(phase, params, training, again.append, lambda *of: done.append(of))
+        assert not list(training.path.parent.glob(".*"))
+    assert contents() == expected
+    assert done == [(1, 3), (2, 3), (3, 3)] * 2
+    pd.testing.assert_frame_equal(found, table[list(found)], check_dtype=False)
+    for one, other in zip(again, seen, strict=True):
+        assert (one.step, one.epoch) == (other.step, other.epoch)
+        for name in one.scores:
+            np.testing.assert_array_equal(one.scores[name], other.scores[name])
+
+
+def test_parts_have_as_many_pairs_as_their_bytes_allow(study):
+    _, whole = study(pairs=5)
+    sizes = [list(map(len, in_parts.plan(whole, most))) for most in (1, 900_000, 10**9)]
+    assert sizes == [[1] * 5, [1, 2, 2], [5]]
+    assert in_parts.plan(whole, 900_000)[1] == range(1, 3)
+
+
+def test_an_interrupted_phase_continues_with_the_parts_that_are_there(study, monkeypatch):
+    params, whole = study(pairs=3)
+    expected, trained = contents(), []
+    monkeypatch.setattr(in_parts, "OF_MACHINE", 1)
+    run = in_parts.Training.run
+
+    def failing(training, *arguments):
+        trained.append(training.path.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return run(training, *arguments)
+
+    monkeypatch.setattr(in_parts.Training, "run", failing)
+    with pytest.raises(KeyboardInterrupt):
+        in_parts.train("main_training", params, whole)
+    assert contents() == expected, "what was there stays"
+    in_parts.train("main_training", params, whole)
+    assert trained == ["0.zarr", "1.zarr", "1.zarr", "2.zarr"]
+    assert contents() == expected
+    trained.clear()
+    with pytest.raises(KeyboardInterrupt):  # again, and then of another training
+        in_parts.train("main_training", params, whole)
+    other, different = study(pairs=3, **{"train.learning_rate": 0.02})
+    trained[:] = [""] * 5
+    in_parts.train("main_training", other, different)
+    assert trained[5:] == ["0.zarr", "1.zarr", "2.zarr"]
 
 
 def test_pretraining_that_lacks_a_pair_is_refused(study, settings):

@@ -5,7 +5,6 @@ order of the tasks, so that sums do not depend on who was fastest.
 """
 
 import atexit
-import hashlib
 import logging
 import os
 import sys
@@ -16,10 +15,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.environment import PACKAGES, Environment
+from deep_learning_dynamics.environment import PACKAGES, Environment, code_digest
 from deep_learning_dynamics.errors import ExecutionError
 from deep_learning_dynamics.execution.local import SHARED_BYTES, on_one_thread
 from deep_learning_dynamics.execution.starting import VARIABLE, start
@@ -315,11 +313,7 @@ def _versions() -> dict[str, str]:
     for package in (*PACKAGES, *CLUSTER_PACKAGES):
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-    digest, root = hashlib.blake2b(digest_size=4), Path(__file__).parents[1]
-    for file in sorted(root.rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    found["the code of deep-learning-dynamics"] = digest.hexdigest()
-    return found
+    return found | {"the code of deep-learning-dynamics": code_digest()}
 
 
 def _check_versions(here: dict[str, str], there: dict[str, str], worker: str) -> None:

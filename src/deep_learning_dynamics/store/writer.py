@@ -149,6 +149,34 @@ class StoreWriter:
             None if outputs is None else outputs[None],
         )
 
+    def insert(self, store: str | Path) -> None:
+        """Take over all snapshots of the networks of another store, which are among the given
+        ones and have none here yet."""
+        import zarr
+
+        group, source = self._group, zarr.open_group(store, mode="r")
+        positions = [group.positions[str(name)] for name in source[schema.NETWORK][:]]
+        # Networks that follow each other here as they do there.
+        breaks = np.flatnonzero(np.diff(positions) != 1) + 1
+        runs = np.split(np.arange(len(positions)), breaks)
+        arrays = dict(source.arrays())
+        along = (schema.NETWORK, schema.SNAPSHOT)
+        names = [name for name in arrays if arrays[name].metadata.dimension_names[:2] == along]
+        length = arrays[schema.STEP].shape[1]
+        if length > group.capacity:
+            group.resize(length)
+        for name in sorted(names, key=lambda name: name == schema.STEP):  # which makes them count
+            parts, step = runs, max(1, length)
+            if arrays[name].ndim > len(along):  # large: one network at a time, in whole chunks
+                parts = [run[i : i + 1] for run in runs for i in range(len(run))]
+                step = -(-arrays[name].chunks[1] // group.block) * group.block
+            for part in parts:
+                there = slice(int(part[0]), int(part[-1]) + 1)
+                here = slice(positions[there.start], positions[there.start] + len(part))
+                for start in range(0, length, step):
+                    snapshots = slice(start, min(start + step, length))
+                    group.write(name, here, snapshots, np.asarray(arrays[name][there, snapshots]))
+
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
         stored = self._group.read(schema.STEP, self._group.positions[network], slice(None))

@@ -1,6 +1,7 @@
 """The two phases of the study: pre-training, and training in every condition."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.study import datasets, training
 from deep_learning_dynamics.study.conditions import CONDITIONS
-from deep_learning_dynamics.study.networks import NETWORKS, Network
+from deep_learning_dynamics.study.networks import NETWORKS, Ensemble, Network
 from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.stores import PRETRAIN, TRAIN, network_name
 from deep_learning_dynamics.study.training import Cohort, Task, Training
@@ -22,41 +23,56 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
 
 
-def pretraining(params: "Params") -> Training | None:
+def pretraining(
+    params: "Params",
+    pairs: Sequence[int] | None = None,
+    root: Path = Path(),
+    threads: int | None = None,
+) -> Training | None:
     """Train what the conditions start from, from the initialisation of each pair.
 
     ``None``: no condition needs it, and a store without networks was left in its place.
 
     Recorded are the weights of a network for the dataset of training: its output layer waits
     unchanged, and that of pre-training is not recorded. So both stores have the same parameters.
+
+    Args:
+        pairs: which of them; all by default.
+        root: the project's folder.
+        threads: how many may be used; otherwise one for each core.
     """
     needed = _pretrainings(params)
     if not needed:
-        with replacing(PRETRAIN) as partial:
+        with replacing(root / PRETRAIN) as partial:
             partial.mkdir()
             (partial / "README").write_text("No condition needs pre-training.\n")
         return None
-    settings, pairs = params.pretrain, range(params.pairs)
-    task = _task(params, settings.dataset)
+    settings, pairs = params.pretrain, _pairs(params, pairs)
+    task = _task(params, settings.dataset, root)
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), task.shape, task.classes)
     # The network that will be trained afterwards, as its output layer is recorded.
-    classes = _examples(params.train.dataset).classes
+    classes = _examples(params.train.dataset, root).classes
     after = kind(params.network.settings(), task.shape, classes)
     names, groups = training.grouped(pairs, settings.batch_order)
-    initial = _initial(network, params.seed, pairs, settings.dataset)
-    waiting = _initial(after, params.seed, pairs, params.train.dataset)
+
+    @cache
+    def waiting() -> Float32[np.ndarray, "network w"]:
+        return _initial(after, params.seed, pairs, params.train.dataset)
 
     def recorded(weights: Float32[np.ndarray, "network w"]) -> Float32[np.ndarray, "network w2"]:
-        kept = waiting.copy()
+        kept = waiting().copy()
         kept[:, ~after.output] = weights[:, ~network.output]
         return kept
+
+    def start() -> Ensemble:
+        initial = _initial(network, params.seed, pairs, settings.dataset)
+        return network.ensemble(initial, _optimisation(settings), groups, _threads(threads))
 
     cohorts = []
     for key in needed:
         rng = seeds.generator(params.seed, "labels", key, settings.dataset)
         labels = CONDITIONS[key]().labels(task.labels, rng)
-        ensemble = network.ensemble(initial, _optimisation(settings), groups, environment.cores())
         table = _table(
             [network_name(settings.dataset, key, pair) for pair in pairs],
             condition=key,
@@ -64,9 +80,9 @@ def pretraining(params: "Params") -> Training | None:
             dataset=settings.dataset,
             twin=False,
         )
-        cohorts.append(Cohort(table, ensemble, labels, names, recorded))
+        cohorts.append(Cohort(table, start, labels, names, recorded))
     return Training(
-        PRETRAIN,
+        root / PRETRAIN,
         tuple(cohorts),
         task,
         settings,
@@ -78,35 +94,36 @@ def pretraining(params: "Params") -> Training | None:
     )
 
 
-def main_training(params: "Params") -> Training:
-    """Train the networks of all conditions, with their rounding twins, all at once."""
-    settings, pairs = params.train, range(params.pairs)
-    task = _task(params, settings.dataset)
+def main_training(
+    params: "Params",
+    pairs: Sequence[int] | None = None,
+    root: Path = Path(),
+    threads: int | None = None,
+) -> Training:
+    """Train the networks of all conditions, with their rounding twins, all at once.
+
+    Args:
+        pairs: which of them; all by default.
+        root: the project's folder.
+        threads: how many may be used; otherwise one for each core.
+    """
+    settings, pairs = params.train, _pairs(params, pairs)
+    task = _task(params, settings.dataset, root)
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), task.shape, task.classes)
-    initial = _initial(network, params.seed, pairs, settings.dataset)
-    learnt = {key: _ends(key, params, network) for key in _pretrainings(params)}
-    sensitive = network.sensitive(task.images)
-    rows, starts = [], []
+    learnt = {key: _ends(key, params, network, pairs, root) for key in _pretrainings(params)}
+    rows = []
     for key in params.conditions:
-        condition = CONDITIONS[key]()
+        condition = CONDITIONS[key]
         for pair in pairs:
-            before = learnt[condition.pretraining][pair] if condition.pretraining else None
-            rng = seeds.generator(params.seed, "condition", key, pair)
-            start = condition.start(initial[pair], before, network.parameters, rng)
-            start = np.where(network.output, initial[pair], start).astype(np.float32)
             source = (
                 network_name(params.pretrain.dataset, str(condition.pretraining), pair)
                 if condition.continues
                 else ""
             )
             rows.append((network_name(settings.dataset, key, pair), key, pair, False, source))
-            starts.append(start)
     if params.twins:
-        for (name, key, pair, _, _), start in list(zip(rows, starts, strict=True)):
-            rng = seeds.generator(params.seed, "twin", key, pair)
-            rows.append((f"{name}/twin", key, pair, True, ""))
-            starts.append(twin_start(start, sensitive, rng))
+        rows += [(f"{name}/twin", key, pair, True, "") for name, key, pair, _, _ in rows]
     names, conditions, of_pair, is_twin, continues = zip(*rows, strict=True)
     table = _table(
         names,
@@ -117,12 +134,28 @@ def main_training(params: "Params") -> Training:
         continues=continues,
     )
     group_names, groups = training.grouped(of_pair, settings.batch_order)
-    ensemble = network.ensemble(
-        np.stack(starts), _optimisation(settings), groups, environment.cores()
-    )
-    cohort = Cohort(table, ensemble, task.labels, group_names, lambda weights: weights)
+
+    def start() -> Ensemble:
+        before = {key: read() for key, read in learnt.items()}
+        initial = _initial(network, params.seed, pairs, settings.dataset)
+        sensitive = network.sensitive(task.images)
+        weights = np.empty((len(rows), network.parameters.size), np.float32)
+        originals = len(params.conditions) * len(pairs)
+        for row, (_, key, pair, twin, _) in enumerate(rows):
+            if twin:
+                rng = seeds.generator(params.seed, "twin", key, pair)
+                weights[row] = twin_start(weights[row - originals], sensitive, rng)
+                continue
+            condition, position = CONDITIONS[key](), row % len(pairs)
+            pretrained = before[condition.pretraining][position] if condition.pretraining else None
+            rng = seeds.generator(params.seed, "condition", key, pair)
+            own = condition.start(initial[position], pretrained, network.parameters, rng)
+            weights[row] = np.where(network.output, initial[position], own)
+        return network.ensemble(weights, _optimisation(settings), groups, _threads(threads))
+
+    cohort = Cohort(table, start, task.labels, group_names, lambda weights: weights)
     return Training(
-        TRAIN,
+        root / TRAIN,
         (cohort,),
         task,
         settings,
@@ -166,8 +199,10 @@ def _pretrainings(params: "Params") -> list[str]:
     return list(dict.fromkeys(key for key in needed if key is not None))
 
 
-def _ends(key: str, params: "Params", network: Network) -> Float32[np.ndarray, "pair weight"]:
-    """Where the pre-training of each pair ended.
+def _ends(
+    key: str, params: "Params", network: Network, pairs: Sequence[int], root: Path
+) -> Callable[[], Float32[np.ndarray, "pair weight"]]:
+    """Reads where the pre-training of each pair ended.
 
     Raises:
         StoreError: the store of pre-training has other parameters or lacks a pair.
@@ -175,30 +210,44 @@ def _ends(key: str, params: "Params", network: Network) -> Float32[np.ndarray, "
     from deep_learning_dynamics import store
 
     remedy = "Make it again with: dvc repro --force pretrain"
-    with store.open(PRETRAIN) as runs:
+    places = []
+    with store.open(root / PRETRAIN) as runs:
         found, here = store.Parameters.from_runs(runs), network.parameters
         difference = here.difference(found, "network", str(PRETRAIN))
         if difference:
             raise StoreError(f"{difference}; expected the same. {remedy}")
         rows = {str(name): row for row, name in enumerate(runs["network"].values)}
-        ends = []
-        for pair in range(params.pairs):
+        for pair in pairs:
             name = network_name(params.pretrain.dataset, key, pair)
             if name not in rows:
                 raise StoreError(f"{PRETRAIN} has no network {name}; expected one. {remedy}")
-            steps = runs["step"].isel(network=rows[name]).values
-            last = int(np.flatnonzero(steps >= 0)[-1])
-            ends.append(runs["weights"].isel(network=rows[name], snapshot=last).values)
-    return np.stack(ends)
+            steps = runs["step"].values[rows[name]]
+            places.append((rows[name], int(np.flatnonzero(steps >= 0)[-1])))
+
+    def read() -> Float32[np.ndarray, "pair weight"]:
+        with store.open(root / PRETRAIN) as runs:
+            weights = runs["weights"]
+            return np.stack([weights.isel(network=n, snapshot=s).values for n, s in places])
+
+    return read
 
 
-def _examples(dataset: str) -> datasets.Examples:
-    return datasets.load(Path("data", f"{dataset}.npz"))
+def _pairs(params: "Params", pairs: Sequence[int] | None) -> Sequence[int]:
+    return range(params.pairs) if pairs is None else pairs
 
 
-def _task(params: "Params", dataset: str) -> Task:
+def _threads(threads: int | None) -> int:
+    return environment.cores() if threads is None else threads
+
+
+def _examples(dataset: str, root: Path) -> datasets.Examples:
+    return datasets.load(root / "data" / f"{dataset}.npz")
+
+
+def _task(params: "Params", dataset: str, root: Path) -> Task:
     kept = params.train  # says how many examples are scored and probed, in both phases
-    return Task.of(dataset, _examples(dataset), params.seed, kept.scored_examples, kept.probes)
+    examples = _examples(dataset, root)
+    return Task.of(dataset, examples, params.seed, kept.scored_examples, kept.probes)
 
 
 def _initial(

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int, Int64, UInt8
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.store import Parameters, StoreWriter
+from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study.datasets import Examples
 from deep_learning_dynamics.study.networks import Ensemble
 
@@ -97,11 +98,16 @@ class Cohort:
     """Networks that learn the same labels, side by side."""
 
     networks: pd.DataFrame  # a row each, indexed by name; columns: pair, condition, ...
-    ensemble: Ensemble
+    start: Callable[[], Ensemble]  # makes them, with their weights at the start
     labels: Int64[np.ndarray, " example"]  # what they learn of the training examples
     groups: tuple[str, ...]  # names of the groups that see the same mini-batches, in their order
     # Turns an ensemble's weights [network, weight] into those that are recorded.
     recorded: Callable[[Float32[np.ndarray, "network weight"]], Float32[np.ndarray, "network w"]]
+
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The networks."""
+        return self.start()
 
 
 @dataclass(frozen=True)
@@ -142,18 +148,7 @@ class Training:
         count = len(self.networks)
         diverged, done, scores = np.zeros(count, bool), 0, {}
         orders = [Batches(task, c.groups, self.settings, self.seed) for c in self.cohorts]
-        writer = StoreWriter(
-            self.path,
-            self.networks,
-            self.parameters,
-            self.attributes,
-            snapshots=len(schedule.steps),
-            probes=task.probes if self.with_outputs else 0,
-            classes=task.classes,
-            probe_labels=task.test_labels[: task.probes].tolist(),
-            replace=True,
-        )
-        with writer:
+        with self.writer() as writer:
             for step in schedule.steps.tolist():
                 for cohort, batches in zip(self.cohorts, orders, strict=True):
                     for order in batches.between(done, step):
@@ -175,6 +170,22 @@ class Training:
             outcome = outcomes(scores["test_accuracy"], diverged, task)
             writer.label("outcome", outcome)
         return self.networks.assign(**scores, outcome=outcome)
+
+    def writer(self, buffer_bytes: int = BUFFER_BYTES) -> StoreWriter:
+        """What replaces the store."""
+        task = self.task
+        return StoreWriter(
+            self.path,
+            self.networks,
+            self.parameters,
+            self.attributes,
+            snapshots=len(schedule_of(self.settings, len(task.labels)).steps),
+            probes=task.probes if self.with_outputs else 0,
+            classes=task.classes,
+            probe_labels=task.test_labels[: task.probes].tolist(),
+            replace=True,
+            buffer_bytes=buffer_bytes,
+        )
 
 
 def schedule_of(settings: Any, examples: int) -> Schedule:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ LIVE_INTERVAL, INTERVAL = 0.2, 3.0  # seconds between two drawings of the line
 
 
 @contextmanager
-def watching(training: Training, continued: bool = False) -> Iterator[Callable[[Moment], None]]:
-    """What :meth:`Training.run` calls at every snapshot.
+def watching(training: Training, continued: bool = False) -> Iterator["Watch"]:
+    """Watch a training while it lasts.
 
     Args:
         continued: whether other networks go on from the ends of these.
@@ -39,12 +40,25 @@ def watching(training: Training, continued: bool = False) -> Iterator[Callable[[
     )
     title = f"{training.title}, {formatting.count(len(training.networks), 'network')}"
     with live as log, line(title) as progress:
+        yield Watch(training.settings.epochs, log, progress)
 
-        def observe(moment: Moment) -> None:
-            log(moment.step, moment.scores)
-            progress.show(moment.epoch, training.settings.epochs, moment.scores["test_accuracy"])
 
-        yield observe
+@dataclass(frozen=True)
+class Watch:
+    """What a training calls."""
+
+    epochs: int
+    log: Callable[[int, dict[str, np.ndarray]], None]
+    line: "Line"
+
+    def __call__(self, moment: Moment) -> None:
+        """At every snapshot."""
+        self.log(moment.step, moment.scores)
+        self.line.show(moment.epoch, self.epochs, moment.scores["test_accuracy"])
+
+    def count(self, done: int, of: int) -> None:
+        """After every part, where it has some."""
+        self.line.count(done, of)
 
 
 def device_of(training: Training) -> str:

@@ -1,0 +1,155 @@
+"""Ensembles in parts: pairs that train apart from others, on a cluster or for want of memory.
+
+What becomes of a network depends on itself alone, to the last bit, so that the store is the same
+however many networks train together. Each part has a store of its own until all are there.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deep_learning_dynamics import environment, store
+from deep_learning_dynamics.execution import ThisProcess, connected, run_tasks
+from deep_learning_dynamics.store.writer import BUFFER_BYTES
+from deep_learning_dynamics.study import phases
+from deep_learning_dynamics.study.stores import PRETRAIN
+from deep_learning_dynamics.study.training import Moment, Training, schedule_of
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.study.params import Params
+
+# Bytes of weights and mini-batches that train together. Little work for a cluster, so that many
+# workers share it; here as much as every machine has memory for. Sizes follow from the data.
+OF_WORKER, OF_MACHINE = 8 * 2**20, 256 * 2**20
+COPIES = 6  # of a network's weights: with gradients, an optimiser's two states, what is recorded
+BYTES_OF_EXAMPLE = 12  # in the order of mini-batches
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "epoch")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some pairs of a phase."""
+
+    phase: str  # "pretraining" or "main_training"
+    params: dict[str, Any]  # plain values
+    pairs: range
+    root: Path  # of the project
+    path: Path  # of the part's store
+    threads: int
+
+
+def train(
+    phase: str,
+    params: "Params",
+    training: Training,
+    observe: Callable[[Moment], Any] = lambda moment: None,
+    progress: Callable[[int, int], Any] = lambda done, of: None,
+) -> pd.DataFrame:
+    """Run the training of a phase, in parts where it is large or there is a cluster.
+
+    Parts that an interrupted run of the same training left are not trained again.
+
+    Args:
+        phase: the name of the function of ``phases`` that made it.
+        observe: called at every snapshot; where there are parts, after all of them.
+        progress: called with the number of parts that are done, and of all.
+
+    Returns:
+        The table of networks with their last scores and their ``outcome``.
+    """
+    # torch's arithmetic depends on how many networks train together.
+    apart = training.attributes["arithmetic"] == "portable"
+    cluster = connected() if apart else None
+    whole = plan(training, OF_MACHINE) if apart else [range(params.pairs)]
+    pairs = whole if cluster is None else plan(training, OF_WORKER)
+    if len(pairs) == 1:
+        return training.run(observe)
+    folder = training.path.absolute().with_name(f".{training.path.name}.parts")
+    root, plain = Path().absolute(), params.as_json()
+    own = folder / _digest(phase, plain, pairs, root)
+    _remove_others(own)
+    threads = environment.cores() if cluster is None else 1
+    parts = [
+        Part(phase, plain, of_part, root, own / f"{number}.zarr", threads)
+        for number, of_part in enumerate(pairs)
+    ]
+    label, backend = f"parts of {training.title}", cluster or ThisProcess()
+    for _ in run_tasks(_train, parts, label=label, progress=progress, backend=backend):
+        pass
+    # As many snapshots share a chunk as if each of the machine's parts had a store.
+    with training.writer(BUFFER_BYTES * len(whole)) as writer:
+        for part in parts:
+            writer.insert(part.path)
+        with store.open([part.path for part in parts]) as runs:
+            outcomes = runs["outcome"].to_series()
+        writer.label("outcome", outcomes.loc[training.networks.index].tolist())
+    shutil.rmtree(folder)
+    return _observed(training, observe)
+
+
+def plan(training: Training, most: int) -> list[range]:
+    """The pairs of each part, about as many in each, that need so many bytes at most."""
+    networks, settings = training.networks, training.settings
+    pairs = networks["pair"].nunique()
+    each = 4 * COPIES * training.parameters.size * len(networks) / pairs
+    if settings.batch_order == "per_pair":
+        each += BYTES_OF_EXAMPLE * len(training.task.labels)
+    parts = -(-pairs // max(1, int(most / each)))
+    edges = [pairs * number // parts for number in range(parts + 1)]
+    return [range(start, stop) for start, stop in pairwise(edges)]
+
+
+def _train(part: Part) -> None:
+    from deep_learning_dynamics.study.params import validate
+
+    if (part.path / "zarr.json").exists():
+        return
+    params = validate(part.params, sections=tuple(part.params), folder=part.root)
+    training = getattr(phases, part.phase)(params, part.pairs, part.root, part.threads)
+    replace(training, path=part.path).run()
+
+
+def _digest(phase: str, params: dict[str, Any], pairs: Sequence[range], root: Path) -> str:
+    """Of all that the parts are made of."""
+    digest = hashlib.blake2b(digest_size=8)
+    plan = [phase, params, [each.start for each in pairs], environment.code_digest()]
+    digest.update(json.dumps(plan, sort_keys=True).encode())
+    datasets = [params[section]["dataset"] for section in ("pretrain", "train")]
+    files = [root / "data" / f"{dataset}.npz" for dataset in datasets]
+    if phase == "main_training":
+        files += sorted(path for path in (root / PRETRAIN).rglob("*") if path.is_file())
+    for file in files:
+        if file.exists():
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def _remove_others(own: Path) -> None:
+    """Remove parts that are of another training, or were not ended."""
+    for other in own.parent.glob("*"):
+        if other != own:
+            shutil.rmtree(other)
+    for unfinished in own.glob(".*"):
+        shutil.rmtree(unfinished)
+
+
+def _observed(training: Training, observe: Callable[[Moment], Any]) -> pd.DataFrame:
+    """Show every snapshot to those who watch; the networks with their last scores."""
+    schedule = schedule_of(training.settings, len(training.task.labels))
+    with store.open(training.path) as runs:
+        scores = {name: runs[name].values for name in SCORES}
+        outcome = runs["outcome"].values
+    for snapshot, step in enumerate(schedule.steps.tolist()):
+        now = {name: values[:, snapshot] for name, values in scores.items()}
+        observe(Moment(step, step / schedule.steps_per_epoch, now))
+    last = {name: values[:, -1] for name, values in scores.items()}
+    return training.networks.assign(**last, outcome=np.asarray(outcome))
