@@ -26,6 +26,7 @@ FIGURES: Registry = Registry(
         "forest",
         "over_time",
         "by_parameter",
+        "barriers",
         "comparison",
     ),
 )

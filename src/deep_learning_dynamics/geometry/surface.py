@@ -1,10 +1,11 @@
 """The loss on a plane in weight space, and how wrong it is where the networks really are.
 
 A picture of a loss surface shows the loss at points of a plane; the paths drawn on it are only
-projections. So at every snapshot the loss at its projection is compared with its own. Two planes:
-that of the snapshots' first two principal components, and the usual one, spanned by two random
-directions around a trained network, with each unit's weights scaled to those of the network (Li et
-al., "Visualizing the Loss Landscape of Neural Nets", NeurIPS 2018, section 4).
+projections. So at every snapshot the loss at its projection is compared with its own. Three planes:
+that of the first two principal components of all snapshots ("all"), of one network's alone ("one"),
+and the known baseline, spanned by two random directions around that network's end, with each unit's
+weights scaled to the network's ("random": Li et al., "Visualizing the Loss Landscape of Neural
+Nets", NeurIPS 2018, section 4).
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 POINTS = 41  # of the grid, along each axis
 MARGIN = 0.12  # around the projected snapshots, as a share of their range
 REGIONS = 6  # along each axis; in each, the error at the snapshots there
+SMALLEST = 3  # snapshots in a plane
 MOST_ROWS = 2_000  # snapshots
 MOST_BYTES = 2**29  # of their weights
 BLOCK_BYTES = 2**26  # of weights that are evaluated at once
@@ -33,8 +35,8 @@ BLOCK_BYTES = 2**26  # of weights that are evaluated at once
 
 @ANALYSES.register
 class Surface(Analysis):
-    """Tables ``grid``, ``snapshots`` and ``regions``, of both planes; of the last phase without
-    twins and networks that diverged."""
+    """Tables ``grid``, ``snapshots`` and ``regions``, of all planes; of networks that others do not
+    continue, without twins and networks that diverged."""
 
     key, title, needs = "surface", "Loss surface", ("forward",)
 
@@ -138,7 +140,7 @@ def _selected(subject: Subject) -> Selection | None:
     each = max(2, most // int(sound.sum()))
     selection = select(subject.runs, "all", networks=sound, snapshots=each)
     selection = selection.take(selection.usable)
-    return selection if len(selection) >= 3 else None
+    return selection if len(selection) >= SMALLEST else None
 
 
 def _planes(
@@ -146,10 +148,12 @@ def _planes(
 ) -> dict[str, tuple[Plane, Int[np.ndarray, " chosen"]]]:
     """The planes, each with the rows that are placed in it: all, or those of the network that it
     lies around."""
-    planes = {"pca": (principal_plane(weights), np.arange(len(weights)))}
+    own = selection.paths[0]
+    planes = {"all": (principal_plane(weights), np.arange(len(weights)))}
+    if len(own) >= SMALLEST and len(own) < len(weights):
+        planes["one"] = principal_plane(weights[own]), own
     parameters = schema.Parameters.from_runs(subject.runs)
     if any(len(shape) > 1 for shape in parameters.shapes):
-        own = selection.paths[0]
         rng = seeds.generator(subject.seed, "surface", "random directions")
         planes["random"] = random_plane(weights[own[-1]], parameters, rng), own
     return planes
