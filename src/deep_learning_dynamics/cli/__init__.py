@@ -54,13 +54,13 @@ class Commands(TyperGroup):
         except BrokenPipeError:  # whoever read it has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except OSError as error:
-            if error.errno is None:
+        except Exception as error:
+            from deep_learning_dynamics.study.stage import in_words
+
+            words = in_words(error)
+            if words is None:
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            status, message = 1, f"error: {where}{error.strerror}"
-        except MemoryError:
-            status, message = 1, "error: memory ran out; raise its limit (ulimit -v, container)."
+            status, message = 1, f"error: {words}"
         print(message, file=sys.stderr)
         raise typer.Exit(status)
 

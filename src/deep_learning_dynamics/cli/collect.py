@@ -42,13 +42,10 @@ def command(
     checkpoints is one run. Exit status 1 if the audit finds something wrong.
     """
     from deep_learning_dynamics.cli.audit import show
-    from deep_learning_dynamics.errors import ParamsError
     from deep_learning_dynamics.formatting import count
     from deep_learning_dynamics.store.auditing import audit
     from deep_learning_dynamics.store.collecting import collect
 
-    if lora not in ("delta", "factors"):
-        raise ParamsError(f"--lora is {lora!r}; expected delta or factors.")
     with counted("collecting") as progress:
         runs = collect(
             pattern,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from deep_learning_dynamics.errors import CheckpointError, StoreError
+from deep_learning_dynamics.errors import CheckpointError, ParamsError, StoreError
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import (
     Checkpoint,
@@ -69,9 +69,12 @@ def collect(
     Raises:
         CheckpointError: a checkpoint cannot be read safely, or differs from the first in its
             parameters; the message names the file and the parameter.
+        ParamsError: ``lora`` is not known.
     """
     import pandas as pd
 
+    if lora not in ("delta", "factors"):
+        raise ParamsError(f"lora is {lora!r}; expected 'delta' or 'factors'.")
     options = Options(key, lora)
     snapshots = find_snapshots(str(pattern), options)
     first = snapshots[0].found.path
