@@ -7,6 +7,7 @@ from jaxtyping import Float64, Int
 
 from deep_learning_dynamics import predictions
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
+from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
 from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.store import schema
@@ -26,22 +27,25 @@ define(
         "higher",
         "The nearest point on the geodesic from ignorance (all classes alike) to the true labels.",
     ),
-    Quantity(
-        "final_progress",
-        "progress to the truth at the end",
-        "%",
-        "higher",
-        "How far along the geodesic from ignorance (all classes alike) to the true labels the "
-        "predictions on probe examples are at the last snapshot.",
-    ),
-    Quantity(
-        "twin_function_distance",
-        "distance from the rounding twin in function space",
-        "nats",
-        meaning="Bhattacharyya distance between the last predictions of a network and of its twin, "
-        "which differed by rounding alone at the start.",
-    ),
 )
+
+
+@MEASURES.register
+class FinalProgress(OfNetworks):
+    key, title, unit, better = "final_progress", "final progress to the truth", "%", "higher"
+    meaning = (
+        "How far the last predictions on probe examples are along the geodesic from ignorance "
+        "(all classes alike) to the true labels."
+    )
+
+
+@MEASURES.register
+class TwinFunctionDistance(OfNetworks):
+    key, title = "twin_function_distance", "function distance to the rounding twin"
+    meaning = (
+        "Bhattacharyya distance between the last predictions of a network and of its twin, whose "
+        "start differs by rounding."
+    )
 
 
 @ANALYSES.register
@@ -50,7 +54,7 @@ class FunctionSpace(Analysis):
 
     Tables: ``rows`` (network, its coordinates, snapshot, step, progress from 0: ignorance to 1: the
     truth, c1 to c3: coordinates of InPCA), ``ends`` (network, other, relation "pair", "twin" or "",
-    distance between their last predictions in nats). Numbers: signs, eigenvalues and explained
+    distance between their last predictions). Numbers: signs, eigenvalues and explained
     stress of the components; snapshots that were embedded, and of how many.
     """
 

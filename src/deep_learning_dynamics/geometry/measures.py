@@ -62,7 +62,9 @@ class _Measures(Registry):
 
 
 MEASURES: Registry[type[Measure]] = _Measures(
-    "measure", "deep_learning_dynamics.geometry", ("learning", "paths", "barriers")
+    "measure",
+    "deep_learning_dynamics.geometry",
+    ("learning", "paths", "barriers", "function_space", "representations"),
 )
 
 
