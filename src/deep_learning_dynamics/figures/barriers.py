@@ -40,7 +40,7 @@ class Barriers(FigureKind):
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = results.geometry.get("barriers")
-        groups = _groups(results, found)
+        groups = groups_of(results, found.tables["pairs"])
         lines = found.tables["lines"]
         kinds = [kind for kind in PANELS if kind in set(lines["kind"])]
         approach = _approach(found, groups)
@@ -128,7 +128,7 @@ def _committed(results: Results, found: Finding) -> list[str]:
     steps = found.measures[found.measures["measure"] == "commitment_step"]
     if not len(steps):
         return []
-    groups = _groups(results, found)
+    groups = groups_of(results, found.tables["pairs"])
     pairs = found.tables["pairs"]
     of = dict(zip(pairs["network"], pairs["group"], strict=True))
     parts = []
@@ -154,15 +154,16 @@ def _counts(found: Finding) -> str:
     return "Pairs: " + ", ".join(f"{n} {names[kind]}" for kind, n in numbers.items() if n) + "."
 
 
-def _groups(results: Results, found: Finding) -> Groups:
-    """The groups, in the colours that they have in other figures."""
+def groups_of(results: Results, table: pd.DataFrame) -> Groups:
+    """The groups of an analysis, in the colours that they have in other figures."""
     if results.scores is not None and results.by in results.scores:
         return Groups.of(results.scores, results.by, results.titles)
-    names = tuple(dict.fromkeys(found.tables["pairs"]["group"]))
+    names = tuple(dict.fromkeys(table["group"]))
     return Groups(results.by or "group", names, {name: name or "networks" for name in names})
 
 
-def _place(groups: Groups, name: str) -> int:
+def place_of(groups: Groups, name: str) -> int:
+    """The number of a group whose value an analysis wrote as text; −1: of none."""
     names = list(map(str, groups.values))
     return names.index(name) if name in names else -1
 
@@ -209,7 +210,7 @@ def _colour(groups: Groups, one: str, other: str) -> tuple[float, float, float]:
     """Of lines between two groups: grey, or with more groups the other group's."""
     if one != other and len(groups) <= 2:
         return colour(-1)
-    return colour(_place(groups, other), 0.75)
+    return colour(place_of(groups, other), 0.75)
 
 
 def _entries(lines: pd.DataFrame, groups: Groups) -> list[Line2D | Patch]:

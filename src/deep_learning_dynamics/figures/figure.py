@@ -27,6 +27,7 @@ FIGURES: Registry = Registry(
         "over_time",
         "by_parameter",
         "barriers",
+        "surface",
         "comparison",
     ),
 )

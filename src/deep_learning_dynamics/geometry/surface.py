@@ -160,13 +160,15 @@ def _planes(
 
 
 def _grid(plane: Plane, places: Float64[np.ndarray, "row 2"], forward: Forward) -> "pd.DataFrame":
-    """Loss and accuracy on a grid that holds all places; x runs fastest."""
+    """Loss and accuracy on a square grid that holds all places; x runs fastest."""
     import pandas as pd
 
-    low = np.minimum(places.min(axis=0), -plane.reach)
-    high = np.maximum(places.max(axis=0), plane.reach)
-    room = MARGIN * (high - low) * (plane.reach == 0)
-    axes = np.linspace(low - room, high + room, POINTS)
+    low, high = places.min(axis=0), places.max(axis=0)
+    half = (0.5 + MARGIN) * float((high - low).max())
+    middle = (low + high) / 2
+    if plane.reach > half:  # around the origin
+        middle, half = np.zeros(2), plane.reach
+    axes = np.linspace(middle - half, middle + half, POINTS)
     nodes = np.stack(np.meshgrid(*axes.T), axis=-1).reshape(-1, 2)
     scores = _scores(forward, lambda rows: plane.weights(nodes[rows]), len(nodes))
     return pd.DataFrame({"x": nodes[:, 0], "y": nodes[:, 1], **scores})

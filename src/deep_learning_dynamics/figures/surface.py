@@ -1,0 +1,211 @@
+"""The loss on planes through weight space, and how wrong it is at every snapshot."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from deep_learning_dynamics.figures import page as around
+from deep_learning_dynamics.figures import style as look
+from deep_learning_dynamics.figures.barriers import groups_of, place_of
+from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.plane import frame_axes
+from deep_learning_dynamics.figures.style import Groups, Style, colour
+from deep_learning_dynamics.formatting import count, number, percent
+from deep_learning_dynamics.geometry.analysis import Finding
+from deep_learning_dynamics.results import Results
+
+PLANES = {"all": "All networks", "one": "One network's path", "random": "Random directions"}
+WHERE = {
+    "all": "all networks' first two principal components",
+    "one": "one network's own first two components",
+    "random": "two random directions around that network",
+}
+CLOSE = 0.25  # an error within this share of the loss is small
+_GREYS = LinearSegmentedColormap.from_list("loss", ["#ffffff", "#3c3c3c"])
+
+
+@FIGURES.register
+class Surface(FigureKind):
+    key, title, needs = "surface", "Loss surface", ("geometry",)
+
+    def variants(self, results: Results) -> tuple[str, ...]:
+        return ("",) if results.geometry.get("surface") is not None else ()
+
+    def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
+        found = results.geometry.get("surface")
+        groups = groups_of(results, found.tables["snapshots"])
+        planes = [plane for plane in PLANES if plane in found.numbers]
+        rows = [[f"{plane}/surface" for plane in planes], [f"{plane}/own" for plane in planes]]
+        if style.is_narrow:
+            rows = [list(row) for row in zip(*rows, strict=True)]
+        scale = _scale(found)
+        shown = sorted({place_of(groups, name) for name in found.tables["snapshots"]["group"]})
+        figure, body = around.page(
+            style,
+            len(rows) * (style.width / len(rows[0]) * 0.98 + 0.15) + 0.45,
+            self.title,
+            [answer(results)],
+            "Dots: snapshots in the grey of their own loss. " + _networks(found),
+            results,
+            [
+                *around.group_entries(groups, shown),
+                Line2D([], [], color=look.QUIET, linewidth=0.8, label="no error", linestyle=_EVEN),
+            ],
+        )
+        axes = body.subplot_mosaic(rows)
+        for plane in planes:
+            snapshots, grid = (_of(found, name, plane) for name in ("snapshots", "grid"))
+            panel = axes[f"{plane}/surface"]
+            mesh = _draw_surface(panel, grid, snapshots, groups, scale, style)
+            share = found.numbers[plane]["share"]
+            below = "" if share is None else _share(plane, share)
+            around.title_of(panel, style, PLANES[plane], below)
+            _draw_own(axes[f"{plane}/own"], snapshots, groups, scale, style)
+        bar = body.colorbar(
+            mesh, ax=list(axes.values()), location="bottom", aspect=60, shrink=0.6, pad=0.02
+        )
+        bar.outline.set(color=look.LINE, linewidth=0.6)
+        _scale_ticks(bar.ax.xaxis, scale)
+        bar.set_label("Loss (nats)", size=style.text)
+        return figure
+
+    def caption(self, results: Results, variant: str = "") -> str:
+        found = results.geometry.get("surface")
+        sentences = [answer(results)]
+        for plane in ("one", "random"):
+            if plane in found.numbers:
+                text = _values(plane, found.numbers[plane])
+                sentences.append(f"{text[:1].upper()}{text[1:]}.")
+        regions = _of(found, "regions", "all")
+        regions = regions[regions["snapshots"] > 0]
+        near = int((regions["error"] <= CLOSE * regions["loss"]).sum())
+        sentences.append(
+            f"Of the {count(len(regions), 'part')} of the first plane in which snapshots lie, the "
+            f"median error is within {100 * CLOSE:g} % of the loss in {near}."
+        )
+        sentences.append(
+            "Grey: the loss at each point of the plane; dots: snapshots where they are projected, "
+            "in the grey of their own loss, so that a dot that stands out is a place where the "
+            "surface is wrong. The other panels show the surface's loss at each snapshot against "
+            "the snapshot's own."
+        )
+        return " ".join(sentences)
+
+
+def answer(results: Results) -> str:
+    """Whether the surface under the paths shows the networks' loss."""
+    found = results.geometry.get("surface")
+    numbers = found.numbers["all"]
+    if numbers["median_error"] is None:
+        return "No snapshot has a finite loss in the plane."
+    close = numbers["median_error"] <= CLOSE * numbers["median_loss"]
+    how = "is close to" if close else "does not show"
+    return f"The surface under the paths {how} the networks' loss: {_values('all', numbers)}."
+
+
+def _values(plane: str, numbers: dict[str, Any]) -> str:
+    """ "the first two principal components hold 11 % of the variance; there the median ..."."""
+    held = "" if numbers["share"] is None else f" hold {_share(plane, numbers['share'])}"
+    if numbers["median_error"] is None:
+        return f"{WHERE[plane]}{held}; no snapshot has a finite loss there"
+    return (
+        f"{WHERE[plane]}{held}; there the median loss is "
+        f"{number(numbers['median_surface_loss'])} nats, the snapshots' own "
+        f"{number(numbers['median_loss'])} (median error {number(numbers['median_error'])})"
+    )
+
+
+def _share(plane: str, share: float) -> str:
+    what = "the squared distances" if plane == "random" else "the variance"
+    return f"{percent(share, 0 if share >= 0.01 else 1)} of {what}"
+
+
+def _of(found: Finding, table: str, plane: str) -> pd.DataFrame:
+    rows = found.tables[table]
+    return rows[rows["plane"] == plane]
+
+
+def _networks(found: Finding) -> str:
+    snapshots = _of(found, "snapshots", "all")
+    text = count(snapshots["network"].nunique(), "network")
+    one = _of(found, "snapshots", "one")
+    return f"{text}; the one: {one['network'].iloc[0]}." if len(one) else f"{text}."
+
+
+def _scale(found: Finding) -> LogNorm:
+    """From the lowest loss of a snapshot to the highest that matters: of snapshots, twice."""
+    snapshots = found.tables["snapshots"]
+    values = snapshots[["loss", "surface_loss"]].to_numpy()
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return LogNorm(0.1, 10)
+    low, high = float(values.min()), float(values.max())
+    return LogNorm(low / 1.1, max(1.5 * high, 1.5 * low))
+
+
+_EVEN = (0, (1, 2))
+
+
+def _draw_surface(
+    axes: Axes,
+    grid: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    groups: Groups,
+    scale: LogNorm,
+    style: Style,
+) -> Any:
+    x, y = np.unique(grid["x"]), np.unique(grid["y"])
+    loss = grid["loss"].to_numpy().reshape(len(y), len(x))
+    loss = np.where(np.isfinite(loss), loss, scale.vmax)
+    mesh = axes.pcolormesh(
+        x, y, np.clip(loss, scale.vmin, scale.vmax), norm=scale, cmap=_GREYS, shading="gouraud",
+        rasterized=True,
+    )  # fmt: skip
+    many = snapshots["network"].nunique()
+    size = (2.2 if many > 5 else 3.4) * (0.8 if style.is_narrow else 1)
+    for _, path in snapshots.groupby("network", sort=False):
+        own = colour(place_of(groups, path["group"].iloc[0]), 0.75)
+        axes.plot(path["x"], path["y"], color=own, linewidth=0.5 if many > 5 else 1, zorder=2)
+        axes.scatter(
+            path["x"], path["y"], s=size**2, c=np.clip(path["loss"], scale.vmin, scale.vmax),
+            norm=scale, cmap=_GREYS, edgecolors=[own], linewidths=0.35, zorder=3,
+        )  # fmt: skip
+    axes.set_aspect("equal")
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    frame_axes(axes)
+    return mesh
+
+
+def _draw_own(
+    axes: Axes, snapshots: pd.DataFrame, groups: Groups, scale: LogNorm, style: Style
+) -> None:
+    ends = [scale.vmin, scale.vmax]
+    axes.plot(ends, ends, color=look.QUIET, linewidth=0.8, linestyle=_EVEN, zorder=1)
+    for name, part in snapshots.groupby("group", sort=False):
+        own = colour(place_of(groups, str(name)), 0.75)
+        alpha = float(np.clip((300 / len(part)) ** 0.5, 0.25, 0.8))
+        axes.scatter(
+            part["loss"], part["surface_loss"], s=5, color=own, alpha=alpha, linewidths=0, zorder=2
+        )
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        _scale_ticks(axis, scale)
+    axes.set_xlabel("Own loss (nats)", labelpad=1.5)
+    axes.set_ylabel("Surface's loss", labelpad=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#ececec", linewidth=0.5)
+
+
+def _scale_ticks(axis: Any, scale: LogNorm) -> None:
+    candidates = [m * 10.0**e for e in range(-6, 7) for m in (1, 3)]
+    ticks = [tick for tick in candidates if scale.vmin <= tick <= scale.vmax]
+    if len(ticks) > 6:
+        ticks = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_ticks([], minor=True)
