@@ -25,11 +25,14 @@ def command(
 ) -> None:
     """Check params.yaml without running anything; exit status 2 if it has a mistake.
 
-    Values, their agreement, and whether disk and memory suffice for them.
+    Values, their agreement, whether disk and memory suffice for them, and about how long they take.
     """
     from deep_learning_dynamics.cli import settings as setting
+    from deep_learning_dynamics.study import params
+    from deep_learning_dynamics.study.estimate import estimate
 
     root = project_root(Path.cwd())
     values = setting.assignments(settings or [])
-    setting.checked(root, values)
+    checked = params.validate(setting.checked(root, values), folder=root)
     print(f"params.yaml is valid{f' with {setting.described(values)}' if values else ''}.")
+    print(f"All of it takes {estimate(checked).sentence()}.")

@@ -12,8 +12,6 @@ from deep_learning_dynamics.study.messages import shown
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
 
-SHAPE, CLASSES = (28, 28), 10  # of the digits, for estimates before data are there
-
 
 def disagreements(params: "Params") -> Iterator[str]:
     """A sentence for each: the keys, what was found and what is expected.
@@ -72,58 +70,30 @@ def _sections_of_methods(params: "Params") -> Iterator[str]:
 
 def _too_large(params: "Params") -> Iterator[str]:
     from deep_learning_dynamics.projection import METHODS
-    from deep_learning_dynamics.study.conditions import CONDITIONS
-    from deep_learning_dynamics.study.networks import NETWORKS
+    from deep_learning_dynamics.study.estimate import estimate
 
-    network = NETWORKS[params.network.kind](params.network.settings(), SHAPE, CLASSES)
-    weights = network.parameters.size
-    conditions = [CONDITIONS[key] for key in params.conditions]
-    phases = {
-        "train": (params.pairs * len(conditions), params.train.snapshots, params.train.epochs),
-        "pretrain": (
-            params.pairs * len({c.pretraining for c in conditions} - {None}),
-            params.pretrain.snapshots,
-            params.pretrain.epochs,
-        ),
-    }
-    per_network = {
-        phase: 1 + snapshots.first_epoch + snapshots.per_epoch * (epochs - 1)
-        for phase, (_, snapshots, epochs) in phases.items()
-    }
-    networks = phases["train"][0]
-    taken = {
-        phase: min(n, params.view.snapshots or n) if phase == "train" else n
-        for phase, n in per_network.items()
-    }
-    rows = sum(phases[phase][0] * taken[phase] for phase in phases)
-    found = f"{count(networks, 'network')} × their snapshots = {count(rows, 'row')}"
-    fitted = taken["train"] if params.project.fit_on_first_network_only else rows
+    sizes = estimate(params)
+    found = f"{count(sizes.networks, 'network')} × their snapshots = {count(sizes.rows, 'row')}"
     for key in params.project.methods:
         most = METHODS[key].most_rows
-        if most is not None and fitted > most:
+        if most is not None and sizes.fitted > most:
             yield (
                 f"project.methods names {key}, which takes at most {most:,} rows, but {found}. "
                 f"Take {key} out, set view.snapshots (now {shown(params.view.snapshots)}) or "
                 f"pairs ({params.pairs}) lower, or project.fit_on_first_network_only: true."
             )
-    trained = networks * (2 if params.twins else 1)
-    stored = (
-        4
-        * weights
-        * (trained * per_network["train"] + phases["pretrain"][0] * per_network["pretrain"])
-    )
+    trained = f"{count(sizes.trained, 'network')} of {sizes.weights:,} weights"
     free = shutil.disk_usage(Path()).free
-    if stored > free:
+    if sizes.stored > free:
         yield (
-            f"pairs is {params.pairs}: snapshots of {count(trained, 'network')} with "
-            f"{weights:,} weights take {size(float(stored))} of disk, but {size(float(free))} are "
-            "free. Set pairs, train.snapshots.per_epoch or network.hidden_layers lower."
+            f"pairs is {params.pairs}: snapshots of {trained} take {size(sizes.stored)} of disk, "
+            f"but {size(float(free))} are free. Set pairs, train.snapshots.per_epoch or "
+            "network.hidden_layers lower."
         )
-    needed = 12 * 4 * weights * trained  # weights, momentum, gradients, snapshots under way
     allowed = environment.memory()
-    if needed > allowed:
+    if sizes.memory > allowed:
         yield (
-            f"pairs is {params.pairs}: training {count(trained, 'network')} of {weights:,} weights "
-            f"takes about {size(float(needed))} of memory, but this process may use "
-            f"{size(float(allowed))}. Set pairs or network.hidden_layers lower."
+            f"pairs is {params.pairs}: {trained}, {count(sizes.rows, 'row')}, take about "
+            f"{size(sizes.memory)} of memory, but this process may use {size(float(allowed))}. "
+            "Set pairs, view.snapshots or network.hidden_layers lower."
         )
