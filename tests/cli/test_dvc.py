@@ -1,5 +1,9 @@
 """DVC's files after a kill are repaired; damaged ones of the person's are named."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from project import call
 
@@ -42,6 +46,38 @@ def test_in_a_subfolder_of_a_repository_git_is_used(folder):
         dvc.call(folder, "repro", "--quiet")
     finally:
         call(folder.parent, "rm", "-rf", ".git", ".gitignore")
+
+
+HELD = '{"read": {"%s/params.yaml": [{"pid": %d, "cmd": "dvc repro"}]}, "write": {}}'
+
+
+def test_a_lock_is_removed_where_another_process_has_the_number_of_a_killed_dvc(initialised):
+    lock = initialised / ".dvc/tmp/rwlock"
+    lock.write_text(HELD.replace('"read"', '"write"').replace("[", "").replace("]", "")
+                    .replace(', "write": {}', "") % (initialised, os.getpid()))  # fmt: skip
+    (initialised / "out").unlink()
+    with pytest.raises(dvc.DvcError, match="busy"):
+        dvc.call(initialised, "repro", "--force")
+    dvc.repair(initialised)
+    assert not lock.exists()
+    dvc.call(initialised, "repro", "--force")
+
+
+def test_the_lock_of_a_dvc_at_work_stays(initialised):
+    script = "import time; print(1, flush=True); time.sleep(100)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "dvc", "repro"], stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    lock = initialised / ".dvc/tmp/rwlock"
+    lock.write_text(HELD % (initialised, process.pid))
+    dvc.repair(initialised)
+    assert lock.exists()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    dvc.repair(initialised)
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize("content", ["", '{"write": {'])

@@ -3,6 +3,7 @@
 DVC writes some of its files in place, so that a kill can leave them empty; these are repaired.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -50,17 +51,17 @@ def repair(root: Path) -> None:
         DvcError: as in :func:`prepare`.
     """
     lock, cache = root / ".dvc" / "tmp" / "rwlock", root / ".dvc" / "cache" / "runs"
-    if lock.exists() and not _is_json(lock):
+    if lock.exists() and _is_stale(lock):
         _remove(root, lock, "the lock of a command that was killed")
     for entry in cache.glob("*/*"):
         if entry.is_dir() and not any(entry.iterdir()):
-            _remove(root, entry, "an entry of a command that was killed")
+            _remove(root, entry, "an empty entry of a command that was killed")
     path = root / "dvc.lock"
     if not path.exists():
         return
     content = path.read_bytes()
     if not content.strip():
-        _remove(root, path, "DVC finds what was computed in its cache")
+        _remove(root, path, "it was empty; DVC finds what was computed in its cache")
         return
     reason = None
     try:
@@ -130,12 +131,25 @@ def call(root: Path, *arguments: str, variables: Mapping[str, str] | None = None
 
 def _remove(root: Path, path: Path, why: str) -> None:
     path.rmdir() if path.is_dir() else path.unlink()
-    print(f"note: removed {path.relative_to(root)}, which was empty or cut ({why})", flush=True)
+    print(f"note: removed {path.relative_to(root)} ({why})", flush=True)
 
 
-def _is_json(path: Path) -> bool:
+def _is_stale(lock: Path) -> bool:
+    """Whether a lock of DVC is cut, or held by processes alone that are no DVC any more.
+
+    DVC itself looks at their numbers only, which in a container soon belong to other processes.
+    """
+    import psutil
+
     try:
-        json.loads(path.read_text())
-    except ValueError:
-        return False
-    return True
+        held = json.loads(lock.read_text())
+        entries = list(held.get("write", {}).values())
+        entries += [each for readers in held.get("read", {}).values() for each in readers]
+        holders = {int(entry["pid"]) for entry in entries}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return True
+    for holder in holders:
+        with contextlib.suppress(psutil.Error):
+            if "dvc" in [Path(word).name for word in psutil.Process(holder).cmdline()[:4]]:
+                return False
+    return bool(holders)
