@@ -20,6 +20,8 @@ _PUBLIC = {  # name: the module that has it
     "reduce": "projection",
     "project": "projection",
     "measure": "geometry",
+    "analyse": "geometry",
+    "torch_forward": "geometry",
     "compare": "inference",
     "draw": "figures",
     "report": "report",

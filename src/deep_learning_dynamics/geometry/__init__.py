@@ -3,6 +3,7 @@
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Geometry, analyse
 from deep_learning_dynamics.geometry.measures import MEASURES, Measure, Measures, PathData
 from deep_learning_dynamics.geometry.measuring import measure
+from deep_learning_dynamics.geometry.torch_forward import torch_forward
 
 __all__ = [
     "ANALYSES",
@@ -15,4 +16,5 @@ __all__ = [
     "PathData",
     "analyse",
     "measure",
+    "torch_forward",
 ]

@@ -316,7 +316,7 @@ def _numbers(rows: "pd.DataFrame", measures: "pd.DataFrame") -> dict[str, Any]:
                 **{name: float(part[name].median()) for name in numbers},
             }
         )
-    steps = measures.loc[measures["measure"] == CommitmentStep.key, "value"]
+    steps = measures.loc[measures["measure"] == CommitmentStep.key, "value"].astype(float)
     return {
         "threshold": THRESHOLD,
         "medians": medians,

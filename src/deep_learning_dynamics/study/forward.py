@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
 
 from deep_learning_dynamics import environment, seeds
+from deep_learning_dynamics.geometry import torch_forward
 from deep_learning_dynamics.study import datasets
 from deep_learning_dynamics.study.activations import ACTIVATIONS
 from deep_learning_dynamics.study.networks import NETWORKS, Network
 from deep_learning_dynamics.study.networks.mlp import Mlp
+from deep_learning_dynamics.study.networks.module import ModuleNetwork
 from deep_learning_dynamics.study.optimisers import Optimisation
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ class StudyForward:
     def activations(
         self, weights: Float32[np.ndarray, " weight"]
     ) -> dict[str, Float[np.ndarray, "example unit"]]:
-        """Of the hidden layers of a multilayer perceptron; of other networks, none."""
+        """After the activation, of a multilayer perceptron; before it, of other modules."""
+        if isinstance(self._network, ModuleNetwork):
+            return self._of_module(weights)
         if not isinstance(self._network, Mlp):
             return {}
         layers = self._network.architecture
@@ -65,6 +69,18 @@ class StudyForward:
             units = each(units @ matrix.T + weights[parameters.slice(f"{name}.bias")])
             found[name] = units
         return found
+
+    def _of_module(
+        self, weights: Float32[np.ndarray, " weight"]
+    ) -> dict[str, Float[np.ndarray, "example unit"]]:
+        import torch
+
+        network = self._network
+        assert isinstance(network, ModuleNetwork)
+        images = torch.from_numpy(self._images).float().div(BRIGHTEST)
+        images = images.view(len(images), 1, *network.shape)
+        module = network.build(network.shape, network.classes).float()
+        return torch_forward(module, images, torch.from_numpy(self._labels)).activations(weights)
 
 
 def forward(params: "Params") -> StudyForward:

@@ -1,0 +1,127 @@
+"""The forward function of any torch module, for analyses that evaluate weights."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.store.schema import Parameters
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+
+AT_ONCE = 1000  # examples
+
+
+def torch_forward(
+    model: "torch.nn.Module",
+    inputs: "torch.Tensor",
+    labels: "torch.Tensor",
+    runs: "xr.Dataset | None" = None,
+) -> "TorchForward":
+    """What a module computes with any weights of a store, on fixed examples.
+
+    Args:
+        model: as it was recorded; it runs in evaluation mode, on the device that it is on, and is
+            not changed.
+        inputs: examples [example, ...], as the module takes them.
+        labels: the class of each [example], or of each of its places [example, place]; the module
+            gives logits [example, class] or [example, place, class].
+        runs: the store whose weights are evaluated. Its parameters are found in the module by their
+            names; others keep the module's values. By default weights are in the order of
+            ``model.named_parameters()``.
+
+    Raises:
+        StoreError: a parameter of the store is not in the module, or has another shape there.
+    """
+    own = dict(model.named_parameters()) | dict(model.named_buffers())
+    if runs is None:
+        parameters = Parameters.of({name: each.shape for name, each in model.named_parameters()})
+    else:
+        parameters = Parameters.from_runs(runs)
+    for name, shape in zip(parameters.names, parameters.shapes, strict=True):
+        found = tuple(own[name].shape) if name in own else "none"
+        if found != shape:
+            raise StoreError(
+                f"Parameter {name} has the shape {shape} in the store and {found} in the module; "
+                "expected the same. Build the module as it was when it was recorded."
+            )
+    return TorchForward(model, inputs, labels, parameters)
+
+
+@dataclass(frozen=True)
+class TorchForward:
+    """A :class:`~deep_learning_dynamics.geometry.analysis.Forward` that runs network by network."""
+
+    model: "torch.nn.Module"
+    inputs: "torch.Tensor"
+    labels: "torch.Tensor"
+    parameters: Parameters  # in the order of the vectors of weights
+
+    def scores(
+        self, weights: Float32[np.ndarray, "network weight"]
+    ) -> tuple[Float64[np.ndarray, " network"], Float64[np.ndarray, " network"]]:
+        """Mean cross-entropy in nats and the share of correct predictions, of each network."""
+        import torch
+
+        found = np.zeros((2, len(weights)))
+        for number, row in enumerate(weights):
+            loss = correct = count = 0.0
+            for start in range(0, len(self.inputs), AT_ONCE):
+                logits, labels = self._logits(row, slice(start, start + AT_ONCE))
+                loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+                correct += float((logits.argmax(1) == labels).sum())
+                count += len(labels)
+            found[:, number] = loss / count, correct / count
+        return found[0], found[1]
+
+    def activations(
+        self, weights: Float32[np.ndarray, " weight"]
+    ) -> dict[str, Float[np.ndarray, "example unit"]]:
+        """What each module with parameters of its own gives, but the last, before activations."""
+        owners = [
+            (name, module)
+            for name, module in self.model.named_modules()
+            if next(module.parameters(recurse=False), None) is not None
+        ]
+        found: dict[str, list[np.ndarray]] = {}
+
+        def keep(name: str):  # noqa: ANN202
+            def hook(_module: object, _inputs: object, output: "torch.Tensor") -> None:
+                found.setdefault(name, []).append(output.detach().flatten(1).cpu().numpy())
+
+            return hook
+
+        hooks = [module.register_forward_hook(keep(name)) for name, module in owners[:-1]]
+        try:
+            for start in range(0, len(self.inputs), AT_ONCE):
+                self._logits(weights, slice(start, start + AT_ONCE))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    def _logits(
+        self, weights: Float32[np.ndarray, " weight"], examples: slice
+    ) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Logits [place, class] and labels [place] of some examples."""
+        import torch
+
+        own = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+        device = next(iter(own.values())).device
+        values = {}
+        for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
+            part = weights[self.parameters.slice(name)].reshape(shape)
+            values[name] = torch.tensor(part, dtype=own[name].dtype, device=own[name].device)
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                shown = self.inputs[examples].to(device)
+                logits = torch.func.functional_call(self.model, values, (shown,))
+        finally:
+            self.model.train(training)
+        return logits.flatten(0, -2), self.labels[examples].flatten().to(device)
