@@ -43,6 +43,26 @@ def test_several_stores_become_one(tmp_path):
     )
 
 
+def predicting(path, name, labels):
+    """A store of one network with predictions on three probe examples, of which labels are known."""
+    sizes = {"probes": 3, "classes": 2} if labels is not None else {}
+    if labels:
+        sizes["probe_labels"] = labels
+    with store.StoreWriter(path, network(name), PARAMETERS, **sizes) as writer:
+        outputs = np.full((1, 3, 2), 0.5, np.float32) if sizes else None
+        writer.add(np.zeros(1, int), weights(1)[0], {}, outputs)
+
+
+def test_labels_of_probes_are_those_of_all_stores_that_have_probes(tmp_path):
+    """Earlier training has other classes, and so no predictions to compare."""
+    paths = [tmp_path / f"{number}.zarr" for number in range(4)]
+    for path, labels in zip(paths, (None, [1, 0, 1], [1, 0, 1], [0, 0, 1]), strict=True):
+        predicting(path, path.name, labels)
+    assert store.open(paths[:3])["label"].values.tolist() == [1, 0, 1]
+    assert "label" not in store.open(paths), "they differ"
+    assert "label" not in store.open(paths[0])
+
+
 def test_any_part_can_be_read(study_stores):
     made = study_stores(pairs=2)
     runs = made.open()

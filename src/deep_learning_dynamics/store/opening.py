@@ -111,8 +111,9 @@ def open(
         text = isinstance(column[0], str)
         values = np.array(column, object if text else np.int64)
         coordinates[name] = (schema.PARAMETER, values)
-    if first.labels is not None and with_outputs:
-        coordinates[schema.LABEL] = (schema.PROBE, first.labels)
+    labels = [store.labels for store in with_outputs]
+    if labels and all(each is not None and np.array_equal(each, labels[0]) for each in labels):
+        coordinates[schema.LABEL] = (schema.PROBE, labels[0])
     return xr.Dataset(variables, coordinates, _joined_attributes(stores))
 
 
