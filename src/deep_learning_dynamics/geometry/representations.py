@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_NETWORKS = 20  # of a larger group, the first so many stand for all
-SNAPSHOTS = 6  # of each network over training, the first and the last among them
+SNAPSHOTS = 5  # of each network over training, the first and the last among them
 MOST_BYTES = 10**9  # of activations that are kept
 
 _Features = dict[str, Float[np.ndarray, "example _"]]

@@ -1,0 +1,127 @@
+"""Spectra and distributions: the weights of each layer over training, and the tail of its spectrum.
+
+The tail exponent is that of WeightWatcher (Martin, Peng and Mahoney, Nature Communications 2021):
+eigenvalues of WᵀW from some smallest one on are taken for a power law, fitted by maximum
+likelihood; the smallest is where data and law agree best (Clauset, Shalizi and Newman, SIAM Review
+2009). The same number of the same entries in random places says what it means.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from deep_learning_dynamics import seeds
+from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
+from deep_learning_dynamics.geometry.relations import is_twin, phases
+from deep_learning_dynamics.quantities import Quantity, define
+from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.schema import Parameters
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SNAPSHOTS = 10  # of each network, evenly spread, the first and the last among them
+LEAST, MOST = 8, 1024  # eigenvalues of a layer: with fewer there is no tail, more take long
+LEAST_TAIL = 5  # eigenvalues that a law is fitted to
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the weights that are below each quantile
+QUANTILES = tuple(f"q{round(100 * share):02d}" for share in SHARES)
+
+define(
+    Quantity(
+        "spectral_exponent",
+        "spectral exponent",
+        meaning="Exponent α of the power law λ^−α that fits the largest eigenvalues λ of WᵀW.",
+    )
+)
+
+
+@ANALYSES.register
+class Spectra(Analysis):
+    """Quantiles of each layer's weights over training, and its spectral exponent.
+
+    Table ``layers``: network, its coordinates, parameter, snapshot, step, q05 to q95 (quantiles of
+    the weights), spectral_exponent, null_exponent (of the same entries in random places); NaN for
+    layers with fewer than 8 eigenvalues (or more than 1,024). Numbers: eigenvalues of each
+    parameter.
+    """
+
+    key, title = "spectra", "Spectra and distributions"
+
+    @classmethod
+    def find(cls, subject: Subject) -> Finding | None:
+        import pandas as pd
+
+        runs = subject.runs
+        networks = schema.networks_table(runs).reset_index()
+        apart = ~is_twin(networks) & np.array([each == "0" for each in phases(networks)])
+        parameters = Parameters.from_runs(runs)
+        matrices = [n for n, kind in enumerate(parameters.kinds) if kind == "weight"]
+        if not matrices:
+            return None
+        numbers, rows = [], []
+        for network in np.flatnonzero(apart):
+            for snapshot in _snapshots(runs, int(network)):
+                weights = runs[schema.WEIGHTS][int(network), snapshot].values.astype(np.float64)
+                step = int(runs[schema.STEP].values[network, snapshot])
+                for number in matrices:
+                    name, shape = parameters.names[number], parameters.shapes[number]
+                    own = weights[parameters.starts[number] : parameters.stops[number]]
+                    rng = seeds.generator(
+                        subject.seed, "spectra", networks["network"][network], name, snapshot
+                    )
+                    numbers.append(network)
+                    rows.append((name, snapshot, step, *_layer(own, shape[0], rng)))
+        columns = ["parameter", "snapshot", "step", *QUANTILES, "spectral_exponent",
+                   "null_exponent"]  # fmt: skip
+        found = pd.DataFrame(rows, columns=columns)
+        table = pd.concat([networks.iloc[numbers].reset_index(drop=True), found], axis=1)
+        sides = {
+            parameters.names[n]: min(
+                parameters.shapes[n][0],
+                (parameters.stops[n] - parameters.starts[n]) // max(1, parameters.shapes[n][0]),
+            )
+            for n in matrices
+        }
+        return Finding({"layers": table}, {"eigenvalues": sides, "least": LEAST})
+
+
+def exponent(eigenvalues: Float[np.ndarray, " eigenvalue"]) -> float:
+    """The exponent α of the power law that fits the upper tail; NaN where there are too few.
+
+    Of all smallest values the one with the least distance of Kolmogorov and Smirnov between the
+    tail and its law is taken (Clauset, Shalizi and Newman, 2009, sections 3.1 and 3.3).
+    """
+    values = np.sort(eigenvalues[eigenvalues > 0].astype(np.float64))
+    best, found = np.inf, float("nan")
+    for start in range(len(values) - LEAST_TAIL + 1):
+        tail = values[start:]
+        logs = np.log(tail / tail[0])
+        if logs.sum() <= 0:
+            continue
+        slope = len(tail) / logs.sum()
+        law = 1 - np.exp(-slope * logs)
+        distance = np.abs(np.arange(len(tail)) / len(tail) - law).max()
+        if distance < best:
+            best, found = distance, 1 + slope
+    return float(found)
+
+
+def _snapshots(runs: "xr.Dataset", network: int) -> list[int]:
+    there = np.flatnonzero(runs[schema.STEP].values[network] != schema.ABSENT)
+    places = np.linspace(0, len(there) - 1, min(SNAPSHOTS, len(there))).round().astype(int)
+    return there[np.unique(places)].tolist()
+
+
+def _layer(
+    weights: Float[np.ndarray, " weight"], outputs: int, rng: np.random.Generator
+) -> tuple[float, ...]:
+    """Quantiles, exponent, and exponent of the same entries in random places."""
+    if not np.isfinite(weights).all():
+        return (float("nan"),) * (len(SHARES) + 2)
+    quantiles = np.quantile(weights, SHARES).tolist()
+    if not LEAST <= min(outputs, len(weights) // max(1, outputs)) <= MOST:
+        return (*quantiles, float("nan"), float("nan"))
+    matrices = (weights.reshape(outputs, -1), rng.permutation(weights).reshape(outputs, -1))
+    spectra = (np.linalg.svd(each, compute_uv=False) ** 2 for each in matrices)
+    return (*quantiles, *(exponent(each) for each in spectra))
