@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ANALYSES: Registry[type["Analysis"]] = Registry(
     "analysis",
     "deep_learning_dynamics.geometry",
-    ("barriers", "surface", "function_space", "representations", "spectra"),
+    ("barriers", "surface", "function_space", "representations", "spectra", "regions"),
 )
 
 

@@ -8,6 +8,7 @@ from deep_learning_dynamics.inference.null_tests import (
     path_null_tests,
 )
 from deep_learning_dynamics.inference.ranking import Ranked, Ranking, ranking
+from deep_learning_dynamics.inference.regions import Region, Regions, regions
 from deep_learning_dynamics.inference.verdict import Verdict
 
 __all__ = [
@@ -17,9 +18,12 @@ __all__ = [
     "NullTests",
     "Ranked",
     "Ranking",
+    "Region",
+    "Regions",
     "Verdict",
     "compare",
     "null_tests",
     "path_null_tests",
     "ranking",
+    "regions",
 ]
