@@ -38,7 +38,7 @@ def test_every_method_and_its_tests_are_counted(settings):
 
 
 def test_half_the_cores_take_longer(settings, monkeypatch):
-    long = settings({"train.epochs": 5000, "view.snapshots": 20, "project.methods": ["pca"]})
+    long = settings({"train.epochs": 500, "view.snapshots": 20, "project.methods": ["pca"]})
     two = estimate(long).seconds
     monkeypatch.setattr(environment, "cores", lambda: 1)
     assert 1.7 < estimate(long).seconds / two < 2.1

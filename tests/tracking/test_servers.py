@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from project import dynamics
 from small_projects import PARAMETERS, identity, small_project
 
 from deep_learning_dynamics.errors import TrackingError
@@ -93,6 +94,22 @@ def test_a_server_that_hangs_later_costs_some_seconds(folder, serve, monkeypatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     assert seconds_until_refused(folder, "cannot be used") < 20
+
+
+@pytest.mark.parametrize("hangs_from", [1, 2, 3])
+def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, serve, hangs_from):
+    def seconds(first, status):
+        port, _ = serve(lambda path, number: 200 if number < first else None)
+        address = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+        start = time.monotonic()
+        said = dynamics(folder, "list", status=status, **address)
+        return time.monotonic() - start, said
+
+    usual, _ = seconds(99, 0)
+    longer, said = seconds(hangs_from, 1)
+    assert longer - usual < 10 + usual  # its own time varies with what else the machine does
+    assert "did not answer" in said
+    assert said.count("\n") == 1
 
 
 def test_errors_of_a_server_are_retried_for_a_short_time(folder, serve, monkeypatch):

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "deep-learning-dynamics"
-PATIENCE = 8.0  # seconds that a server has to answer for the first time
+PATIENCE = 5.0  # seconds that a server has to answer for the first time
 SETTINGS = {  # of MLflow, where the person set nothing
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # not each migration of a new database
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # one for each file that is read back
-    # Its own 7 retries of 120 s keep people waiting for minutes when a server is gone.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # Its own 7 retries of 120 s keep people waiting for minutes when a server is gone. The first
+    # request that fails ends what a command has with the server, so this is all that it waits:
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
     "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
 }
 
@@ -192,6 +193,12 @@ def unusable(store: Store, reason: str) -> TrackingError:
     reason = store.hidden(" ".join(reason.split()))
     if "Connection refused" in reason:
         reason = "nothing answers at that address"
+    elif "timed out" in reason.lower():
+        seconds = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
+        reason = (
+            f"it did not answer a request within {seconds} s, twice. If it is slow, not broken: "
+            "export MLFLOW_HTTP_REQUEST_TIMEOUT=60"
+        )
     reason = reason if len(reason) <= 300 else f"{reason[:297]}..."
     return TrackingError(f"The MLflow store {store} cannot be used: {reason}")
 
