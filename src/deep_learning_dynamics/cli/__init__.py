@@ -31,8 +31,9 @@ COMMANDS = {  # by name, in the order of --help: the module
     "collect": "collect",
     "audit": "audit",
     "draw": "draw",
+    "cluster": "cluster",
 }
-OUTSIDE = ("collect", "audit", "draw")  # those that need no project
+OUTSIDE = ("collect", "audit", "draw", "cluster")  # those that need no project
 
 
 class Commands(TyperGroup):

@@ -131,6 +131,11 @@ class Cluster:
             with suppress(Exception):
                 self.deployment.close()
 
+    def wait_for(self, workers: int) -> None:
+        """Wait until so many are connected."""
+        while len(self.client.nthreads()) < workers:
+            time.sleep(TURN)
+
     def workers(self) -> list[Worker]:
         """Those that are connected.
 
