@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-AT_ONCE = 1000  # examples
+NETWORKS_AT_ONCE, EXAMPLES_AT_ONCE = 16, 1000
 
 
 def torch_forward(
@@ -54,7 +54,7 @@ def torch_forward(
 
 @dataclass(frozen=True)
 class TorchForward:
-    """A :class:`~deep_learning_dynamics.geometry.analysis.Forward` that runs network by network."""
+    """A :class:`~deep_learning_dynamics.geometry.analysis.Forward` of stacked networks."""
 
     model: "torch.nn.Module"
     inputs: "torch.Tensor"
@@ -68,14 +68,19 @@ class TorchForward:
         import torch
 
         found = np.zeros((2, len(weights)))
-        for number, row in enumerate(weights):
-            loss = correct = count = 0.0
-            for start in range(0, len(self.inputs), AT_ONCE):
-                logits, labels = self._logits(row, slice(start, start + AT_ONCE))
-                loss += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
-                correct += float((logits.argmax(1) == labels).sum())
+        for first in range(0, len(weights), NETWORKS_AT_ONCE):
+            some = slice(first, first + NETWORKS_AT_ONCE)
+            count = 0
+            for start in range(0, len(self.inputs), EXAMPLES_AT_ONCE):
+                examples = slice(start, start + EXAMPLES_AT_ONCE)
+                logits = self._logits(weights[some], self.inputs[examples]).flatten(1, -2)
+                labels = self.labels[examples].flatten().to(logits.device)
+                chances = torch.log_softmax(logits, dim=2)
+                picked = chances.gather(2, labels.expand(len(logits), -1)[..., None])
+                found[0, some] -= picked.sum((1, 2)).cpu().numpy()
+                found[1, some] += (logits.argmax(2) == labels).sum(1).cpu().numpy()
                 count += len(labels)
-            found[:, number] = loss / count, correct / count
+            found[:, some] /= count
         return found[0], found[1]
 
     def activations(
@@ -95,33 +100,47 @@ class TorchForward:
 
             return hook
 
-        hooks = [module.register_forward_hook(keep(name)) for name, module in owners[:-1]]
+        hooks = [module.register_forward_hook(keep(name)) for name, module in owners]
         try:
-            for start in range(0, len(self.inputs), AT_ONCE):
-                self._logits(weights, slice(start, start + AT_ONCE))
+            for start in range(0, len(self.inputs), EXAMPLES_AT_ONCE):
+                self._logits(weights[None], self.inputs[start : start + EXAMPLES_AT_ONCE])
         finally:
             for hook in hooks:
                 hook.remove()
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+        *hidden, _ = found  # in the order in which they were called
+        return {name: np.concatenate(found[name]) for name in hidden}
 
     def _logits(
-        self, weights: Float32[np.ndarray, " weight"], examples: slice
-    ) -> "tuple[torch.Tensor, torch.Tensor]":
-        """Logits [place, class] and labels [place] of some examples."""
+        self, weights: Float32[np.ndarray, "network weight"], inputs: "torch.Tensor"
+    ) -> "torch.Tensor":
+        """Logits [network, example, ..., class]."""
         import torch
 
         own = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
         device = next(iter(own.values())).device
         values = {}
         for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
-            part = weights[self.parameters.slice(name)].reshape(shape)
-            values[name] = torch.tensor(part, dtype=own[name].dtype, device=own[name].device)
+            part = weights[:, self.parameters.slice(name)].reshape(-1, *shape)
+            values[name] = torch.tensor(part, dtype=own[name].dtype, device=device)
+        inputs = inputs.to(device)
+
+        def call(of_one: dict[str, torch.Tensor]) -> torch.Tensor:
+            return torch.func.functional_call(self.model, of_one, (inputs,))
+
         training = self.model.training
         self.model.eval()
         try:
             with torch.no_grad():
-                shown = self.inputs[examples].to(device)
-                logits = torch.func.functional_call(self.model, values, (shown,))
+                if len(weights) > 1:
+                    try:
+                        return torch.func.vmap(call)(values)
+                    except (
+                        RuntimeError
+                    ):  # an operation that cannot be stacked, or too little memory
+                        pass
+                each = [
+                    {name: of[row] for name, of in values.items()} for row in range(len(weights))
+                ]
+                return torch.stack([call(of_one) for of_one in each])
         finally:
             self.model.train(training)
-        return logits.flatten(0, -2), self.labels[examples].flatten().to(device)

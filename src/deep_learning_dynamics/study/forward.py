@@ -1,16 +1,17 @@
 """What the study's networks compute on test images: a forward function for analyses of geometry."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
+from numpy.ctypeslib import as_ctypes
 
 from deep_learning_dynamics import environment, seeds
 from deep_learning_dynamics.geometry import torch_forward
 from deep_learning_dynamics.study import datasets
 from deep_learning_dynamics.study.activations import ACTIVATIONS
+from deep_learning_dynamics.study.kernel.elementwise import value_of
 from deep_learning_dynamics.study.networks import NETWORKS, Network
 from deep_learning_dynamics.study.networks.mlp import Mlp
 from deep_learning_dynamics.study.networks.module import ModuleNetwork
@@ -59,14 +60,15 @@ class StudyForward:
         if not isinstance(self._network, Mlp):
             return {}
         layers = self._network.architecture
-        value: Callable = ACTIVATIONS[layers.activation].value
-        each = np.vectorize(value, otypes=[np.float32])
+        value = value_of(ACTIVATIONS[layers.activation])
         units = self._images.astype(np.float32) / np.float32(BRIGHTEST)
         parameters, found = self._network.parameters, {}
         for name in list(parameters.layers())[:-1]:
             shape = parameters.shapes[parameters.names.index(f"{name}.weight")]
             matrix = weights[parameters.slice(f"{name}.weight")].reshape(shape)
-            units = each(units @ matrix.T + weights[parameters.slice(f"{name}.bias")])
+            before = units @ matrix.T + weights[parameters.slice(f"{name}.bias")]
+            units = np.empty_like(before)
+            value.ctypes(*(as_ctypes(numbers.ravel()) for numbers in (before, units)), units.size)
             found[name] = units
         return found
 

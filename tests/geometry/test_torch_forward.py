@@ -1,0 +1,121 @@
+"""The forward function of a torch module gives what the module itself gives."""
+
+import numpy as np
+import pytest
+import torch
+from hand_made_stores import dataset, walks
+
+import deep_learning_dynamics as dld
+from deep_learning_dynamics.errors import StoreError
+
+
+@pytest.fixture
+def module():
+    """Its parameters are those of hand-made stores, registered in another order."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.output = torch.nn.Linear(6, 4, bias=False)
+            self.hidden1 = torch.nn.Linear(5, 6)
+            self.dropout = torch.nn.Dropout(0.5)
+
+        def forward(self, inputs):
+            return self.output(self.dropout(torch.relu(self.hidden1(inputs))))
+
+    torch.manual_seed(0)
+    return Net()
+
+
+@pytest.fixture
+def examples():
+    rng = np.random.default_rng(0)
+    inputs = torch.tensor(rng.normal(size=(1500, 5)), dtype=torch.float32)
+    return inputs, torch.tensor(rng.integers(0, 4, 1500))
+
+
+def by_hand(weights, inputs):
+    hidden = np.maximum(inputs @ weights[:30].reshape(6, 5).T + weights[30:36], 0)
+    return hidden, hidden @ weights[36:].reshape(4, 6).T
+
+
+def test_scores_are_those_of_the_weights_of_the_store_by_name(module, examples):
+    weights = walks(3, 1)[:, 0]
+    forward = dld.torch_forward(module, *examples, dataset(weights[:, None]))
+    loss, accuracy = forward.scores(weights)
+    for number, row in enumerate(weights):
+        _, logits = by_hand(row.astype(float), examples[0].numpy().astype(float))
+        chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+        chances /= chances.sum(axis=1, keepdims=True)
+        labels = examples[1].numpy()
+        assert loss[number] == pytest.approx(
+            -np.log(chances[np.arange(1500), labels]).mean(), rel=1e-4
+        )
+        assert accuracy[number] == pytest.approx((logits.argmax(axis=1) == labels).mean())
+
+
+def test_without_a_store_weights_are_in_the_modules_order_and_it_is_not_changed(module, examples):
+    before = torch.nn.utils.parameters_to_vector(module.parameters()).detach().numpy().copy()
+    module.train()
+    _, accuracy = dld.torch_forward(module, *examples).scores(np.stack([before, 0 * before]))
+    assert module.training
+    after = torch.nn.utils.parameters_to_vector(module.parameters()).detach().numpy()
+    np.testing.assert_array_equal(before, after)
+    module.eval()
+    with torch.no_grad():
+        right = (module(examples[0]).argmax(1) == examples[1]).float().mean()
+    assert accuracy[0] == pytest.approx(float(right))
+
+
+def test_activations_are_what_hidden_layers_give(module, examples):
+    weights = walks(1, 1)[0, 0]
+    forward = dld.torch_forward(module, *examples, dataset(weights[None, None]))
+    found = forward.activations(weights)
+    inputs = examples[0].numpy()
+    before = inputs @ weights[:30].reshape(6, 5).T + weights[30:36]
+    assert list(found) == ["hidden1"]
+    np.testing.assert_allclose(found["hidden1"], before, atol=1e-4)
+    assert not module.hidden1._forward_hooks
+
+
+def test_every_place_of_a_sequence_counts():
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = torch.nn.Embedding(3, 3)
+
+        def forward(self, tokens):
+            return self.table(tokens)
+
+    tokens = torch.tensor([[0, 1], [2, 0]])
+    _, accuracy = dld.torch_forward(Tokens(), tokens, torch.tensor([[0, 1], [2, 1]])).scores(
+        np.eye(3, dtype=np.float32).reshape(1, -1)
+    )
+    assert accuracy[0] == pytest.approx(0.75)
+
+
+def test_a_module_that_cannot_be_stacked_runs_network_by_network():
+    class Branching(torch.nn.Linear):
+        def forward(self, inputs):
+            outputs = super().forward(inputs)
+            return outputs if float(outputs.sum()) < 1e9 else -outputs
+
+    inputs, labels = torch.eye(3), torch.tensor([0, 1, 2])
+    module = Branching(3, 3, bias=False)
+    weights = np.stack([np.eye(3), -np.eye(3)]).reshape(2, 9).astype(np.float32)
+    _, accuracy = dld.torch_forward(module, inputs, labels).scores(weights)
+    assert accuracy.tolist() == [1, 0]
+
+
+def test_another_module_is_refused(examples):
+    runs = dataset(walks(1, 1))
+    with pytest.raises(StoreError, match=r"hidden1.weight has the shape \(6, 5\) in the store and"):
+        dld.torch_forward(torch.nn.Linear(5, 4), *examples, runs)
+
+
+def test_analyses_take_it(module, examples):
+    runs = dataset(walks(3, 4))
+    geometry = dld.analyse(
+        runs, analyses=["barriers"], forward=dld.torch_forward(module, *examples, runs)
+    )
+    assert set(geometry.findings) == {"barriers"}
