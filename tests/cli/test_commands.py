@@ -1,12 +1,14 @@
 """The commands on a finished project, which was built once with the real DVC and MLflow."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
+import yaml
 from project import call, copied, dynamics
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("finished")]
@@ -118,6 +120,19 @@ def test_outputs_of_other_settings_are_not_logged(project):
     assert "figures" in text
 
 
+def test_a_damaged_output_is_not_logged(project):
+    shutil.rmtree(project / "mlruns")
+    path = project / "measures/table.parquet"
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(bytes(data))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a disk does: unseen by DVC
+    text = dynamics(project, "track", status=1)
+    assert "measures of " in text
+    assert "not what dvc.lock says" in text
+    assert [run["complete"] for run in runs_of(project)] == [False]
+
+
 def test_list_shows_the_answer_and_keeps_names_on_a_narrow_terminal(finished):
     from io import StringIO
 
@@ -155,6 +170,8 @@ def test_compare_puts_runs_side_by_side_and_in_one_plane(project):
     assert "path length, from scratch → " in text
     figure = Path(text.partition("figure: ")[2].strip())
     assert (project / figure).exists()
+    outputs = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]["measure"]["outs"]
+    assert figure.parts[0] not in outputs  # what DVC keeps is not written into
     import pandas as pd
 
     table = pd.read_parquet((project / figure).with_suffix(".parquet"))
@@ -206,6 +223,8 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     assert re.search(
         r"figures.dpi, mean over the others.*\n +50 +scratch .* \(1 run\)\n +51 ", text
     )
+    (picture,) = re.findall(r"^figure: (compared/\S+\.png)$", text, re.M)
+    assert (project / picture).stat().st_size > 10_000
     assert (project / "params.yaml").read_text() == edited
     assert call(project, "git", "stash", "list") == ""
     assert len(runs_of(project)) == 2

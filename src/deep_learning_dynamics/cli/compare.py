@@ -31,7 +31,7 @@ def command(
     figure: Annotated[bool, typer.Option(help="Draw all paths in one plane.")] = True,
     save: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder for the figure and the page.")
-    ] = Path("comparisons"),
+    ] = Path("compared"),
     report: Annotated[
         bool, typer.Option("--report", help="Make the interactive page of all runs, too.")
     ] = False,
@@ -61,7 +61,7 @@ def command(
             console.print(f"The networks of {listed(names)} are identical, bit for bit.\n")
         if figure or report:
             name = "_".join(record.name for record in compared)
-            for path in _draw(compared, places, results, method, save / name, report):
+            for path in draw(compared, places, results, method, save / name, report):
                 print(f"{'page' if path.suffix == '.html' else 'figure'}: {path}")
 
 
@@ -133,14 +133,19 @@ def identical(compared: "Sequence[Record]", places: Sequence[Path]) -> Iterator[
     yield from (names for names in by_store.values() if len(names) > 1)
 
 
-def _draw(
+def draw(
     compared: "Sequence[Record]",
     places: Sequence[Path],
     results: "Sequence[Results]",
     method: str,
     folder: Path,
-    report: bool,
+    report: bool = False,
 ) -> Iterator[Path]:
+    """Draw the paths of all runs in one plane, and make their page; the files that were written.
+
+    Raises:
+        TrackingError: their networks are of different architectures.
+    """
     import deep_learning_dynamics as dld
     from deep_learning_dynamics.figures import figure as figures
     from deep_learning_dynamics.projection.projection import project

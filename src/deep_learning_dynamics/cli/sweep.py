@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.tracking import Record
 
 EPILOG = "Example: dynamics sweep -S train.learning_rate=0.01,0.1 -S seed=1,2,3"
-MANY = 6  # runs to name on one line
 
 
 def command(
@@ -81,10 +80,7 @@ def command(
             git(root, "fetch", "--quiet", str(copy), "+refs/exps/*:refs/exps/*")
     records = [(experiments[number][0], record) for number, record in sorted(done.items())]
     print("\n" + "\n".join(effects(tried, records)))
-    names = [record.name for _, record in records]
-    if len(names) > 1:
-        print(f"\nCompare{' some' if len(names) > MANY else ''}: dynamics compare "
-              f"{' '.join(names[:MANY])}")  # fmt: skip
+    _draw(root, tried, records)
     if failed:
         raise DynamicsError(
             f"{len(failed)} of {len(experiments)} experiments failed:\n  " + "\n  ".join(failed)
@@ -141,6 +137,36 @@ def effects(
             runs = count(len(chosen), "run")
             lines.append(f"  {written(value):<12} {'  '.join(means) or '–'}  ({runs})")
     return lines
+
+
+def _draw(
+    root: Path,
+    tried: Mapping[str, Sequence[Any]],
+    records: Sequence[tuple[dict[str, Any], "Record"]],
+) -> None:
+    """The paths of one run of each setting in one plane, and how to compare the runs' numbers."""
+    from deep_learning_dynamics import tracking
+    from deep_learning_dynamics.cli import compare
+    from deep_learning_dynamics.cli.opening import folders
+    from deep_learning_dynamics.results import Results
+
+    settings = [key for key in tried if key != "seed" and len(tried[key]) > 1]
+    first: dict[str, Record] = {}
+    for values, record in records:
+        first.setdefault(str([values[key] for key in settings] if settings else values), record)
+    compared = list(first.values())[: compare.MOST]
+    connection = tracking.connect(tracking.store_of(root), create=False)
+    if len(compared) < 2 or connection is None:
+        return
+    print(f"\nCompare: dynamics compare {' '.join(record.name for record in compared)}")
+    try:
+        with folders(connection, compared) as places:
+            results = [Results.gather(place) for place in places]
+            folder = root / "compared" / "_".join(record.name for record in compared)
+            for path in compare.draw(compared, places, results, "pca", folder):
+                print(f"figure: {path.relative_to(root)}")
+    except DynamicsError as error:  # networks of different architectures have no plane in common
+        print(f"no figure: {error}")
 
 
 def _arguments(copy: Path, values: Mapping[str, Any]) -> list[str]:
