@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,36 @@ def test_a_failed_stage_says_why_in_its_own_words(tmp_path):
 def test_warnings_of_stages_are_shown(tmp_path):
     warns = "{cmd: 'echo \"warning: stand-ins are used\"', always_changed: true}"
     assert "warning: stand-ins are used" in run(project(tmp_path, first=warns))
+
+
+def flip(path):
+    """Damage a file as a disk does: its times and its mode stay."""
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(bytes(data))
+    path.chmod(before.st_mode)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("part", ["file", "listed file", "list"])
+def test_what_comes_back_damaged_from_the_cache_is_computed_again(tmp_path, part):
+    act = "echo hello > first"
+    if part != "file":
+        act = "mkdir -p first; echo hello > first/one; echo you > first/two"
+    folder = project(tmp_path, first=f"{{cmd: '{act}', deps: [slow.py], outs: [first]}}")
+    run(folder)
+    good = {path: path.read_bytes() for path in (folder / "first", *folder.glob("first/*"))
+            if path.is_file()}  # fmt: skip
+    cached = sorted((folder / ".dvc/cache/files/md5").glob("*/*"), key=lambda path: path.suffix)
+    flip(cached[-1] if part == "list" else cached[0])
+    (folder / "dvc.lock").unlink()
+    shutil.rmtree(folder / "first") if part != "file" else (folder / "first").unlink()
+    said = run(folder)
+    assert {path: path.read_bytes() for path in good} == good
+    if part != "list":  # a list that is damaged DVC sees for itself
+        assert "note: DVC's cache had first damaged; computed again" in said
+        assert run(folder).splitlines() == ["[]"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -6,12 +6,14 @@ DVC writes some of its files in place, so that a kill can leave them empty; thes
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.tracking.dvc_files import damaged, md5_of, read_lock
 from deep_learning_dynamics.workspace import PARENT, git
 
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>")
@@ -73,12 +75,52 @@ def repair(root: Path) -> None:
     except UnicodeDecodeError:
         reason = "is no text"
     if reason is not None:
-        restore = "git checkout HEAD -- dvc.lock" if git(root, "ls-files", "dvc.lock") else ""
         raise DvcError(
-            f"dvc.lock {reason}; expected what DVC keeps of the last run. "
-            f"{f'Restore it: {restore}, or remove' if restore else 'Remove'} it: rm dvc.lock "
-            "(DVC finds what was computed in its cache)."
+            f"dvc.lock {reason}; expected what DVC keeps of the last run. {mending(root)}"
         )
+
+
+def mending(root: Path) -> str:
+    """What to do about a damaged ``dvc.lock``."""
+    restore = "git checkout HEAD -- dvc.lock" if git(root, "ls-files", "dvc.lock") else ""
+    return (
+        f"{f'Restore it: {restore}, or remove' if restore else 'Remove'} it: rm dvc.lock "
+        "(DVC finds what was computed in its cache)."
+    )
+
+
+def discard_damaged(root: Path, stages: Collection[str]) -> list[str]:
+    """Remove outputs of stages that came back from DVC's cache damaged, there too; which they were.
+
+    Then the same pipeline computes them again.
+    """
+    lock = read_lock(root)
+    known = {
+        out["path"]: out.get("md5", "")
+        for name in stages
+        for out in lock.content["stages"].get(name, {}).get("outs", ())
+    }
+    found = damaged(root, known)
+    if found:
+        cache = Path(call(root, "cache", "dir"), "files", "md5")
+        for path in found:
+            _discard(cache, known[path])
+            target = root / path
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+    return found
+
+
+def _discard(cache: Path, md5: str) -> None:
+    """Remove what is damaged of an entry of the cache: a file, or a list of files and these."""
+    entry = cache / md5[:2] / md5[2:]
+    if not entry.exists():
+        return
+    if md5.endswith(".dir"):
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # the list itself is damaged
+            for file in json.loads(entry.read_text()):
+                _discard(cache, file["md5"])
+    if md5_of(entry) != md5.removesuffix(".dir"):
+        entry.unlink()
 
 
 def environment(root: Path) -> dict[str, str]:

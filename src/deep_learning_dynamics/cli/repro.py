@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics.cli.dvc import DvcError, environment
+from deep_learning_dynamics.cli.dvc import DvcError, discard_damaged, environment, mending
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.files import write_json
-from deep_learning_dynamics.formatting import duration
+from deep_learning_dynamics.formatting import duration, listed
 from deep_learning_dynamics.tracking import stage_names
 from deep_learning_dynamics.workspace import SCRATCH
 
@@ -51,6 +51,7 @@ class Progress:
     title: str = ""  # before a stage's name, as in a sweep
     seen: list[str] = field(default_factory=list)
     ran: dict[str, float] = field(default_factory=dict)  # seconds, of those that are done
+    restored: list[str] = field(default_factory=list)  # from DVC's cache
     current: str | None = None
     started: float = 0.0
     detail: str = ""  # what the stage said last
@@ -70,6 +71,11 @@ class Progress:
     def begin(self, name: str) -> None:
         self.current, self.started, self.detail = name, time.monotonic(), ""
         self.seen.append(name)
+
+    def skip(self, name: str, why: str) -> None:
+        self.seen.append(name)
+        if why == "is cached":
+            self.restored.append(name)
 
     def end(self) -> str | None:
         """The line that stays of a stage that is done."""
@@ -123,12 +129,19 @@ def repro(
     _keep_timings(root, progress.ran)
     said = list(words)
     if status == 0:
-        return list(progress.ran)
+        lost = discard_damaged(root, progress.restored)
+        if not lost:
+            return list(progress.ran)
+        print(f"note: DVC's cache had {listed(lost)} damaged; computed again", flush=True)
+        again = repro(root, arguments, variables=variables, verbose=verbose, title=title)
+        return list(dict.fromkeys([*progress.ran, *again]))
     if interrupted or any("exited with 130" in line for line in said):
         raise InterruptionError("interrupted; the same command continues")
     errors = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
     if progress.current is None:
-        raise DvcError(f"DVC failed: {' '.join(errors) or f'exit status {status}'}")
+        reason = " ".join(errors) or f"exit status {status}"
+        advice = f" {mending(root)}" if "dvc.lock" in reason else ""
+        raise DvcError(f"DVC failed: {reason}{advice}")
     if not verbose:
         print("\n".join(_reason(said)), file=sys.stderr)
     raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
@@ -145,7 +158,7 @@ def _follow(
             if done := progress.end():
                 say(done)
             words.clear()
-            progress.begin(running[1]) if running else progress.seen.append(skipped[1])
+            progress.begin(running[1]) if running else progress.skip(*skipped.groups())
         elif line.startswith(SAVED):
             if done := progress.end():  # hashing and caching included
                 say(done)

@@ -15,7 +15,7 @@ from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.tracking import live
 from deep_learning_dynamics.tracking.curves import curves_of
-from deep_learning_dynamics.tracking.dvc_files import dumped, flattened, read_lock
+from deep_learning_dynamics.tracking.dvc_files import damaged, dumped, flattened, read_lock
 from deep_learning_dynamics.tracking.identity import Identity, identity_of
 from deep_learning_dynamics.tracking.runs import FINISHED, finish, log_curves, open_run
 from deep_learning_dynamics.tracking.store import Connection, connect, is_off, reaching, store_of
@@ -152,6 +152,11 @@ def _log_files(
         raise TrackingError(
             f"{formatting.listed(missing)} of {root} are missing; expected what the pipeline "
             "wrote. Make it with: dvc repro"
+        )
+    if wrong := damaged(root, lock.outputs):
+        raise TrackingError(
+            f"{formatting.listed(wrong)} of {root} are not what dvc.lock says; expected what the "
+            "pipeline wrote. Make them again with: dynamics run, or rm -r them and dvc repro"
         )
     # Of this experiment's stages alone, and without the stage that logs, which is not done yet.
     sources["dvc.lock"] = scratch / "dvc.lock"

@@ -1,5 +1,7 @@
 """What ``dvc.yaml`` and ``dvc.lock`` say: which stages there are, and of what outputs are made."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +81,25 @@ def read_lock(root: Path, path: Path | None = None) -> DvcLock:
         ) from None
     settings = {key: value for key, value in settings.items() if key != "params.yaml"}
     return DvcLock(tuple(stages), outputs, inputs, settings, content | {"stages": stages})
+
+
+def damaged(root: Path, outputs: Mapping[str, str]) -> list[str]:
+    """Outputs that are there but are not what ``dvc.lock`` says, by their contents.
+
+    DVC takes files in its cache for what they were, so that a damage there comes back unseen.
+    """
+    there = {path: md5 for path, md5 in outputs.items() if (root / path).exists()}
+    return [path for path, md5 in there.items() if md5_of(root / path) != md5]
+
+
+def md5_of(path: Path) -> str:
+    """The hash of a file's or a folder's contents, as DVC makes it."""
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "md5").hexdigest()
+    files = {each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_file()}
+    listed = [{"md5": md5_of(files[name]), "relpath": name} for name in sorted(files)]
+    return f"{hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest()}.dir"
 
 
 def flattened(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
