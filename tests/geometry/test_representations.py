@@ -46,7 +46,7 @@ def test_independent_layers_have_nothing_in_common_on_average():
     assert abs(np.mean(values)) < 4 * error < 0.05
 
 
-def test_a_layer_that_gives_the_same_for_all_has_no_likeness():
+def test_a_layer_that_gives_the_same_for_all_has_no_similarity():
     assert np.isnan(cka(layer(), np.ones((60, 3))))
 
 

@@ -28,6 +28,10 @@ FIGURES: Registry = Registry(
         "by_parameter",
         "barriers",
         "surface",
+        "function_space",
+        "representations",
+        "spectra",
+        "regions",
         "comparison",
     ),
 )

@@ -3,12 +3,14 @@
 Whether those that learnt share a region of weight space is the matter of ``inference.regions``.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.geometry.alignment import Perceptron, align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
 from deep_learning_dynamics.geometry.paths import degrees
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 LEAST = 2  # networks of each kind
 MOST_NETWORKS = 60  # every two of them are aligned; of more, some evenly spread over the store
+TOGETHER = 20  # pairs that are aligned in one task
 SCORE = "test_accuracy"
 SHARE = 0.5  # of the best network's accuracy, below which a network has failed
 
@@ -32,8 +35,8 @@ class Regions(Analysis):
     A network failed if it died, or if its accuracy at the end is less than half of the best
     network's. Those that diverged have no end. Tables: ``networks`` (network, its coordinates,
     accuracy, learnt, length of its weights), ``ends`` (network, other, distance, aligned: distance
-    with units of the other in the order and scale that bring it closest, angle: between the
-    aligned weights, in degrees).
+    with units of one in the order and scale that bring it closest, angle: between the
+    aligned weights, in degrees). Of two networks the one with the longer vector is aligned.
     """
 
     key, title = "regions", "Regions of good weights"
@@ -94,16 +97,30 @@ def _apart(
         perceptron = Perceptron.of(parameters, str(runs.attrs.get("activation", "")))
     except StoreError:
         perceptron = None
-    names, rows = networks["network"].to_numpy(), []
-    for one, other in zip(*np.triu_indices(len(ends), 1), strict=True):
-        here, there = ends[one], ends[other]
-        found = [float(np.linalg.norm(here - there)), np.nan, np.nan]
+    pairs = np.column_stack(np.triu_indices(len(ends), 1))
+    tasks = np.array_split(pairs, -(-len(pairs) // TOGETHER))
+    work = partial(_of_pairs, ends, perceptron)
+    found = np.concatenate(list(run_tasks(work, tasks, label="alignments of ends")))
+    names = networks["network"].to_numpy()
+    columns = {"network": names[pairs[:, 0]], "other": names[pairs[:, 1]]}
+    kinds = zip(("distance", "aligned", "angle"), found.T, strict=True)
+    return pd.DataFrame(columns | dict(kinds))
+
+
+def _of_pairs(
+    ends: Float64[np.ndarray, "network weight"],
+    perceptron: Perceptron | None,
+    pairs: Int[np.ndarray, "pair 2"],
+) -> Float64[np.ndarray, "pair kind"]:
+    """Distance, distance after alignment and angle after it."""
+    found = np.full((len(pairs), 3), np.nan)
+    for row, pair in zip(found, pairs, strict=True):
+        # Where units are rescaled, it matters which of both is aligned: the one that is longer.
+        near, far = sorted(ends[pair], key=lambda end: float(np.linalg.norm(end)))
+        row[0] = np.linalg.norm(near - far)
         if perceptron is not None:
-            # Which of both is aligned makes a difference where units are rescaled.
-            both = [(a, align(b, a, perceptron).apply(perceptron, b))
-                    for a, b in ((here, there), (there, here))]  # fmt: skip
-            a, b = min(both, key=lambda pair: float(np.linalg.norm(pair[0] - pair[1])))
-            cosine = a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300)
-            found[1:] = [float(np.linalg.norm(a - b)), float(degrees(np.array(cosine)))]
-        rows.append((names[one], names[other], *found))
-    return pd.DataFrame(rows, columns=["network", "other", "distance", "aligned", "angle"])
+            far = align(far, near, perceptron).apply(perceptron, far)
+            lengths = np.linalg.norm(near) * np.linalg.norm(far)
+            row[1] = np.linalg.norm(near - far)
+            row[2] = float(degrees(np.array(near @ far / max(lengths, 1e-300))))
+    return found

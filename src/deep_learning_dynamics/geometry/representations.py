@@ -30,7 +30,7 @@ _Features = dict[str, Float[np.ndarray, "example _"]]
 class StartToEnd(OfNetworks):
     key, title = "cka_start_to_end", "CKA of the start with the end"
     meaning = (
-        "Likeness of the hidden layers before and after training: unbiased linear CKA, the mean "
+        "Similarity of the hidden layers before and after training: unbiased linear CKA, the mean "
         "over layers. 1: the same up to rotation and scale, 0: nothing in common."
     )
 
@@ -39,7 +39,7 @@ class StartToEnd(OfNetworks):
 class ToTwin(OfNetworks):
     key, title = "cka_to_twin", "CKA with the rounding twin"
     meaning = (
-        "Likeness of the hidden layers of a network and of its twin, whose start differs by "
+        "Similarity of the hidden layers of a network and of its twin, whose start differs by "
         "rounding, at the end: unbiased linear CKA, the mean over layers."
     )
 

@@ -1,0 +1,181 @@
+"""Spectra and distributions: each layer's weights over training, and the tail of its spectrum."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from deep_learning_dynamics.figures import page as around
+from deep_learning_dynamics.figures import style as look
+from deep_learning_dynamics.figures.barriers import groups_of
+from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.series import grid, scale_steps
+from deep_learning_dynamics.figures.style import Groups, Style, colour
+from deep_learning_dynamics.formatting import count, number
+from deep_learning_dynamics.geometry.analysis import Finding
+from deep_learning_dynamics.results import Results
+
+MOST_PARAMETERS = 8  # panels; further ones would be too small to read
+BANDS = (("q05", "q95", 0.12), ("q25", "q75", 0.25))
+
+
+@FIGURES.register
+class Spectra(FigureKind):
+    key, title, needs = "spectra", "Weights and their spectra", ("geometry",)
+
+    def variants(self, results: Results) -> tuple[str, ...]:
+        return ("",) if results.geometry.get("spectra") is not None else ()
+
+    def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
+        found = results.geometry.get("spectra")
+        table, groups = found.tables["layers"], groups_of(results, found.tables["layers"])
+        parameters = list(dict.fromkeys(table["parameter"]))
+        shown, exponents = parameters[:MOST_PARAMETERS], _ends(found)
+        columns = min(len(shown), 2 if style.is_narrow else 3)
+        layout = grid(shown, columns)
+        heights = [style.width / columns * 0.62] * len(layout)
+        if len(exponents):
+            layout = [*layout, ["exponents"] * columns]
+            heights.append(1.15 + 0.1 * style.text / 8)
+        hidden = len(parameters) - len(shown)
+        figure, body = around.page(
+            style,
+            sum(heights) + 0.3 * len(heights),
+            self.title,
+            [answer(results)],
+            f"{count(table['network'].nunique(), 'network')}."
+            + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
+            results,
+            _entries(groups, len(exponents) > 0),
+        )
+        axes = body.subplot_mosaic(layout, height_ratios=heights)
+        for name in shown:
+            _draw_quantiles(axes[name], table[table["parameter"] == name], groups, style)
+            axes[name].set_title(name, loc="left", size=style.text, pad=4)
+        if len(exponents):
+            _draw_exponents(axes["exponents"], exponents, groups, style)
+        return figure
+
+    def caption(self, results: Results, variant: str = "") -> str:
+        found = results.geometry.get("spectra")
+        exponents = _ends(found)
+        parts = [answer(results)]
+        if len(exponents):
+            sizes = [found.numbers["eigenvalues"][name] for name in set(exponents["parameter"])]
+            parts.append(
+                "Exponent: of the power law that fits the largest eigenvalues of WᵀW (Clauset, "
+                "Shalizi and Newman, 2009); the same entries in random places say what it means. "
+                f"{'These layers have' if len(sizes) > 1 else 'The layer has'} "
+                f"{_between(min(sizes), max(sizes))} eigenvalues"
+                + (": too few to take an exponent for more than a comparison." if max(sizes) < 50
+                   else ".")
+            )  # fmt: skip
+        parts.append(
+            "Bands: the middle 90 % and the middle half of a layer's weights, and their median "
+            "(line); medians over the networks of a group."
+        )
+        return " ".join(parts)
+
+
+def answer(results: Results) -> str:
+    """Whether exponents are those of shuffled entries; without exponents, how weights spread."""
+    found = results.geometry.get("spectra")
+    ends = _ends(found)
+    if not len(ends):
+        table = found.tables["layers"].assign(spread=lambda of: of["q95"] - of["q05"])
+        by_step = table.sort_values("step").groupby(["parameter", "network"], sort=False)["spread"]
+        change = (by_step.last() / by_step.first()).groupby("parameter").median()
+        wider = int((change > 1).sum())
+        return (
+            f"The middle 90 % of the weights spread more at the end than at the start in {wider} "
+            f"of {count(len(change), 'layer')}; no layer has the {found.numbers['least']} "
+            "eigenvalues that a spectral exponent needs."
+        )
+    lower = (ends["spectral_exponent"] < ends["null_exponent"]).groupby(ends["parameter"]).mean()
+    sided = (lower - 0.5).abs()
+    name, alone = sided.idxmax(), (sided == sided.max()).sum() == 1
+    mine = ends[ends["parameter"] == name]
+    below = int((mine["spectral_exponent"] < mine["null_exponent"]).sum())
+    side, many = ("below", below) if 2 * below >= len(mine) else ("above", len(mine) - below)
+    medians = [number(float(mine[key].median())) for key in ("spectral_exponent", "null_exponent")]
+    return (
+        f"The spectral exponent of {name} lies {side} that of the same entries in random places "
+        f"in {many} of {count(len(mine), 'network')} (median {medians[0]} against {medians[1]})"
+        + (", more often than that of any other layer." if alone and len(lower) > 1 else ".")
+    )
+
+
+def _between(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _ends(found: Finding) -> pd.DataFrame:
+    """The last snapshot of each layer whose exponent is known."""
+    table = found.tables["layers"].sort_values("step", kind="stable")
+    last = table.groupby(["network", "parameter"], sort=False).tail(1)
+    return last[last[["spectral_exponent", "null_exponent"]].notna().all(axis=1)]
+
+
+def _entries(groups: Groups, exponents: bool) -> list[Line2D | Patch]:
+    entries: list[Line2D | Patch] = [
+        Line2D([], [], color=colour(place, 0.75), linewidth=1.8, label=groups.title(place))
+        for place in range(len(groups))
+        if len(groups) > 1
+    ]
+    entries.append(
+        Patch(color=look.INK, alpha=0.3, linewidth=0, label="weights: middle half and 90 %")
+    )
+    if exponents:
+        entries.append(
+            Patch(color=look.LINE, linewidth=0, label="exponents of entries in random places")
+        )
+    return entries
+
+
+def _draw_quantiles(axes: Axes, table: pd.DataFrame, groups: Groups, style: Style) -> None:
+    numbers = groups.numbers(table)
+    for place in range(len(groups)):
+        mine = table[numbers == place]
+        if not len(mine):
+            continue
+        medians = mine.groupby("step")[["q05", "q25", "q50", "q75", "q95"]].median()
+        own = colour(place, 0.75)
+        for low, high, alpha in BANDS:
+            axes.fill_between(
+                medians.index, medians[low], medians[high], color=own, alpha=alpha, linewidth=0
+            )
+            for edge in (low, high):
+                axes.plot(medians.index, medians[edge], color=own, linewidth=0.5)
+        axes.plot(medians.index, medians["q50"], color=own, linewidth=1.2)
+    scale_steps(axes, np.unique(table["step"].to_numpy(float)))
+    axes.set_xlabel("Step", labelpad=1.5)
+    axes.locator_params(axis="y", nbins=5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#ececec", linewidth=0.5)
+
+
+def _draw_exponents(axes: Axes, ends: pd.DataFrame, groups: Groups, style: Style) -> None:
+    names = list(dict.fromkeys(ends["parameter"]))[:MOST_PARAMETERS]
+    numbers = groups.numbers(ends)
+    for at, name in enumerate(names):
+        here = (ends["parameter"] == name).to_numpy()
+        low, middle, high = ends["null_exponent"][here].quantile([0.25, 0.5, 0.75])
+        axes.fill_between([at - 0.35, at + 0.35], low, high, color=look.LINE, linewidth=0)
+        axes.plot([at - 0.35, at + 0.35], [middle] * 2, color=look.QUIET, linewidth=0.8)
+        for place in range(len(groups)):
+            mine = ends["spectral_exponent"][here & (numbers == place)]
+            if not len(mine):
+                continue
+            x = at + 0.24 * (place - (len(groups) - 1) / 2) / max(1, len(groups) - 1)
+            low, middle, high = mine.quantile([0.25, 0.5, 0.75])
+            axes.plot([x, x], [low, high], color=colour(place, 0.75), linewidth=1.4)
+            axes.plot(x, middle, "o", color=colour(place, 0.75), markersize=4)
+    short = [name.removesuffix(".weight") for name in names]
+    axes.set_xticks(range(len(names)), short, rotation=30 if style.is_narrow else 0)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_title("Spectral exponent at the end", loc="left", size=style.text, pad=4)
+    axes.locator_params(axis="y", nbins=4)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#ececec", linewidth=0.5)
