@@ -9,12 +9,13 @@ JOBS ?= 2
 # Stages call `python`: with this it is the environment's, as after `source .venv/bin/activate`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run ui test test-quick lint format bench docs lock clean
+.PHONY: help run ui test test-quick campaign lint format bench docs lock clean
 
 help:
 	@echo "make run         set up and run the experiment in params.yaml"
 	@echo "make ui          look at the runs in MLflow's UI"
 	@echo "make test        set up and run all tests; test-quick: without pipelines and browsers"
+	@echo "make campaign    kill, damage and fill up a small project for 20 minutes; what was lost"
 	@echo "make lint        check style and formatting"
 	@echo "make format      put formatting right"
 	@echo "make bench       measure speed against alternatives"
@@ -33,6 +34,10 @@ test: $(INSTALLED)
 
 test-quick: $(INSTALLED)
 	pytest -n $(JOBS) -m "not pipeline and not browser and not slow"
+
+# For one kind of fault or another seed: make campaign CAMPAIGN="--only kill --seed 1"
+campaign: $(INSTALLED)
+	PYTHONPATH=tests python -m campaign $(CAMPAIGN)
 
 lint: $(INSTALLED)
 	ruff check .
