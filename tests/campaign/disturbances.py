@@ -4,6 +4,7 @@ A trial gets the ground, a name for its folder and a random stream; it gives wha
 """
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -213,12 +214,11 @@ def damaged(file: Path, rng: np.random.Generator) -> str:
 
 def remedy(text: str) -> list[str]:
     """The first command that a message names."""
-    import re
-
-    error = text[text.rfind("error:") :] if "error:" in text else text
-    match = re.search(
-        r"(?:with|it|:) ((?:dvc|git|rm|dynamics) [^,;(\n]+?)(?:[,;(\n.]| or |$)", error
+    error = text[text.rfind("error:") :]
+    command = (
+        r"(?:with|it|them|:) ((?:dvc|git|rm|dynamics) [^,;(\n]+?)(?=[,;(\n]|\.(?:\s|$)| or |$)"
     )
+    match = re.search(command, error)
     return match[1].split() if match else []
 
 
