@@ -158,6 +158,8 @@ def groups_of(results: Results, table: pd.DataFrame) -> Groups:
     """The groups of an analysis, in the colours that they have in other figures."""
     if results.scores is not None and results.by in results.scores:
         return Groups.of(results.scores, results.by, results.titles)
+    if "group" not in table:
+        return Groups.of(table, results.by, results.titles)
     names = tuple(dict.fromkeys(table["group"]))
     return Groups(results.by or "group", names, {name: name or "networks" for name in names})
 

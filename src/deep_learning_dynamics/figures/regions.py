@@ -15,7 +15,7 @@ from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.seeds import generator
 
 ROWS = ("Both learnt", "One failed", "Both failed")
-SHADES = (look.colour(3, 0.6), look.colour(1, 0.5), look.LINE)  # green, orange, grey
+SHADES = (look.colour(3, 0.6), look.colour(1, 0.5), "#a8a8a8")  # green, orange, grey
 
 
 @FIGURES.register
@@ -80,6 +80,7 @@ def _draw(axes: Axes, results: Results, kind: str) -> None:
             axes.plot([middle] * 2, [row - 0.36, row + 0.36], color=look.INK, linewidth=1.6)
     if ends[kind].max() > 10 * ends[kind].median():
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     else:
         axes.locator_params(axis="x", nbins=5)
     axes.set_yticks(range(3), ROWS)

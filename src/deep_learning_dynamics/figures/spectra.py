@@ -125,12 +125,10 @@ def _entries(groups: Groups, exponents: bool) -> list[Line2D | Patch]:
         if len(groups) > 1
     ]
     entries.append(
-        Patch(color=look.INK, alpha=0.3, linewidth=0, label="weights: middle half and 90 %")
+        Patch(color=look.INK, alpha=0.3, linewidth=0, label="middle half and 90 % of weights")
     )
     if exponents:
-        entries.append(
-            Patch(color=look.LINE, linewidth=0, label="exponents of entries in random places")
-        )
+        entries.append(Patch(color=look.LINE, linewidth=0, label="entries in random places"))
     return entries
 
 

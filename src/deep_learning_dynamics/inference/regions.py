@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from deep_learning_dynamics import seeds
-from deep_learning_dynamics.formatting import ALPHA, p_value
+from deep_learning_dynamics.formatting import ALPHA, number, p_value
 from deep_learning_dynamics.inference.statistics import holm
 from deep_learning_dynamics.quantities import Quantity, define, quantity
 
@@ -59,8 +59,8 @@ class Regions:
         first, *others = self.items
         rest = " ".join(map(_further, others))
         return (
-            f"Networks that learnt end {_verdict(first)}: {_numbers(first)}; {self.learnt} learnt, "
-            f"{self.failed} failed. {rest}"
+            f"Networks that learnt end {_verdict(first)}: median {quantity(first.kind).title} "
+            f"{_numbers(first)}; {self.learnt} learnt, {self.failed} failed. {rest}"
         ).strip()
 
 
@@ -111,16 +111,14 @@ def _verdict(item: Region) -> str:
 
 
 def _numbers(item: Region) -> str:
-    known = quantity(item.kind)
-    values = f"{known.format(item.among)} against {known.format(item.between)}"
-    return f"median {known.title} {values} (p = {p_value(item.adjusted_p)})"
+    values = f"{number(item.among)} against {quantity(item.kind).format(item.between)}"
+    return f"{values} (p\u00a0=\u00a0{p_value(item.adjusted_p)})"
 
 
 def _further(item: Region) -> str:
-    closer = "closer" if item.closer else "farther"
-    return f"{_LEADS[item.kind]}, they are {closer if item.significant else 'no closer'}: " + (
-        f"{_numbers(item)}."
-    )
+    where = "closer" if item.closer else "farther"
+    said = where if item.significant else "no closer"
+    return f"{_LEADS[item.kind]}, they are {said}: {_numbers(item)}."
 
 
 def contrast(
