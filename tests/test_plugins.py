@@ -19,6 +19,7 @@ SETTINGS = {
     "train": {"dataset": "bars", "epochs": 2, "scored_examples": 100, "probes": 10, "batch_size": 50},
     "project": {"methods": ["pca", "polar"], "polar": {"power": 2.0}},
     "robustness": "none",
+    "geometry": {"analyses": ["barriers", "surface", "end_error"], "examples": 50},
     "figures": {"dpi": 60},
 }  # fmt: skip
 
@@ -76,9 +77,17 @@ def test_the_whole_pipeline_runs_with_plug_ins(tmp_path, network):
     assert set(coordinates["condition"]) == {"scratch", "halved"}
     assert (coordinates["y"] >= 0).all()
     table = pd.read_parquet(folder / "measures/table.parquet")
-    assert "farthest" in set(table["measure"])
+    assert {"farthest", "end_error", "twin_barrier"} <= set(table["measure"])
+    analysed = json.loads((folder / "geometry/analyses.json").read_text("utf-8"))["analyses"]
+    assert analysed == ["barriers", "surface", "end_error"]
     page = (folder / "report/index.html").read_text("utf-8")
-    for text in ("Polar", "largest distance from the start", "from scratch at half the size"):
+    for text in (
+        "Polar",
+        "largest distance from the start",
+        "error on the examples of geometry",
+        "Barriers between networks",
+        "from scratch at half the size",
+    ):
         assert text in page or text.capitalize() in page
     assert any((folder / "figures").glob("reach*.png"))
     assert json.loads((folder / "data/bars.json").read_text("utf-8"))["original"]

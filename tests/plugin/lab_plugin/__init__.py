@@ -6,6 +6,7 @@ Named in ``params.yaml`` as ``plugins: [lab_plugin]``; a test runs the whole pip
 from lab_plugin import (
     bars,
     convolutional,
+    end_error,
     farthest,
     gelu,
     halved,
@@ -13,4 +14,13 @@ from lab_plugin import (
     reach_figure,
 )
 
-__all__ = ["bars", "convolutional", "farthest", "gelu", "halved", "polar", "reach_figure"]
+__all__ = [
+    "bars",
+    "convolutional",
+    "end_error",
+    "farthest",
+    "gelu",
+    "halved",
+    "polar",
+    "reach_figure",
+]
