@@ -1,11 +1,13 @@
 """Folders and patterns of checkpoints become one store; an audit finds what is wrong with them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deep_learning_dynamics.errors import CheckpointError, StoreError
+from deep_learning_dynamics.execution import connected
 from deep_learning_dynamics.store import open as open_store
 from deep_learning_dynamics.store.auditing import audit
 from deep_learning_dynamics.store.collecting import collect
@@ -55,6 +57,29 @@ def test_braces_name_coordinates_and_scores_come_from_the_log(runs, tmp_path):
     expected = np.stack([weights(step, seed=14) for step in (0, 10, 100)])
     np.testing.assert_array_equal(one["weights"], expected.astype(np.float32))
     assert found["parameter"].values.tolist() == ["a.weight", "a.bias"]
+
+
+def test_on_a_cluster_the_store_has_the_same_bytes(runs, tmp_path, monkeypatch):
+    def collected(name):
+        pattern, scores = "runs/{group}-{seed}/step_{step}.npz", "runs/{group}-{seed}/log.json"
+        seen = []
+        collect(pattern, name, scores=scores, progress=lambda *done: seen.append(done))
+        files = {
+            path.relative_to(name).as_posix(): path.read_bytes()
+            for path in Path(name).rglob("*")
+            if path.is_file()
+        }
+        return files, seen[-1]
+
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    here = collected("here.zarr")
+    monkeypatch.setenv("DYNAMICS_CLUSTER", "local:2")
+    try:
+        assert collected("there.zarr") == here
+    finally:
+        connected().close()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_runs_may_have_other_steps_and_lengths(runs, tmp_path):

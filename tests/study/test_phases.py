@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deep_learning_dynamics import store
+from deep_learning_dynamics import execution, store
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.study import parts as in_parts
 from deep_learning_dynamics.study import phases, watching
@@ -178,6 +178,22 @@ def test_a_phase_in_parts_writes_the_same_bytes_and_shows_the_same(study, monkey
         assert (one.step, one.epoch) == (other.step, other.epoch)
         for name in one.scores:
             np.testing.assert_array_equal(one.scores[name], other.scores[name])
+
+
+def test_a_phase_on_a_cluster_writes_the_same_bytes(study, monkeypatch):
+    pytest.importorskip("distributed")
+    params, _ = study(pairs=3)
+    expected, done = contents(), []
+    monkeypatch.setattr(in_parts, "OF_WORKER", 1)
+    monkeypatch.setenv("DYNAMICS_CLUSTER", "local:2")
+    try:
+        for phase in ("pretraining", "main_training"):
+            training = getattr(phases, phase)(params)
+            in_parts.train(phase, params, training, progress=lambda *of: done.append(of))
+    finally:
+        execution.connected().close()
+    assert contents() == expected
+    assert done == [(1, 3), (2, 3), (3, 3)] * 2
 
 
 def test_parts_have_as_many_pairs_as_their_bytes_allow(study):

@@ -75,17 +75,19 @@ def _start_from(path: Path) -> "Deployment":
             f"{path} holds {found or 'nothing'}; expected cluster, and perhaps settings, "
             "workers and dask. examples/slurm.yaml has all of them."
         )
-    workers = content.get("workers", 1)
-    bounds = workers if isinstance(workers, dict) else {"minimum": workers, "maximum": workers}
-    numbers = [bounds.get("minimum"), bounds.get("maximum")]
-    if len(bounds) != 2 or not all(type(each) is int and each >= 0 for each in numbers):
+    workers = content.get("workers")  # None: the class starts its own
+    if isinstance(workers, dict):
+        numbers = [workers.get("minimum"), workers.get("maximum"), *([None] * (len(workers) - 2))]
+    else:
+        numbers = [0 if workers is None else workers]
+    if not all(type(each) is int and each >= 0 for each in numbers):
         raise ExecutionError(
             f"{path}: workers is {workers}; expected how many processes, such as 16, or "
             "{minimum: 0, maximum: 64}."
         )
     dask.config.update(dask.config.config, content.get("dask") or {})
     settings = dict(content.get("settings") or {})
-    made = _class(path, str(content["cluster"]))
+    made = _maker(path, str(content["cluster"]))
     _check_listens(path, made, settings)
     try:
         cluster = made(**settings)
@@ -96,12 +98,13 @@ def _start_from(path: Path) -> "Deployment":
         ) from error
     if isinstance(workers, dict):
         cluster.adapt(**workers)
-    else:
+    elif workers is not None:
         cluster.scale(workers)
     return cluster
 
 
-def _class(path: Path, name: str) -> Any:
+def _maker(path: Path, name: str) -> Any:
+    """The class of a cluster, or a function that makes one, as SSHCluster is."""
     from distributed.deploy import Cluster as Deployment
 
     module, _, attribute = name.rpartition(".")
@@ -112,7 +115,8 @@ def _class(path: Path, name: str) -> Any:
             f"{path}: cluster is {name}, which cannot be imported ({error}); expected a class of "
             "Dask such as dask_jobqueue.SLURMCluster. Install its package, or correct the name."
         ) from None
-    if not (isinstance(found, type) and issubclass(found, Deployment)):
+    is_class = isinstance(found, type)
+    if not callable(found) or (is_class and not issubclass(found, Deployment)):
         raise ExecutionError(
             f"{path}: cluster is {name}, which is no Dask cluster; expected a class such as "
             "dask_jobqueue.SLURMCluster."

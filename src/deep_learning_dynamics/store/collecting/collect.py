@@ -1,17 +1,21 @@
 """Checkpoints of trainings of any kind, collected into one store of trajectories."""
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import groupby, pairwise
+from functools import partial
+from itertools import chain, groupby, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import CheckpointError, ParamsError, StoreError
+from deep_learning_dynamics.execution import Cluster, connected, run_tasks
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import (
     Checkpoint,
@@ -86,20 +90,80 @@ def collect(
     attributes: dict[str, Any] = {"source": "collected checkpoints"}
     if titles is not None:
         attributes["titles"] = dict(titles)
-    longest, done = max(map(len, runs.values())), 0
+    longest, total = max(map(len, runs.values())), len(snapshots)
+    reading = _Reading(options, chosen, first, scores)
+    tell = progress or (lambda done, of: None)
+    cluster = connected() if len(runs) > 1 else None
     with StoreWriter(store, networks, chosen, attributes, longest, replace=True) as writer:
-        for run, of_run in runs.items():
-            coordinates = of_run[0].found.coordinates
-            logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
-            for each in of_run:
-                with open_checkpoint(each.found.path, options) as checkpoint:
-                    vector = _vector(checkpoint, chosen, each.found.path, first)
-                    known = dict(checkpoint.scores) | logged.get(each.step, {})
-                writer.add_to(run, each.step, vector, known)
-                done += 1
-                if progress is not None:
-                    progress(done, len(snapshots))
+        if cluster is None:
+            read = chain.from_iterable(reading.into(writer, *each) for each in runs.items())
+            for done, _ in enumerate(read, 1):
+                tell(done, total)
+        else:
+            _on_workers(cluster, reading, runs, writer, tell)
     return open_store(store)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How checkpoints are read."""
+
+    options: Options
+    chosen: Parameters
+    first: Path  # whose parameters all have
+    scores: str | None
+
+    def into(self, writer: StoreWriter, run: str, snapshots: Sequence[Snapshot]) -> Iterator[None]:
+        """Add a run's checkpoints to a store; yields after each."""
+        coordinates, scores = snapshots[0].found.coordinates, self.scores
+        logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
+        for each in snapshots:
+            with open_checkpoint(each.found.path, self.options) as checkpoint:
+                vector = _vector(checkpoint, self.chosen, each.found.path, self.first)
+                known = dict(checkpoint.scores) | logged.get(each.step, {})
+            writer.add_to(run, each.step, vector, known)
+            yield
+
+
+def _on_workers(
+    cluster: Cluster,
+    reading: _Reading,
+    runs: Mapping[str, Sequence[Snapshot]],
+    writer: StoreWriter,
+    tell: Callable[[int, int], None],
+) -> None:
+    """Each run by a worker, into a store of its own beside the one that they become."""
+    done, path = 0, writer.path.absolute()
+    with TemporaryDirectory(prefix=f".{path.name}.runs.", dir=path.parent) as folder:
+        work = partial(_collected, reading, Path.cwd(), Path(folder))
+        tasks = list(enumerate(runs.values()))
+        for number, part in enumerate(
+            run_tasks(work, tasks, label="runs of checkpoints", backend=cluster)
+        ):
+            writer.insert(part)
+            shutil.rmtree(part)
+            done += len(tasks[number][1])
+            tell(done, sum(map(len, runs.values())))
+
+
+def _collected(
+    reading: _Reading, here: Path, folder: Path, task: tuple[int, Sequence[Snapshot]]
+) -> Path:
+    """The store of one run; ``here`` is what paths are relative to."""
+    import pandas as pd
+
+    number, snapshots = task
+    away = [
+        replace(each, found=replace(each.found, path=here / each.found.path)) for each in snapshots
+    ]
+    if reading.scores is not None:
+        reading = replace(reading, scores=str(here / reading.scores))
+    path, run = folder / f"{number}.zarr", snapshots[0].run
+    networks = pd.DataFrame(index=[run])
+    with StoreWriter(path, networks, reading.chosen, None, len(snapshots), replace=True) as writer:
+        for _ in reading.into(writer, run, away):
+            pass
+    return path
 
 
 def find_snapshots(pattern: str, options: Options) -> list[Snapshot]:
