@@ -133,3 +133,5 @@ def test_the_setting_of_2020_is_valid_and_differs_in_nothing_else():
         assert (then[phase]["learning_rate"], then[phase]["batch_order"]) == (0.1, "shared")
         now[phase] |= {"learning_rate": 0.1, "batch_order": "shared"}
     assert then == now | {"pairs": 5}
+    regions = params.load(EXAMPLES / "params-regions.yaml").as_json()
+    assert regions == then | {"pairs": 20}

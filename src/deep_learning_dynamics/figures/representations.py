@@ -56,7 +56,7 @@ class Representations(FigureKind):
         _draw_ends(axes["ends"], found, style)
         draw_series(
             axes["time"], series, "cka", style, False, "With its own end, mean over layers",
-            [0, 0.25, 0.5, 0.75, 1.0],
+            [0.0, 0.25, 0.5, 0.75, 1.0],
         )  # fmt: skip
         return figure
 
