@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ROWS = ("training", "projection", "som", "isometry", "recording")
+ROWS = ("training", "projection", "som", "isometry", "recording", "cluster")
 
 
 def main() -> int:
