@@ -1,6 +1,8 @@
 """Files that are whole or not there: atomic writing, and reading with one clear message."""
 
+import glob
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,23 +12,52 @@ from typing import Any
 
 from deep_learning_dynamics.errors import ResultsError
 
+PARTIAL = ".partial"  # the end of what is being written, which .dvcignore knows
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there takes its place at the end.
 
-    Works for files and folders. If the block raises, what was at ``path`` before stays.
+    Works for files and folders. If the block raises, what was at ``path`` before stays. What a
+    killed process left half written is removed by the next that writes the same.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with _claimed(left) as abandoned:  # by a process that was killed
+            if abandoned:
+                shutil.rmtree(left, ignore_errors=True)
+    workspace = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
+    with _claimed(workspace):
+        try:
+            partial = workspace / path.name
+            yield partial
+            if path.is_dir() and not path.is_symlink():
+                path.rename(workspace / "previous")
+            partial.replace(path)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Hold a folder for the block, or until the process ends; False where that is not possible."""
     try:
-        partial = workspace / path.name
-        yield partial
-        if path.is_dir() and not path.is_symlink():
-            path.rename(workspace / "previous")
-        partial.replace(path)
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows; a folder that another process has just removed
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = True
+    except OSError:  # held by another process, or a file system without locks
+        held = False
+    try:
+        yield held
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        os.close(handle)
 
 
 def write_json(path: Path, content: Any) -> None:
