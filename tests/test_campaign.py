@@ -51,7 +51,7 @@ def change(project, statement):
 PLANTED = {
     "figures looks complete and differs": lambda p: (p / "figures/paths.png").write_text("al"),
     "params.yaml has changed": lambda p: (p / "params.yaml").write_text("seed: 1"),
-    "figures is missing": lambda p: shutil.rmtree(p / "figures"),
+    "figures is not there": lambda p: shutil.rmtree(p / "figures"),
     "dvc.lock differs": lambda p: (p / "dvc.lock").write_text(""),
     "a lock stays": lambda p: (p / ".dvc/tmp/rwlock").write_text('{"read": [{"pid": 1}]}'),
     ".figures.abc stays behind": lambda p: (p / ".figures.abc").mkdir(),

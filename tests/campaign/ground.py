@@ -2,14 +2,15 @@
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -41,7 +42,7 @@ class Ground:
 
     folder: Path  # trials lie here
     finished: Path
-    outputs: dict[str, str]  # hashes by path
+    outputs: dict[str, dict[str, str]]  # by path the files in it, with their hashes
     seconds: dict[str, float]  # that each stage took
     records: dict[str, Record]  # by fingerprint
 
@@ -59,7 +60,7 @@ class Ground:
         """The project that is there."""
         finished = folder / "finished"
         timings = YAML(typ="safe").load(finished / ".dvc/tmp/dynamics/timings.json")
-        outputs = {path: hashed(finished / path) for path in read_lock(finished).outputs}
+        outputs = {path: files_of(finished / path) for path in read_lock(finished).outputs}
         return cls(folder, finished, outputs, timings, records(finished / "mlruns/mlflow.db"))
 
     def copy(self, name: str, target: Path | None = None) -> Path:
@@ -83,11 +84,13 @@ class Ground:
 
     def partial(self, project: Path, damaged: str = "") -> list[str]:
         """What looks complete and is not, at any moment; but for an output damaged on purpose."""
-        found = [
-            f"{path} looks complete and differs"
-            for path, expected in self.outputs.items()
-            if path != damaged and (project / path).exists() and hashed(project / path) != expected
-        ]
+        found = []
+        for path, expected in self.outputs.items():
+            there = files_of(project / path)
+            # Figures are whole one by one, stores and tables as folders.
+            whole = there.items() <= expected.items() if path == "figures" else there == expected
+            if there and not whole and path != damaged:
+                found.append(f"{path} looks complete and differs")
         if (project / "params.yaml").read_bytes() != (self.finished / "params.yaml").read_bytes():
             found.append("params.yaml has changed")
         return found + self.unfaithful(project / "mlruns/mlflow.db")
@@ -107,11 +110,12 @@ class Ground:
 
     def different(self, project: Path) -> list[str]:
         """What is not as without a disturbance, after the command that ends with status 0."""
-        found = [f"{path} is missing" for path in self.outputs if not (project / path).exists()]
+        found = [f"{path} is not there, or not all of it" for path, expected in self.outputs.items()
+                 if len(files_of(project / path)) < len(expected)]  # fmt: skip
         if (project / "dvc.lock").read_text() != (self.finished / "dvc.lock").read_text():
             found.append("dvc.lock differs")
         rwlock = project / ".dvc/tmp/rwlock"
-        if rwlock.exists() and re.search(r"\d", rwlock.read_text()):
+        if rwlock.exists() and '"pid"' in rwlock.read_text():
             found.append("a lock stays in .dvc/tmp/rwlock")
         found += [
             f"{path.relative_to(project)} stays behind"
@@ -124,7 +128,8 @@ class Ground:
 
 def finished_once(project: Path, database: Path | None = None) -> list[str]:
     """What is wrong with the number and the states of runs after all is done."""
-    with sqlite3.connect(database or project / "mlruns/mlflow.db") as connection:
+    database = database or project / "mlruns/mlflow.db"
+    with tempfile.TemporaryDirectory() as aside, closing(_opened(database, aside)) as connection:
         states = connection.execute(
             "SELECT status, count(*) FROM runs JOIN params USING (run_uuid) WHERE key = "
             "'figures.dpi' AND value = '50' AND lifecycle_stage = 'active' GROUP BY status"
@@ -137,7 +142,7 @@ def records(database: Path, artifacts: Path | None = None) -> dict[str, Record]:
     if not database.exists():
         return {}
     found = {}
-    with sqlite3.connect(database, timeout=20) as connection:
+    with tempfile.TemporaryDirectory() as aside, closing(_opened(database, aside)) as connection:
         runs = connection.execute(
             "SELECT run_uuid, artifact_uri, value FROM runs JOIN tags USING (run_uuid) WHERE "
             "key = 'fingerprint' AND status = 'FINISHED' AND lifecycle_stage = 'active'"
@@ -150,22 +155,25 @@ def records(database: Path, artifacts: Path | None = None) -> dict[str, Record]:
             # A copied project's addresses are those of the original until a command has seen it.
             place = Path(unquote(urlsplit(address).path))
             folder = (artifacts or database.parent / "artifacts") / Path(*place.parts[-2:])
-            files = {
-                path.relative_to(folder).as_posix(): hashed(path)
-                for path in folder.rglob("*")
-                if path.is_file()
-            }
-            found[fingerprint] = Record(files, {(k, s): n for k, s, n in points})
+            found[fingerprint] = Record(files_of(folder), {(k, s): n for k, s, n in points})
     return found
 
 
-def hashed(path: Path) -> str:
-    """Of a file, or of the names and contents of a folder."""
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+def _opened(database: Path, aside: str) -> sqlite3.Connection:
+    """A copy, as a disk may be full on which SQLite would have to roll a killed write back."""
+    for file in database.parent.glob(f"{database.name}*"):
+        shutil.copy(file, aside)
+    return sqlite3.connect(Path(aside, database.name))
+
+
+def files_of(path: Path) -> dict[str, str]:
+    """Hashes by name of a folder's files, or of one file; without what is being written."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return {
+        file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file() and ".partial" not in str(file)
+    }
 
 
 class Command:
