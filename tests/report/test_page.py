@@ -134,6 +134,29 @@ def opacities(page):
     )
 
 
+def test_analyses_of_networks_have_a_section_with_their_answers(results, tmp_path):
+    from hand_made_stores import dataset, walks
+
+    from deep_learning_dynamics.figures import caption
+    from deep_learning_dynamics.geometry import analyse
+
+    class Flat:
+        def scores(self, weights):
+            return np.ones(len(weights)), np.full(len(weights), 0.9)
+
+        def activations(self, weights):
+            return {}
+
+    geometry = analyse(dataset(walks(3, 4)), analyses=["barriers"], forward=Flat())
+    with_geometry = replace(results, geometry=geometry)
+    page = report(with_geometry, tmp_path / "page.html").read_text("utf-8")
+    section = re.search(r'<section id="geometry">.*?</section>', page, re.S)[0]
+    answer = caption("barriers", with_geometry).split(". ")[0]
+    assert answer.startswith("3 of 3 networks are connected")
+    assert answer in section
+    assert "Further figures" not in page
+
+
 @pytest.mark.browser
 def test_pointing_at_a_network_finds_it_and_its_partner(opened):
     networks = opened.evaluate("JSON.parse(document.querySelector('#data').textContent).networks")

@@ -83,6 +83,7 @@ def page(results: "Results", about: About) -> str:
     def figures(*keys: str) -> list[dict[str, Any]]:
         return [_figure(results, key, variant) for key, variant in drawn if key in keys]
 
+    analyses = [key for key, kind in FIGURES.items() if "geometry" in kind.needs]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_asset("page.html")).render(
         about=about,
@@ -105,7 +106,8 @@ def page(results: "Results", about: About) -> str:
         ranking=tables.ranking(results),
         path_tests=tables.path_tests(results),
         nulls=figures("nulls"),
-        others=figures(*(key for key in FIGURES if key not in WITH_PLACE)),
+        geometry=figures(*analyses),
+        others=figures(*(key for key in FIGURES if key not in (*WITH_PLACE, *analyses))),
     )
 
 
@@ -135,7 +137,9 @@ def _image(results: "Results", key: str, variant: str) -> Any:
         if marks > MOST_MARKS:
             figure.savefig(stream, format="png", dpi=PNG_DPI, metadata={"Software": None})
             encoded = base64.b64encode(stream.getvalue()).decode()
-            return Markup(f'<img src="data:image/png;base64,{encoded}" alt="">')
+            # As wide as a drawing, whose size is in inches.
+            width = f"{96 * style.width:.0f}"
+            return Markup(f'<img width="{width}" src="data:image/png;base64,{encoded}" alt="">')
         figure.savefig(stream, format="svg", metadata={"Date": None})
     svg = stream.getvalue().decode()
     svg = svg[svg.index("<svg") :]

@@ -34,7 +34,8 @@ def facts(results: "Results", networks: Networks) -> list[tuple[str, str]]:
     found.append(("Failed", f"{failed} of {len(networks.table)}" if failed else "none"))
     if results.projections:
         first = next(iter(results.projections.values()))
-        found.append(("Projected", f"{first.weights:,} weights: {first.description}"))
+        weights = f"{first.weights:,} weights: " if first.weights else ""
+        found.append(("Projected", f"{weights}{first.description}"))
     return found
 
 
