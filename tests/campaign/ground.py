@@ -49,7 +49,8 @@ class Ground:
     @classmethod
     def prepare(cls, folder: Path) -> "Ground":
         """Run a tiny project twice, the second time with other figures; takes a minute."""
-        finished = new_project(folder / "finished", TINY | {"figures.dpi": 51})
+        small = TINY | {"geometry.analyses": ["function_space"], "geometry.examples": 100}
+        finished = new_project(folder / "finished", small | {"figures.dpi": 51})
         dynamics(finished, "run")
         shutil.copytree(finished / "mlruns", folder / "older")  # a store without the second run
         dynamics(finished, "run", "-S", "figures.dpi=50")
