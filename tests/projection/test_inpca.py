@@ -150,3 +150,17 @@ def test_a_fit_is_better_than_a_shuffled_one(runs):
     )
     assert good.trustworthiness > 0.9
     assert bad.trustworthiness < 0.7
+
+
+def test_the_sheet_says_that_one_method_sees_predictions(runs):
+    from made_results import words
+
+    from deep_learning_dynamics import figures
+    from deep_learning_dynamics.results import Results
+
+    results = Results.of(runs, methods=("pca", "inpca"))
+    said = words(figures.draw("sheet", results)).replace("\n", " ")
+    assert "between weights (InPCA of predictions: between predictions)." in said
+    alone = words(figures.draw("sheet", Results.of(runs, methods=("pca",)))).replace("\n", " ")
+    assert "in the plane and between weights." in alone
+    assert "weights" not in words(figures.draw("paths", results, variant="inpca"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @FIGURES.register
 class Paths(FigureKind):
-    key, title, needs = "paths", "Paths through weight space", ("projections",)
+    key, title, needs = "paths", "Paths of learning", ("projections",)
 
     def variants(self, results: Results) -> tuple[str, ...]:
         return tuple(results.projections or {})

@@ -23,7 +23,7 @@ from deep_learning_dynamics.results import Results
 
 @FIGURES.register
 class Sheet(FigureKind):
-    key, title, needs = "sheet", "Paths through weight space", ("projections",)
+    key, title, needs = "sheet", "Paths of learning", ("projections",)
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         methods = _ordered(results)
@@ -58,8 +58,8 @@ class Sheet(FigureKind):
             [
                 "The same paths in the planes of "
                 f"{count(len(methods), 'method')}. Distances ρ: rank correlation of distances in "
-                "the plane and between weights. Refits: Procrustes disparity, from 0 (same shape) "
-                "to 1."
+                f"the plane and between {_what(results)}. Refits: Procrustes disparity, from 0 "
+                "(same shape) to 1."
             ],
             around.networks_line(everybody, first.weights),
             results,
@@ -117,6 +117,13 @@ class Sheet(FigureKind):
             "network continues; dashed with a cross: a network that failed; faded points have lost "
             "their neighbours."
         )
+
+
+def _what(results: Results) -> str:
+    """What methods see."""
+    projections = results.projections or {}
+    seen = [method_of(each).title for each in projections.values() if not each.weights]
+    return f"weights ({listed(seen)}: between predictions)" if seen else "weights"
 
 
 def _ordered(results: Results) -> list[str]:
