@@ -67,6 +67,11 @@ def test_the_default_parameters_are_valid_and_are_those_of_the_question(settings
             "network.hidden_layers is [8, 0]; expected a list, each a whole number from 1 to 4,096.",
         ),
         (
+            "project.som",
+            {"radius": 1e-300},
+            "project.som.radius is 1e-300; expected a number from 1 to 64.",
+        ),
+        (
             "view.snapshots",
             1,
             "view.snapshots is 1; expected a whole number from 2 to 1,000,000, or null.",
