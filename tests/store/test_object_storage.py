@@ -1,8 +1,11 @@
 """A store in object storage gives what the same store on disk gives, here and on a cluster."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
+import small_stores
 
 import deep_learning_dynamics as dld
 from deep_learning_dynamics.errors import StoreError
@@ -19,6 +22,7 @@ def bucket():
     """An S3 server on this machine, addressed as another one would be: by the environment."""
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     running.start()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     host, port = running.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -28,13 +32,15 @@ def bucket():
             "AWS_DEFAULT_REGION": "us-east-1",
         }.items():
             patch.setenv(name, value)
-        files = s3fs.S3FileSystem(skip_instance_cache=True)
+        s3fs.S3FileSystem.clear_instance_cache()  # of another test's server
+        files = s3fs.S3FileSystem()
         files.mkdir("runs")
         yield files
+    s3fs.S3FileSystem.clear_instance_cache()
     running.stop()
 
 
-def test_a_store_in_a_bucket_gives_what_the_one_on_disk_gives(bucket, study_stores, monkeypatch):
+def test_a_store_in_a_bucket_gives_what_the_one_on_disk_gives(bucket, study_stores):
     stores = study_stores(diverged=1)
     for path in (stores.pretrain, stores.train):
         bucket.put(str(path), f"runs/{path.name}", recursive=True)
@@ -50,21 +56,32 @@ def test_a_store_in_a_bucket_gives_what_the_one_on_disk_gives(bucket, study_stor
     pd.testing.assert_frame_equal(
         dld.measure(there).table, dld.measure(here).table, check_exact=True
     )
-    # Workers read the bucket, too.
+
+
+def test_workers_of_a_cluster_read_the_bucket_and_find_the_same_bits(bucket, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8_000)
+    weights = np.random.default_rng(0).normal(size=(3, 4, 2000)).astype(np.float32)
+    names = pd.DataFrame(index=["a", "b", "c"])
+    parameters = dld.store.Parameters.of({"one.weight": (20, 100)})
+    small_stores.write(tmp_path / "wide.zarr", names, parameters, weights)
+    bucket.put(str(tmp_path / "wide.zarr"), "runs/wide.zarr", recursive=True)
+    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8 * 12 * 500)  # so that there are four
+    here = reduce(dld.select(dld.open(tmp_path / "wide.zarr")))
     monkeypatch.setenv("DYNAMICS_CLUSTER", "local:1")
     cluster, sent = connected(), []
     run = type(cluster).run
-    monkeypatch.setattr(
-        type(cluster), "run", lambda self, *work: sent.append(work) or run(self, *work)
-    )
+
+    def watched(self, function, tasks, label):
+        sent.append((label, len(tasks)))
+        return run(self, function, tasks, label)
+
+    monkeypatch.setattr(type(cluster), "run", watched)
     try:
-        blocks = reduce(dld.select(there))
+        there = reduce(dld.select(dld.open("s3://runs/wide.zarr")))
     finally:
         cluster.close()
-    assert len(sent) == 1
-    np.testing.assert_allclose(blocks.vectors, one.vectors, atol=1e-9)
+    assert sent == [("blocks of the isometry", 4)]
+    assert there.vectors.tobytes() == here.vectors.tobytes()
 
 
 def test_what_is_not_in_the_bucket_is_said(bucket):

@@ -5,6 +5,7 @@ This is xarray's interface for backends, one array of which may here span stores
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,13 @@ class Part:
     array: Any | None  # zarr.Array [network, snapshot, ...]; None: the store does not have it
     steps: np.ndarray  # [network, snapshot], -1 where there is none
     finite: np.ndarray | None  # [network, snapshot]: weights that are all finite
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the array for itself, wherever it works: connections to object
+        storage cannot be sent."""
+        place = self.path if "://" in self.path else str(Path(self.path).absolute())
+        name = None if self.array is None else self.array.path
+        return _opened, (self.path, place, name, self.steps, self.finite)
 
     def read(self, key: tuple[Any, ...]) -> np.ndarray:
         """
@@ -83,8 +91,23 @@ class Part:
         return None
 
 
+def _opened(
+    path: str, place: str, name: str | None, steps: np.ndarray, finite: np.ndarray | None
+) -> Part:
+    import zarr
+
+    array = None if name is None else zarr.open_group(place, mode="r")[name]
+    return Part(path, array, steps, finite)
+
+
 def lazy_array(parts: Sequence[Part], shape: tuple[int, ...]) -> Any:
     """An array for xarray: parts below each other along ``network``, NaN where they are shorter."""
+    from xarray.core import indexing
+
+    return indexing.LazilyIndexedArray(_joined(parts, shape))
+
+
+def _joined(parts: Sequence[Part], shape: tuple[int, ...]) -> Any:
     from xarray.backends import BackendArray
     from xarray.core import indexing
 
@@ -94,6 +117,9 @@ def lazy_array(parts: Sequence[Part], shape: tuple[int, ...]) -> Any:
         def __init__(self) -> None:
             self.shape, self.dtype = shape, np.dtype(np.float32)
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            return _joined, (parts, shape)
+
         def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
             return indexing.explicit_indexing_adapter(
                 key, self.shape, indexing.IndexingSupport.OUTER, self._read
@@ -102,7 +128,7 @@ def lazy_array(parts: Sequence[Part], shape: tuple[int, ...]) -> Any:
         def _read(self, key: tuple[Any, ...]) -> np.ndarray:
             return _read(parts, starts, shape, key)
 
-    return indexing.LazilyIndexedArray(Joined())
+    return Joined()
 
 
 def _read(

@@ -196,9 +196,7 @@ def _read(path: str) -> _Store:
     import zarr
 
     try:
-        # Absolute, so that a process that works elsewhere finds it as well.
-        place = path if "://" in path else Path(path).absolute()
-        group = zarr.open_group(place, mode="r")
+        group = zarr.open_group(path, mode="r")
         arrays = dict(group.arrays())
     except ImportError as error:
         raise StoreError(f"{path} needs another package: {error}.") from None
