@@ -50,6 +50,15 @@ def test_a_wrong_option_ends_with_status_2():
     assert "No such option" in dynamics(ROOT, "run", "--nothing", status=2)
 
 
+def test_the_address_of_a_server_is_shown_without_its_password(tmp_path):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    address = "http://me:secret@127.0.0.1:9"
+    assert dynamics(tmp_path, "ui", MLFLOW_TRACKING_URI=address) == "http://127.0.0.1:9\n"
+    text = dynamics(tmp_path, "list", status=1, MLFLOW_TRACKING_URI=address)
+    assert "nothing answers" in text
+    assert "secret" not in text
+
+
 def test_ascii_terminals_are_no_error():
     text = dynamics(ROOT, "check", "-S", "seed=-1", status=2, PYTHONIOENCODING="ascii")
     assert text.startswith("error: params.yaml with -S: seed")
