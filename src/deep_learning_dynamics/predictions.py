@@ -63,7 +63,8 @@ def distances(
     for start in range(0, probes, TOGETHER):
         affinity = np.ones_like(total)
         for probe in range(start, min(start + TOGETHER, probes)):
-            affinity *= np.clip(left[:, probe] @ right[:, probe].T, SMALLEST, 1.0)
+            both = left[:, probe] @ right[:, probe].T
+            affinity *= np.clip(both, SMALLEST, 1.0, out=both)
         total -= np.log(affinity)
     total /= probes
     if others is not None:

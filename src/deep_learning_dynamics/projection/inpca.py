@@ -39,7 +39,7 @@ class InPCA(Method):
     merges_equal_rows = False
     most_rows = 10_000  # there is a distance for each two of them
     reads = "How functions change: the plane is a shadow of the distances between predictions."
-    cautions = "Weights that predict alike lie at one place; lengths along an axis can be negative."
+    cautions = "Weights: networks that predict alike lie together, however far apart these are."
 
     @classmethod
     def uses_chance(cls, settings: Any) -> bool:
