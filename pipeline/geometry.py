@@ -4,7 +4,6 @@ from pathlib import Path
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
-from deep_learning_dynamics.formatting import count
 from deep_learning_dynamics.geometry import analyse
 from deep_learning_dynamics.study import stage, watching
 from deep_learning_dynamics.study.forward import forward
@@ -19,7 +18,7 @@ def main(params: Params) -> None:
             open_runs(), analyses=chosen, forward=evaluate, seed=params.seed, progress=line.count
         )
     found.save(Path("geometry"))
-    print(f"{count(len(found.findings), 'analysis', 'analyses')}: {', '.join(found.findings)}")
+    print(f"analyses: {', '.join(found.findings) or 'none'}")
 
 
 if __name__ == "__main__":

@@ -103,11 +103,8 @@ def answer(results: Results) -> str:
             parts.append((f"{connected} of {pairs}", who))
     (many, first), *others = parts
     limit = 100 * found.numbers["threshold"]
-    more = [f"{number} to {who}" for number, who in others]
-    return (
-        f"{many} networks are connected to {first} without a barrier (at most {limit:g} % error)"
-        f"{', ' if more else ''}{listed(more)}."
-    )
+    text = f"{many} networks are connected to {first} without a barrier (at most {limit:g} % error)"
+    return f"{listed([text, *(f'{some} to {who}' for some, who in others)])}."
 
 
 def _is(row: dict, kind: str, aligned: bool) -> bool:

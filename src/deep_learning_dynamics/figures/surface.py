@@ -21,7 +21,7 @@ from deep_learning_dynamics.results import Results
 
 PLANES = {"all": "All networks", "one": "One network's path", "random": "Random directions"}
 WHERE = {
-    "all": "all networks' first two principal components",
+    "all": "the first two principal components of all snapshots",
     "one": "one network's own first two components",
     "random": "two random directions around that network",
 }
