@@ -1,6 +1,7 @@
 """The answer in words is the right one, short, and says what to do where it is undecided."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hand_made_stores import dataset, walks
 
@@ -27,7 +28,8 @@ def _fewer_resamples(monkeypatch):
 
 
 def verdict_of(delays, pairs=20, spread=6.0, failed=(), titles=TITLES, task="MNIST", paired=True,
-               conditions=("scratch", "pretrained", "permuted"), snapshots=10, command=COMMAND):  # fmt: skip
+               conditions=("scratch", "pretrained", "permuted"), snapshots=10, command=COMMAND,
+               analysed=None):  # fmt: skip
     """Conditions whose networks learn so much later than the first one's."""
     rng = np.random.default_rng(1)
     base = rng.normal(30, 6, pairs)
@@ -45,7 +47,7 @@ def verdict_of(delays, pairs=20, spread=6.0, failed=(), titles=TITLES, task="MNI
         titles=titles,
         attributes={"task": task} if task else {},
     )
-    found = compare(measure(runs, measures=MEASURES), command=command)
+    found = compare(measure(runs, measures=MEASURES, found=analysed), command=command)
     verdict = found.verdict
     assert len(verdict.sentence.split()) <= 30
     assert len(verdict.bullets) <= 3
@@ -56,6 +58,16 @@ def verdict_of(delays, pairs=20, spread=6.0, failed=(), titles=TITLES, task="MNI
         assert "nan" not in text
         assert "None" not in text
     return verdict
+
+
+def test_the_time_of_commitment_is_no_time_of_learning():
+    names = [f"network-{index}" for index in range(40)]
+    steps = np.where(np.arange(40) < 20, 10.0, 80.0)
+    analysed = pd.DataFrame({"network": names, "measure": "commitment_step", "value": steps})
+    found = verdict_of([0, 0], analysed=analysed)
+    assert "commitment" not in found.sentence
+    assert "faster" not in found.sentence
+    assert found.sentence.split(":")[-1] == verdict_of([0, 0]).sentence.split(":")[-1]
 
 
 def test_a_difference_is_told_with_both_times_and_the_pairs_that_agree():

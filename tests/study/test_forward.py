@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from deep_learning_dynamics.study import forward
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.study import forward, params
 from deep_learning_dynamics.study.datasets import Examples
 from deep_learning_dynamics.study.forward import StudyForward
 from deep_learning_dynamics.study.networks.mlp import Mlp
@@ -80,6 +81,16 @@ def test_modules_have_the_scores_of_the_same_perceptrons_and_activations(example
     mine, theirs = (each.activations(weights[0]) for each in (modules, perceptrons))
     for before, after in zip(mine.values(), theirs.values(), strict=True):
         np.testing.assert_allclose(np.maximum(before, 0), after, atol=1e-4)
+
+
+def test_only_known_analyses_are_made_each_once(changed):
+    for value, expected in (
+        (["barrier"], "Did you mean barriers"),
+        (["surface", "surface"], "geometry.analyses names surface more than once"),
+    ):
+        with pytest.raises(ParamsError, match=expected):
+            params.validate(changed({"geometry.analyses": value}))
+    assert params.validate(changed({"geometry.analyses": []})).geometry.analyses == ()
 
 
 def test_an_experiment_is_evaluated_on_some_of_its_test_images(settings, monkeypatch):
