@@ -196,6 +196,17 @@ def test_results_without_a_finding_have_no_such_figure(found):
             figures.draw(key, bare)
 
 
+def test_a_network_alone_is_drawn(runs):
+    alone = runs.isel(network=[2]).drop_vars(["condition", "pair", "twin"])
+    geometry = analyse(alone, by=None, analyses=KEYS, forward=Layers())
+    assert list(geometry.findings) == ["function_space", "representations", "spectra"]
+    results = Results(geometry=geometry)
+    assert "no two networks" in figures.caption("function_space", results)
+    assert "No two networks" in figures.caption("representations", results)
+    for key in geometry.findings:
+        assert figures.draw(key, results).axes
+
+
 def test_one_group_without_partners_and_twins_is_drawn(runs):
     alone = runs.isel(network=[0, 2, 4, 6]).drop_vars(["condition", "pair", "twin"])
     geometry = analyse(alone, by=None, analyses=KEYS, forward=Layers())

@@ -121,6 +121,8 @@ def _apart(found: Finding) -> str:
         for kind, words in RELATIONS.items()
         if len(mine := ends["distance"][ends["relation"] == kind])
     ]
+    if not medians:
+        return "There are no two networks whose last predictions could be compared."
     return f"Median distance between last predictions: {listed(medians)}."
 
 

@@ -67,7 +67,7 @@ class FunctionSpace(Analysis):
         twin, phase = is_twin(networks), phases(networks)
         last = np.array([each == "0" for each in phase])
         network, snapshot, roots = _snapshots(runs, np.flatnonzero(last & ~twin))
-        if len(np.unique(network)) < 2:
+        if len(network) < COMPONENTS:
             return None
         everything = len(network)
         kept = _thinned(network)
