@@ -90,14 +90,19 @@ class Geometry:
 
     @property
     def measures(self) -> "pd.DataFrame":
-        """Columns network, measure, value; of all analyses."""
+        """Columns network, measure, value; of all analyses.
+
+        Values have nine significant digits: the last ones of products of matrices differ between
+        processors, and measures do not.
+        """
         import pandas as pd
 
         found = [each.measures for each in self.findings.values() if each.measures is not None]
         columns = ["network", "measure", "value"]
-        return (
-            pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
-        )
+        if not found:
+            return pd.DataFrame(columns=columns)
+        table = pd.concat(found, ignore_index=True)[columns]
+        return table.assign(value=[float(f"{value:.9g}") for value in table["value"]])
 
     def save(self, folder: Path | str) -> None:
         """Write a folder per analysis; the same findings, the same bytes."""
