@@ -188,7 +188,7 @@ class Cluster:
                     waiting.append((number, task, self._submit(shared, task, number, label)))
                 pending = [future for _, _, future in waiting if not future.done()]
                 if pending and not waiting[0][2].done():
-                    with suppress(TimeoutError, Exception):  # states are looked at below
+                    with suppress(Exception):  # time is up, or a state changed: see below
                         wait(pending, timeout=TURN, return_when="FIRST_COMPLETED")
                 for number, _, future in waiting:
                     if future.status == "error":

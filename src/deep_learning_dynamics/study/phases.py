@@ -1,7 +1,7 @@
 """The two phases of the study: pre-training, and training in every condition."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def pretraining(
     kind = NETWORKS[params.network.kind]
     network = kind(params.network.settings(), task.shape, task.classes)
     # The network that will be trained afterwards, as its output layer is recorded.
-    classes = _examples(params.train.dataset, root).classes
+    classes = _task(params, params.train.dataset, root).classes
     after = kind(params.network.settings(), task.shape, classes)
     names, groups = training.grouped(pairs, settings.batch_order)
 
@@ -240,14 +240,18 @@ def _threads(threads: int | None) -> int:
     return environment.cores() if threads is None else threads
 
 
-def _examples(dataset: str, root: Path) -> datasets.Examples:
-    return datasets.load(root / "data" / f"{dataset}.npz")
-
-
 def _task(params: "Params", dataset: str, root: Path) -> Task:
     kept = params.train  # says how many examples are scored and probed, in both phases
-    examples = _examples(dataset, root)
-    return Task.of(dataset, examples, params.seed, kept.scored_examples, kept.probes)
+    file = root / "data" / f"{dataset}.npz"
+    written = file.stat().st_mtime_ns if file.exists() else 0
+    return _read_task(dataset, file, written, params.seed, kept.scored_examples, kept.probes)
+
+
+@lru_cache(maxsize=2)  # of both phases; one part of a training after the other has it
+def _read_task(
+    dataset: str, file: Path, written: int, seed: int, scored_examples: int, probes: int
+) -> Task:
+    return Task.of(dataset, datasets.load(file), seed, scored_examples, probes)
 
 
 def _initial(
