@@ -5,22 +5,24 @@ from pathlib import Path
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
+from deep_learning_dynamics.files import or_note
 from deep_learning_dynamics.projection import Reduction, project
 from deep_learning_dynamics.study import stage
 from deep_learning_dynamics.study.params import Params
 
 
 def main(params: Params, method: str) -> None:
-    reduction = Reduction.load(Path("reduction"))
-    projection = project(
-        reduction,
-        method,
-        settings=params.project.settings(method),
-        seed=params.seed,
-        robustness=params.robustness_settings(),
-        fit_on=params.project.fit_on(reduction.rows),
-    )
-    projection.save(Path("projections", method))
+    with or_note(Path("projections", method)):
+        reduction = Reduction.load(Path("reduction"))
+        projection = project(
+            reduction,
+            method,
+            settings=params.project.settings(method),
+            seed=params.seed,
+            robustness=params.robustness_settings(),
+            fit_on=params.project.fit_on(reduction.rows),
+        )
+        projection.save(Path("projections", method))
 
 
 if __name__ == "__main__":

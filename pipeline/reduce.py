@@ -4,6 +4,7 @@ from pathlib import Path
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
+from deep_learning_dynamics.files import or_note
 from deep_learning_dynamics.projection import reduce
 from deep_learning_dynamics.selection import select
 from deep_learning_dynamics.study import stage, watching
@@ -14,11 +15,11 @@ from deep_learning_dynamics.study.stores import open_runs
 def main(params: Params) -> None:
     view = params.view.model_dump()
     selection = select(open_runs(), networks="not twin", **view)
-    with watching.line(
-        f"{len(selection):,} rows of {selection.weights.shape[1]:,} weights"
-    ) as line:
-        reduction = reduce(selection, progress=line.share)
-    reduction.save(Path("reduction"))
+    with (
+        watching.line(f"{len(selection):,} rows of {selection.weights.shape[1]:,} weights") as line,
+        or_note(Path("reduction")),
+    ):
+        reduce(selection, progress=line.share).save(Path("reduction"))
     print(f"{len(selection):,} snapshots: {selection.description}")
 
 

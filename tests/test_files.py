@@ -7,12 +7,16 @@ import sys
 import pytest
 from project import variables
 
-from deep_learning_dynamics.files import replacing
+from deep_learning_dynamics.errors import ProjectionError, TooFewRowsError
+from deep_learning_dynamics.files import or_note, replacing
+from deep_learning_dynamics.projection import Reduction
 
 WRITES = """
 import sys, time
 from pathlib import Path
-from deep_learning_dynamics.files import replacing
+from deep_learning_dynamics.errors import ProjectionError, TooFewRowsError
+from deep_learning_dynamics.files import or_note, replacing
+from deep_learning_dynamics.projection import Reduction
 with replacing(Path(sys.argv[1])) as partial:
     partial.write_text("half")
     print("written", flush=True)
@@ -66,3 +70,15 @@ def test_an_error_leaves_what_was_there(tmp_path):
         (folder / "part" / "within").write_text("after")  # a file is no folder
     assert names(tmp_path) == ["result"]
     assert (folder / "part").read_text() == "before"
+
+
+def test_where_there_is_too_little_a_note_says_so_and_other_errors_stay_errors(tmp_path, capsys):
+    with or_note(tmp_path / "reduction"):
+        raise TooFewRowsError("There are 0 usable rows.")
+    assert (tmp_path / "reduction/README").read_text() == "There are 0 usable rows.\n"
+    assert capsys.readouterr().out == "warning: There are 0 usable rows.\n"
+    with pytest.raises(ProjectionError), or_note(tmp_path / "projection"):
+        raise ProjectionError("There are too many rows.")
+    assert names(tmp_path) == ["reduction"]
+    with pytest.raises(TooFewRowsError, match="0 usable rows"):
+        Reduction.load(tmp_path / "reduction")

@@ -97,3 +97,7 @@ def test_rows_off_the_sphere_are_brought_back_and_others_stay():
     moved = predictions.onto_sphere(-3 * roots, 7)
     np.testing.assert_allclose(moved, roots, atol=1e-14)
     assert predictions.probes_of(moved) == 7
+
+
+def test_distances_among_no_predictions_are_none():
+    assert distances(np.empty((0, 100))).shape == (0, 0)

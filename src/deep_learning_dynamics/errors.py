@@ -33,6 +33,10 @@ class ProjectionError(DynamicsError):
     """A selection cannot be projected as asked."""
 
 
+class TooFewRowsError(ProjectionError):
+    """There is too little to project, as where every network diverged."""
+
+
 class ResultsError(DynamicsError):
     """A result on disk is missing or damaged."""
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics.errors import ResultsError
+from deep_learning_dynamics.errors import ResultsError, TooFewRowsError
 
+NOTE = "README"  # in a folder that holds nothing else: why
 PARTIAL = ".partial"  # the end of what is being written, which .dvcignore knows
 
 
@@ -58,6 +59,18 @@ def _claimed(folder: Path) -> Iterator[bool]:
         yield held
     finally:
         os.close(handle)
+
+
+@contextmanager
+def or_note(folder: Path) -> Iterator[None]:
+    """Where there is too little to fill a folder with, leave a note in it that says so."""
+    try:
+        yield
+    except TooFewRowsError as error:
+        print(f"warning: {error}", flush=True)
+        with replacing(folder) as partial:
+            partial.mkdir()
+            (partial / NOTE).write_text(f"{error}\n")
 
 
 def write_json(path: Path, content: Any) -> None:

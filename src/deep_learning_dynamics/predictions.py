@@ -43,6 +43,8 @@ def onto_sphere(
 
 def probes_of(roots: Float[np.ndarray, "row output"]) -> int:
     """How many probe examples there are: each has length 1."""
+    if not len(roots):  # every network diverged
+        return 1
     return max(1, round(float(np.einsum("ro,ro->r", roots, roots).mean())))
 
 
@@ -57,8 +59,9 @@ def distances(
         others: to which the distances are; default: the rows themselves.
     """
     probes = probes_of(roots)
-    left = roots.reshape(len(roots), probes, -1)
-    right = left if others is None else others.reshape(len(others), probes, -1)
+    of_one = (probes, roots.shape[1] // probes)
+    left = roots.reshape(len(roots), *of_one)
+    right = left if others is None else others.reshape(len(others), *of_one)
     total = np.zeros((len(left), len(right)))
     for start in range(0, probes, TOGETHER):
         affinity = np.ones_like(total)

@@ -184,6 +184,17 @@ def test_compare_puts_runs_side_by_side_and_in_one_plane(project):
     assert "are one run" in dynamics(project, "compare", "latest", runs[0]["id"][:8], status=1)
 
 
+def test_where_every_network_diverges_the_report_says_so(project):
+    settings = ("network.activation=identity", "network.hidden_layers=[8, 8, 8, 8, 8]",
+                "pretrain.learning_rate=1", "train.learning_rate=1")  # fmt: skip
+    text = dynamics(project, "run", *(word for each in settings for word in ("-S", each)))
+    assert "warning: There are 0 usable rows of weights" in text
+    answer = "All 4 networks stopped learning or diverged"
+    assert answer in text
+    assert answer in (project / "report/index.html").read_text("utf-8")
+    assert [run["complete"] for run in runs_of(project)] == [True, True]
+
+
 def test_replicating_gives_the_same_and_changes_nothing(project):
     before = {name: data for name, data in tree(project).items() if not name.startswith(".dvc/tmp")}
     text = dynamics(project, "replicate", "latest")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from deep_learning_dynamics.errors import ParamsError, ProjectionError
+from deep_learning_dynamics.errors import ParamsError, ProjectionError, TooFewRowsError
 from deep_learning_dynamics.projection.distances import squared_distances
 from deep_learning_dynamics.projection.isometry import numbers_of_equal
 from deep_learning_dynamics.quantities import Quantity, define
@@ -133,7 +133,7 @@ class Method(ABC):
         cls.check_rows(len(vectors))
         different, of_row = different_rows(vectors)
         if len(different) < cls.least_rows:
-            raise ProjectionError(
+            raise TooFewRowsError(
                 f"{cls.title} needs at least {cls.least_rows} different rows; found "
                 f"{len(different)}. Keep more snapshots or select more networks."
             )

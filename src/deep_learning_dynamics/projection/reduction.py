@@ -9,8 +9,8 @@ import pandas as pd
 from jaxtyping import Float64, Int
 
 from deep_learning_dynamics import predictions
-from deep_learning_dynamics.errors import ProjectionError, ResultsError
-from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.errors import ProjectionError, ResultsError, TooFewRowsError
+from deep_learning_dynamics.files import NOTE, read_json, replacing, write_json
 from deep_learning_dynamics.formatting import size
 from deep_learning_dynamics.projection import isometry, sketch
 from deep_learning_dynamics.projection.method import Method
@@ -89,9 +89,12 @@ class Reduction:
         """Read what :meth:`save` wrote.
 
         Raises:
+            TooFewRowsError: there was nothing to reduce.
             ResultsError: a file is missing or damaged.
         """
         folder = Path(folder)
+        if (folder / NOTE).exists():
+            raise TooFewRowsError((folder / NOTE).read_text().strip())
         content = read_json(folder / "reduction.json", "dvc repro reduce")
         roots = folder / "roots.npy"
         try:
@@ -134,7 +137,7 @@ def reduce(
     usable = np.flatnonzero(rows["usable"].to_numpy(bool))
     stray = np.flatnonzero(~rows["usable"].to_numpy(bool))
     if len(usable) < 2:
-        raise ProjectionError(
+        raise TooFewRowsError(
             f"There are {len(usable)} usable rows of weights; expected at least 2 to compare. "
             "Keep more snapshots, or see why networks diverged."
         )
