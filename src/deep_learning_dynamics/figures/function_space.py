@@ -9,7 +9,7 @@ from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.series import Series, draw_series, series_of
 from deep_learning_dynamics.figures.style import Groups, Style
-from deep_learning_dynamics.figures.trajectories import can_number, score_scale, trajectories_of
+from deep_learning_dynamics.figures.trajectories import score_scale, trajectories_of
 from deep_learning_dynamics.formatting import count, listed, number, percent
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Finding
 from deep_learning_dynamics.results import Results
@@ -32,7 +32,7 @@ class FunctionSpace(FigureKind):
         groups = groups_of(results, table)
         trajectories = trajectories_of(table, groups, "progress")
         scale = score_scale(trajectories, "progress")
-        plane = Plane(trajectories, scale, None, can_number(trajectories), style.text)
+        plane = Plane(trajectories, scale, text=style.text)  # ends lie too close for numbers
         series = _progress(found, groups)
         numbers = [each.group for each in trajectories]
         beside = bool(series) and not style.is_narrow
