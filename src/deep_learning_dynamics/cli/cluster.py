@@ -13,11 +13,10 @@ def command(
         int, typer.Option(metavar="N", min=0, help="First wait until N workers are there.")
     ] = 0,
 ) -> None:
-    """Show the workers of the Dask cluster that DYNAMICS_CLUSTER names, and check their versions.
+    """Show the workers of the Dask cluster in DYNAMICS_CLUSTER, and check their versions.
 
-    DYNAMICS_CLUSTER is tcp://HOST:PORT of a scheduler, a file such as examples/slurm.yaml, or
-    local:4 for four processes on this machine. A cluster that is started for the command ends with
-    it.
+    It is tcp://HOST:PORT of a scheduler that runs, or what is started for the
+    command and ended after it: a file such as examples/slurm.yaml, or local:4.
     """
     from rich.console import Console
     from rich.table import Table
