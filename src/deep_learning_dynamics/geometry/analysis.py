@@ -92,8 +92,8 @@ class Geometry:
     def measures(self) -> "pd.DataFrame":
         """Columns network, measure, value; of all analyses.
 
-        Values have nine significant digits: the last ones of products of matrices differ between
-        processors, and measures do not.
+        Values have nine significant digits, those below 1e-9 are 0: the last digits of products of
+        matrices differ between processors, and measures do not.
         """
         import pandas as pd
 
@@ -102,7 +102,8 @@ class Geometry:
         if not found:
             return pd.DataFrame(columns=columns)
         table = pd.concat(found, ignore_index=True)[columns]
-        return table.assign(value=[float(f"{value:.9g}") for value in table["value"]])
+        digits = [0.0 if abs(value) < 1e-9 else float(f"{value:.9g}") for value in table["value"]]
+        return table.assign(value=digits)
 
     def save(self, folder: Path | str) -> None:
         """Write a folder per analysis; the same findings, the same bytes."""

@@ -66,7 +66,10 @@ class StudyForward:
         for name in list(parameters.layers())[:-1]:
             shape = parameters.shapes[parameters.names.index(f"{name}.weight")]
             matrix = weights[parameters.slice(f"{name}.weight")].reshape(shape)
-            before = units @ matrix.T + weights[parameters.slice(f"{name}.bias")]
+            # Summed in double precision: in single precision, the order of a library's sums, which
+            # depends on the processor, would show.
+            sums = units.astype(np.float64) @ matrix.T.astype(np.float64)
+            before = (sums + weights[parameters.slice(f"{name}.bias")]).astype(np.float32)
             units = np.empty_like(before)
             value.ctypes(*(as_ctypes(numbers.ravel()) for numbers in (before, units)), units.size)
             found[name] = units
