@@ -13,6 +13,8 @@ import psutil
 import pytest
 from project import call, variables
 
+from deep_learning_dynamics.tracking.dvc_files import damaged, read_lock
+
 SCRIPT = "from deep_learning_dynamics.cli import repro; from pathlib import Path; import sys;"
 SCRIPT += "from deep_learning_dynamics.errors import DynamicsError;"
 SCRIPT += "from deep_learning_dynamics.workspace import end_like_ctrl_c; end_like_ctrl_c()\n"
@@ -110,6 +112,9 @@ def test_what_comes_back_damaged_from_the_cache_is_computed_again(tmp_path, part
     run(folder)
     good = {path: path.read_bytes() for path in (folder / "first", *folder.glob("first/*"))
             if path.is_file()}  # fmt: skip
+    outputs = read_lock(folder).outputs
+    assert damaged(folder, outputs) == []  # our hashes are DVC's
+    assert damaged(folder, dict.fromkeys(outputs, "0" * 32)) == ["first"]
     cached = sorted((folder / ".dvc/cache/files/md5").glob("*/*"), key=lambda path: path.suffix)
     flip(cached[-1] if part == "list" else cached[0])
     (folder / "dvc.lock").unlink()

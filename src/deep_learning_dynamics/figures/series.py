@@ -79,6 +79,10 @@ def draw_series(
         networks: whether each network has a thin line, too.
         ticks: of the values, from the lower to the upper end; by default as the values ask.
     """
+    if not series:  # as where every network diverged
+        axes.set(title=title or look.with_unit(key), xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "no network has any", ha="center", transform=axes.transAxes)
+        return
     width = 1.7 if not style.is_narrow else 1.3
     for each in series:
         low, middle, high = each.quartiles
