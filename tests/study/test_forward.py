@@ -1,5 +1,8 @@
 """The study's forward function: scores and activations are those of the networks' own layers."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -106,3 +109,32 @@ def test_an_experiment_is_evaluated_on_some_of_its_test_images(settings, monkeyp
     np.testing.assert_array_equal(drawn._images, again._images)
     every = forward.forward(settings({"geometry.examples": 1000}))
     assert len(every._images) == 30
+
+
+def test_activations_have_the_same_bits_where_a_library_sums_in_another_order():
+    """OpenBLAS takes the kernels of the processor that it is told."""
+    program = """
+import hashlib
+import numpy as np
+from deep_learning_dynamics.study.forward import StudyForward
+from deep_learning_dynamics.study.networks.mlp import Mlp
+
+rng = np.random.default_rng(0)
+network = Mlp(Mlp.Settings((8, 8), "relu"), (28, 28), 10)
+images = rng.integers(0, 256, (500, 784)).astype(np.uint8)
+weights = rng.normal(size=network.parameters.size).astype(np.float32)
+found = StudyForward(network, images, np.zeros(500, int)).activations(weights)
+single = np.float32(images) @ weights[: 784 * 8].reshape(8, 784).T
+print(*(hashlib.md5(each.tobytes()).hexdigest() for each in (single, *found.values())))
+"""
+    printed = []
+    for core in ("Nehalem", "Haswell"):
+        variables = os.environ | {"OPENBLAS_CORETYPE": core, "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=variables, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout.split())
+    if printed[0][0] == printed[1][0]:
+        pytest.skip("NumPy's products are not OpenBLAS's here")
+    assert printed[0][1:] == printed[1][1:]
