@@ -16,12 +16,14 @@ def command(
     ],
     key: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Where in checkpoints the weights are: model."),
+        typer.Option(
+            metavar="NAME", help="Where the weights are in nested checkpoints, such as model."
+        ),
     ] = None,
 ) -> None:
     """Look for identical, disordered, damaged or implausible snapshots.
 
-    Exit status 1 if something is wrong; what is only worth knowing leaves it 0.
+    Exit status 1 if something is wrong, 0 if there are only remarks.
     """
     from deep_learning_dynamics.cli.collect import counted
     from deep_learning_dynamics.store.auditing import audit

@@ -18,14 +18,15 @@ def command(
             "-S",
             "--set",
             metavar="KEY=VALUE",
-            help="As if this were set. May be repeated.",
+            help="Check with this value instead of the file's. May be repeated.",
             autocompletion=complete_key,
         ),
     ] = None,
 ) -> None:
     """Check params.yaml without running anything; exit status 2 if it has a mistake.
 
-    Values, their agreement, whether disk and memory suffice for them, and about how long they take.
+    It checks every value, whether values fit each other, and whether disk and memory suffice, and
+    estimates how long the run takes.
     """
     from deep_learning_dynamics.cli import settings as setting
     from deep_learning_dynamics.study import params

@@ -10,13 +10,14 @@ EPILOG = "Example: DYNAMICS_CLUSTER=tcp://10.0.0.1:8786 dynamics cluster --wait 
 
 def command(
     wait: Annotated[
-        int, typer.Option(metavar="N", min=0, help="First wait until N workers are there.")
+        int, typer.Option(metavar="N", min=0, help="First wait until N workers are connected.")
     ] = 0,
 ) -> None:
     """Show the workers of the Dask cluster in DYNAMICS_CLUSTER, and check their versions.
 
-    It is tcp://HOST:PORT of a scheduler that runs, or what is started for the
-    command and ended after it: a file such as examples/slurm.yaml, or local:4.
+    DYNAMICS_CLUSTER is the address of a running scheduler (tcp://HOST:PORT), or
+    names a cluster that is started for each command that needs it and stopped
+    after it: a file such as examples/slurm.yaml, or local:4 (four processes).
     """
     from rich.console import Console
     from rich.table import Table

@@ -11,18 +11,22 @@ Pattern = Annotated[
     str,
     typer.Argument(
         metavar="PATTERN",
-        help="A folder of checkpoints, or a pattern whose braces name coordinates.",
+        help="A folder of checkpoints, or a pattern: words in braces become coordinates.",
     ),
 ]
 Key = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Where in nested checkpoints the weights are: model."),
+    typer.Option(
+        metavar="NAME", help="Where the weights are in nested checkpoints, such as model."
+    ),
 ]
 
 
 def command(
     pattern: Pattern,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="STORE", help="The store.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="STORE", help="The store to write.")
+    ],
     scores: Annotated[
         str | None,
         typer.Option(metavar="PATTERN", help="Scores of each run by step: JSON, JSON lines, CSV."),
@@ -30,15 +34,22 @@ def command(
     key: Key = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--parameter", metavar="NAME", help="Which to keep; * stands for anything."),
+        typer.Option(
+            "--parameter",
+            metavar="NAME",
+            help="Parameters to keep; * stands for anything. Repeatable.",
+        ),
     ] = None,
     lora: Annotated[
-        str, typer.Option(help="Of adapters: delta (the change of each matrix) or factors.")
+        str,
+        typer.Option(
+            help="What to keep of adapters: delta (the change of each matrix) or factors."
+        ),
     ] = "delta",
 ) -> None:
     """Collect checkpoints of any training into one store, and audit it.
 
-    Nothing that lies in a file is executed. In a folder, each folder below that directly holds
+    Nothing that lies in a file is executed. Given a folder, each folder in it that directly holds
     checkpoints is one run. Exit status 1 if the audit finds something wrong.
     """
     from deep_learning_dynamics.cli.audit import show

@@ -30,16 +30,21 @@ def command(
     ] = "pca",
     figure: Annotated[bool, typer.Option(help="Draw all paths in one plane.")] = True,
     save: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder for the figure and the page.")
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Where figure and page are written, in a folder named after the runs.",
+        ),
     ] = Path("compared"),
     report: Annotated[
-        bool, typer.Option("--report", help="Make the interactive page of all runs, too.")
+        bool, typer.Option("--report", help="Also write the interactive page of all runs.")
     ] = False,
 ) -> None:
     """Show how runs differ and what each found; draw their paths in one common plane.
 
     RUN is an id or a name, the beginning of either, or latest. The plane is
-    fitted on all runs, with the weights that the first one projects.
+    fitted to the networks of all runs. Which weights are projected is what
+    view.parameters says in the first run.
     """
     from rich.console import Console
 

@@ -27,7 +27,10 @@ def command(
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(metavar="COORDINATE", help="Whose values are the groups: group, optimiser."),
+        typer.Option(
+            metavar="COORDINATE",
+            help="The coordinate whose values are the groups, such as optimiser.",
+        ),
     ] = None,
     robustness: Annotated[
         str, typer.Option(help="Tests of each projection: none, default or full.")
@@ -37,7 +40,7 @@ def command(
     ] = None,
     key: Key = None,
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save every figure as PNG, too.")
+        Path | None, typer.Option(metavar="DIR", help="Also save every figure as PNG.")
     ] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Put page and figures into an MLflow run.")
@@ -45,8 +48,8 @@ def command(
 ) -> None:
     """Project, measure and compare any trajectories, and write one page with all of it.
 
-    Networks with a coordinate pair are compared in pairs, others as independent groups; one group
-    is described.
+    Networks that have the coordinate "pair" are compared in pairs, others as independent groups; a
+    single group is only described.
     """
     from deep_learning_dynamics.figures import Style
     from deep_learning_dynamics.figures.figure import draw_all

@@ -20,8 +20,8 @@ def command(
 ) -> None:
     """Print records of 2020 as params.yaml, or run them.
 
-    Networks start from scratch, as those did. What a record does not say stays
-    as in params.yaml. What cannot be carried over is named.
+    Networks start from scratch, as they did in 2020. Settings that a record
+    lacks are those of params.yaml; settings that have no equivalent are listed.
     """
     from deep_learning_dynamics.cli import dvc, records_2020, settings
     from deep_learning_dynamics.cli.run import execute

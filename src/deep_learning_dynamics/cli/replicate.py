@@ -35,9 +35,9 @@ class Output:
 def command(run: Run) -> None:
     """Compute a run again with its parameters, and compare every output with what it was.
 
-    It happens in a copy of the project: nothing here changes. Code, data and
-    environment are today's; what of them differs is said. The exit status is 0
-    only if all outputs are the same, or within rounding.
+    It runs in a copy of the project, which itself does not change. Code, data
+    and environment are today's; what has changed since the run is listed. The
+    exit status is 0 only if all outputs are the same, or within rounding.
     """
     import sys
 

@@ -29,10 +29,10 @@ def command(
         ),
     ] = None,
     note: Annotated[
-        str | None, typer.Option(help="Words that MLflow keeps with the run.", metavar="TEXT")
+        str | None, typer.Option(help="A note that MLflow keeps with the run.", metavar="TEXT")
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show all that DVC and the stages say.")
+        bool, typer.Option("--verbose", "-v", help="Show all output of DVC and the stages.")
     ] = False,
     iterations: Annotated[int | None, _of_2020("train.epochs")] = None,
     networks: Annotated[int | None, _of_2020("pairs")] = None,
@@ -55,8 +55,8 @@ def command(
 ) -> None:
     """Run the pipeline for params.yaml: whatever changed since the last time.
 
-    Settings given here are checked like the file and written into it, as with
-    dvc exp run -S; comments stay. The options of 2020 are settings too:
+    Settings given with -S are checked and then written into params.yaml, where
+    they stay; comments are kept. The options of the 2020 script set keys, too:
     --iterations, --networks, --width, --depth, --activation,
     --learning-algorithm, --projection, --train-projection-model-on-first-only,
     --layer-to-track, --track-first-n-layers-separately.

@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Open a run's report in the browser, or one figure.
 
-    RUN is an id or a name, the beginning of either, or latest. Prints the path,
-    which is all where there is no screen.
+    RUN is an id or a name, the beginning of either, or latest. The path of
+    the file is printed, too; where there is no screen, nothing is opened.
     """
     import os
     import tempfile

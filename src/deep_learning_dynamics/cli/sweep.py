@@ -29,14 +29,18 @@ def command(
         ),
     ],
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show all that DVC and the stages say.")
+        bool, typer.Option("--verbose", "-v", help="Show all output of DVC and the stages.")
     ] = False,
 ) -> None:
     """Run every combination of values, each an experiment of DVC and a run in MLflow.
 
-    They run one after the other in a copy of the project: nothing here changes,
-    edits that are not committed take part. Ctrl-C stops it, and the same command
-    continues: what is complete is not run again.
+    They run one after the other in a copy of the project with all edits,
+    committed or not; the project's own params.yaml and outputs do not change.
+    After Ctrl-C the same command continues: complete runs are not run again.
+
+    At the end, the effect of each setting on test accuracy is printed, and the
+    paths of one run for each of up to six settings are drawn in one plane, in
+    compared/. Runs that differ in their seed alone count as one setting.
     """
     from deep_learning_dynamics.cli import repro
     from deep_learning_dynamics.cli import settings as setting

@@ -12,13 +12,13 @@ EPILOG = "Example: MLFLOW_TRACKING_URI=http://example.org:5000 dynamics track"
 
 def command(
     note: Annotated[
-        str | None, typer.Option(help="Words that MLflow keeps with the run.", metavar="TEXT")
+        str | None, typer.Option(help="A note that MLflow keeps with the run.", metavar="TEXT")
     ] = None,
 ) -> None:
     """Log the current outputs to the MLflow store that is set now, unless it has them.
 
-    A finished run there stays as it is. Outputs that were made with other
-    settings or code than those there are now are refused.
+    A run that is finished there is not changed. Outputs that were made with
+    other settings or code than the project has now are refused.
     """
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.cli import dvc
