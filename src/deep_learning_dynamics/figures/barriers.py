@@ -86,8 +86,9 @@ class Barriers(FigureKind):
         sentences += _committed(results, found)
         sentences.append(
             "Each curve is the error on the straight line from one network (0) to another (1); a "
-            "barrier is the largest error minus the mean of both ends. Dashed: the second network "
-            "has its units in the order and scale that bring it closest to the first."
+            "barrier is the largest error on it minus the mean error of its two ends. Dashed "
+            "(units matched): the second network's units are in the order and scale that bring it "
+            "closest to the first, which does not change what it computes."
         )
         return " ".join(sentences)
 
@@ -137,8 +138,8 @@ def _committed(results: Results, found: Finding) -> list[str]:
             title = f" {groups.title(place)}" if len(groups) > 1 else ""
             parts.append(f"{when}{title} ({np.isfinite(mine).sum()} of {len(mine)} networks)")
     return [
-        "Networks commit, so that no barrier lies between them and the end of their twin any more, "
-        f"after a median of {listed(parts)}."
+        "A network has committed when no barrier is left between it and the end of its twin: after "
+        f"a median of {listed(parts)}."
     ]
 
 

@@ -85,8 +85,9 @@ class FunctionSpace(FigureKind):
                 _stress(found),
                 "Each point is what a network predicts on the probe examples at a snapshot; "
                 "distances are Bhattacharyya's, embedded by InPCA (Quinn et al., 2019).",
-                "Progress: the nearest point on the geodesic from ignorance, all classes alike, to "
-                "the true labels (Mao et al., 2024); thick: median of a group, band: middle half."
+                "Progress: where the nearest point lies on the geodesic from ignorance (all "
+                "classes equally likely) to the true labels (Mao et al., 2024). Thick: median of a "
+                "group; band: its middle half."
                 if "progress" in found.tables["rows"]
                 else "",
                 _counts(found),

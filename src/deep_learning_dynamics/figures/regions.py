@@ -55,10 +55,10 @@ class Regions(FigureKind):
         found = regions(results.geometry)
         assert found is not None
         return (
-            f"{found.sentence} p: labels permuted, those of a pair together, two-sided, of mean "
-            "ranks, corrected by Holm's method. Failed: dead, or less than half as accurate at the "
-            "end as the best network. Alignment takes out permutations of units"
-            " and, of relu, their scales."
+            f"{found.sentence} Each p-value is that of a two-sided permutation test of mean ranks, "
+            "in which networks of a pair keep their labels together, with Holm's correction. "
+            "Failed: dead, or less than half as accurate at the end as the best network. Alignment "
+            "removes permutations of units and, for relu, their scales."
         )
 
 

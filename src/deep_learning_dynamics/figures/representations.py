@@ -71,8 +71,9 @@ class Representations(FigureKind):
         return (
             f"{answer(results)} A network's layers before training have a median CKA of "
             f"{listed(starts)} with those at its end. CKA is linear and unbiased: 1 for layers "
-            "that differ by rotation and scale alone, about 0 for independent ones. Left: medians "
-            "and middle halves of pairs of networks, layer by layer; right: of networks. "
+            "that differ by rotation and scale alone, about 0 for independent ones. Shown are "
+            "medians and middle halves: of pairs of networks at the end, layer by layer, and of "
+            "networks over training. "
             f"{_counts(found)}"
         )
 

@@ -65,16 +65,17 @@ class Spectra(FigureKind):
         if len(exponents):
             sizes = [found.numbers["eigenvalues"][name] for name in set(exponents["parameter"])]
             parts.append(
-                "Exponent: of the power law that fits the largest eigenvalues of WᵀW (Clauset, "
-                "Shalizi and Newman, 2009); the same entries in random places say what it means. "
+                "The exponent is that of the power law that fits the largest eigenvalues of WᵀW "
+                "(Clauset, Shalizi and Newman, 2009); it means something only where it differs "
+                "from that of the same entries in random places (grey). "
                 f"{'These layers have' if len(sizes) > 1 else 'The layer has'} "
                 f"{_between(min(sizes), max(sizes))} eigenvalues"
-                + (": too few to take an exponent for more than a comparison." if max(sizes) < 50
+                + (": too few for an exponent to mean anything by itself." if max(sizes) < 50
                    else ".")
             )  # fmt: skip
         parts.append(
-            "Bands: the middle 90 % and the middle half of a layer's weights, and their median "
-            "(line); medians over the networks of a group."
+            "Lines and bands: the median, the middle half and the middle 90 % of a layer's "
+            "weights, each the median over the networks of a group."
         )
         return " ".join(parts)
 

@@ -85,14 +85,13 @@ class Surface(FigureKind):
         regions = regions[regions["snapshots"] > 0]
         near = int((regions["error"] <= CLOSE * regions["loss"]).sum())
         sentences.append(
-            f"Of the {count(len(regions), 'part')} of the first plane in which snapshots lie, the "
-            f"median error is within {100 * CLOSE:g} % of the loss in {near}."
+            f"Of the {count(len(regions), 'part')} of the first plane that hold snapshots, the "
+            f"surface is right to within {100 * CLOSE:g} % of the loss (median error) in {near}."
         )
         sentences.append(
-            "Grey: the loss at each point of the plane; dots: snapshots where they are projected, "
-            "in the grey of their own loss, so that a dot that stands out is a place where the "
-            "surface is wrong. The other panels show the surface's loss at each snapshot against "
-            "the snapshot's own."
+            "Grey: the loss at each point of the plane. Dots: snapshots, projected onto the plane, "
+            "in the grey of their own loss; where a dot stands out, the surface is wrong. The "
+            "other panels show the surface's loss at each snapshot against the snapshot's own."
         )
         return " ".join(sentences)
 
