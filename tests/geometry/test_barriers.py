@@ -203,3 +203,17 @@ def test_networks_that_are_no_perceptrons_are_compared_as_they_are():
     table = found(runs, LossOnly(two_wells)).tables["pairs"]
     assert len(table) == 3
     assert not table["aligned"].any()
+
+
+def test_networks_of_one_snapshot_have_no_relative_distance_and_are_saved(tmp_path):
+    geometry = analyse(dataset(walks(3, 1)), analyses=["barriers"], forward=LossOnly(two_wells))
+    geometry.save(tmp_path / "geometry")
+    for members in geometry.get("barriers").numbers["medians"]:
+        assert (members["pairs"], members["relative_distance"]) == (3, None)
+
+
+def test_a_network_that_ends_in_nan_is_left_out_whatever_its_store_says():
+    weights = walks(4, 3)
+    weights[1, -1] = np.nan
+    pairs = found(dataset(weights, attributes=RELU), Taught(weights[0, -1])).tables["pairs"]
+    assert set(pairs["network"]) | set(pairs["other"]) == {"network-0", "network-2", "network-3"}

@@ -54,7 +54,8 @@ class CommitmentStep(OfNetworks):
 
 @ANALYSES.register
 class Barriers(Analysis):
-    """Tables: ``pairs``, ``lines`` and ``snapshots``; networks that failed are left out."""
+    """Tables: ``pairs``, ``lines`` and ``snapshots``; networks that failed are left out, as are
+    those whose weights are not finite at the end."""
 
     key, title, needs = "barriers", "Barriers between networks", ("forward",)
 
@@ -107,11 +108,11 @@ class _Ends:
         runs = subject.runs
         networks = schema.networks_table(runs).reset_index()
         steps = runs[schema.STEP].values
-        sound = (networks[schema.OUTCOME] == "").to_numpy()
-        there = [
-            np.flatnonzero(row >= 0) if ok else np.zeros(0, int)
-            for row, ok in zip(steps, sound, strict=True)
-        ]
+        there = [np.flatnonzero(row >= 0) for row in steps]
+        for number, outcome in enumerate(networks[schema.OUTCOME]):
+            last = runs[schema.WEIGHTS][number, there[number][-1:]].values
+            if outcome != "" or not np.isfinite(last).all():
+                there[number] = there[number][:0]
         by = subject.by if subject.by in networks else None
         groups = networks[by].astype(str).tolist() if by else [""] * len(networks)
         try:
@@ -313,7 +314,11 @@ def _numbers(rows: "pd.DataFrame", measures: "pd.DataFrame") -> dict[str, Any]:
                 "aligned": bool(key[3]),
                 "pairs": len(part),
                 "connected": int((part["error_barrier"] <= THRESHOLD).sum()),
-                **{name: float(part[name].median()) for name in numbers},
+                # JSON has no NaN, which a distance is that no network has moved.
+                **{
+                    name: value if np.isfinite(value := float(part[name].median())) else None
+                    for name in numbers
+                },
             }
         )
     steps = measures.loc[measures["measure"] == CommitmentStep.key, "value"].astype(float)
