@@ -123,3 +123,9 @@ def test_a_network_that_diverged_is_left_out():
     )
     assert "network-1" not in set(table["network"]) | set(table["other"])
     assert "network-3" in set(table["other"])
+
+
+def test_with_too_few_examples_nothing_is_found():
+    few = Linear()
+    few.inputs = few.inputs[:3]
+    assert analyse(runs(), analyses=["representations"], forward=few).findings == {}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_NETWORKS = 20  # of a larger group, the first so many stand for all
 SNAPSHOTS = 5  # of each network over training, the first and the last among them
 MOST_BYTES = 10**9  # of activations that are kept
+LEAST_EXAMPLES = 4  # of which the unbiased HSIC can be estimated
 
 _Features = dict[str, Float[np.ndarray, "example _"]]
 
@@ -53,8 +54,8 @@ def hsic(
         ValueError: there are fewer than four examples.
     """
     count = len(one)
-    if count < 4:
-        raise ValueError(f"There are {count} examples; expected at least 4.")
+    if count < LEAST_EXAMPLES:
+        raise ValueError(f"There are {count} examples; expected at least {LEAST_EXAMPLES}.")
     # Shifts change nothing but the rounding.
     one, other = (each - each.mean(axis=0) for each in (np.float64(one), np.float64(other)))
     squares = [np.einsum("eu,eu->e", each, each) for each in (one, other)]
@@ -107,7 +108,7 @@ class Representations(Analysis):
             return runs[schema.WEIGHTS][network, snapshot].values
 
         first = forward.activations(read(int(chosen[0]), 0))
-        if not first:
+        if not first or len(next(iter(first.values()))) < LEAST_EXAMPLES:
             return None
         most = max(3, MOST_BYTES // sum(each.nbytes for each in first.values()))
 
@@ -117,8 +118,8 @@ class Representations(Analysis):
 
         there = [np.flatnonzero(row != schema.ABSENT) for row in steps]
         sound = {n for n in range(len(networks))
-                 if len(there[n]) and np.isfinite(read(n, int(there[n][-1]))).all()
-                 and (twin[n] or n in chosen)}  # fmt: skip
+                 if (twin[n] or n in chosen) and len(there[n])
+                 and np.isfinite(read(n, int(there[n][-1]))).all()}  # fmt: skip
         relations = [
             (one, other, kind)
             for one, other, kind in (
