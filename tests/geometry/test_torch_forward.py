@@ -119,3 +119,29 @@ def test_analyses_take_it(module, examples):
         runs, analyses=["barriers"], forward=dld.torch_forward(module, *examples, runs)
     )
     assert set(geometry.findings) == {"barriers"}
+
+
+def test_parts_in_evaluation_mode_stay_so(module, examples):
+    module.dropout.eval()
+    dld.torch_forward(module, *examples, dataset(walks(1, 1))).scores(walks(1, 1)[:, 0])
+    assert (module.training, module.hidden1.training, module.dropout.training) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_of_a_module_that_gives_several_tensors_the_first_is_its_layer():
+    class Recurrent(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.memory, self.output = torch.nn.LSTM(3, 4, batch_first=True), torch.nn.Linear(4, 2)
+
+        def forward(self, inputs):
+            return self.output(self.memory(inputs)[0][:, -1])
+
+    module, inputs = Recurrent(), torch.ones(5, 6, 3)
+    forward = dld.torch_forward(module, inputs, torch.zeros(5, dtype=torch.long))
+    own = np.concatenate([each.detach().numpy().ravel() for each in module.parameters()])
+    expected = module.memory(inputs)[0].detach().numpy().reshape(5, 24)
+    np.testing.assert_allclose(forward.activations(own)["memory"], expected, rtol=1e-6)

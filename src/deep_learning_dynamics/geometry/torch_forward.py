@@ -1,7 +1,7 @@
 """The forward function of any torch module, for analyses that evaluate weights."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
@@ -86,7 +86,10 @@ class TorchForward:
     def activations(
         self, weights: Float32[np.ndarray, " weight"]
     ) -> dict[str, Float[np.ndarray, "example unit"]]:
-        """What each module with parameters of its own gives, but the last, before activations."""
+        """What each module with parameters of its own gives, but the last, before activations.
+
+        Of modules that give several tensors (recurrent ones, attention) the first.
+        """
         owners = [
             (name, module)
             for name, module in self.model.named_modules()
@@ -95,7 +98,9 @@ class TorchForward:
         found: dict[str, list[np.ndarray]] = {}
 
         def keep(name: str):  # noqa: ANN202
-            def hook(_module: object, _inputs: object, output: "torch.Tensor") -> None:
+            def hook(_module: object, _inputs: object, output: Any) -> None:
+                while isinstance(output, tuple):
+                    output = output[0]
                 found.setdefault(name, []).append(output.detach().flatten(1).cpu().numpy())
 
             return hook
@@ -127,7 +132,7 @@ class TorchForward:
         def call(of_one: dict[str, torch.Tensor]) -> torch.Tensor:
             return torch.func.functional_call(self.model, of_one, (inputs,))
 
-        training = self.model.training
+        training = [module for module in self.model.modules() if module.training]
         self.model.eval()
         try:
             with torch.no_grad():
@@ -143,4 +148,5 @@ class TorchForward:
                 ]
                 return torch.stack([call(of_one) for of_one in each])
         finally:
-            self.model.train(training)
+            for module in training:
+                module.training = True
