@@ -86,3 +86,12 @@ def test_of_too_many_snapshots_some_of_each_network_are_embedded(tmp_path, monke
 def test_without_predictions_there_is_nothing_to_find(tmp_path):
     runs = store_of(tmp_path / "r.zarr", [TRUTH, IGNORANCE], with_outputs=False, group=["a", "b"])
     assert found_in(runs) is None
+
+
+def test_a_twin_that_was_stored_first_is_the_other_of_its_network(tmp_path):
+    runs = store_of(tmp_path / "r.zarr", [NEARLY, TRUTH], pair=[0, 0], twin=[True, False])
+    found = found_in(runs)
+    ends = found.tables["ends"]
+    assert ends[["network", "other", "relation"]].to_numpy().tolist() == [["n1", "n0", "twin"]]
+    to_twin = found.measures[found.measures["measure"] == "twin_function_distance"]
+    assert to_twin["network"].tolist() == ["n1"]

@@ -148,9 +148,12 @@ def _ends(
     related = {frozenset((one, other)): kind for one, other, kind in relations}
     names = networks["network"].to_numpy()
     apart = predictions.distances(roots)
+    one, other = np.triu_indices(len(network), 1)
+    swapped = twin[network[one]]  # a network comes before its twin
+    one, other = np.where(swapped, other, one), np.where(swapped, one, other)
     found = [
         (names[network[one]], names[network[other]], kind, apart[one, other])
-        for one, other in zip(*np.triu_indices(len(network), 1), strict=True)
+        for one, other in zip(one, other, strict=True)
         if (kind := related.get(frozenset((network[one], network[other])), "")) == "twin"
         or not twin[network[[one, other]]].any()
     ]
