@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hand_made_stores import dataset, walks
 
-from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.errors import ParamsError, ResultsError
 from deep_learning_dynamics.geometry import ANALYSES, Finding, Geometry, analyse
 
 
@@ -30,6 +30,13 @@ def test_findings_come_back_from_their_files_with_the_same_bytes(tmp_path):
     for path in (tmp_path / "geometry").rglob("*.*"):
         again = tmp_path / "again" / path.relative_to(tmp_path / "geometry")
         assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    Geometry({"one": Finding({"t": pd.DataFrame({"x": [1.5]})})}).save(tmp_path)
+    (tmp_path / "one" / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ResultsError, match=r"t\.parquet cannot be read .* dvc repro geometry"):
+        Geometry.load(tmp_path)
 
 
 def test_last_digits_that_processors_differ_in_are_no_part_of_measures():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
+from deep_learning_dynamics.errors import ResultsError
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.registry import Registry
 
@@ -130,10 +131,15 @@ class Geometry:
         folder, remedy = Path(folder), "dvc repro geometry"
         findings = {}
         for key in read_json(folder / "analyses.json", remedy)["analyses"]:
-            tables = {
-                path.stem: pd.read_parquet(path)
-                for path in sorted((folder / key).glob("*.parquet"))
-            }
+            tables = {}
+            for path in sorted((folder / key).glob("*.parquet")):
+                try:
+                    tables[path.stem] = pd.read_parquet(path)
+                except (OSError, ValueError) as error:
+                    raise ResultsError(
+                        f"{path} cannot be read ({error}); expected a table. "
+                        f"Make it again with: {remedy}"
+                    ) from None
             measures = tables.pop("per_network", None)
             findings[key] = Finding(
                 tables, read_json(folder / key / "numbers.json", remedy), measures
