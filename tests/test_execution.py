@@ -100,7 +100,8 @@ def test_little_work_stays_in_this_process_and_much_goes_to_others(monkeypatch):
 
 
 def test_no_work_is_done_at_once():
-    assert list(run_tasks(partial(scaled, 1), [])) == []
+    for backend in (None, ThisProcess(), LocalProcesses(2)):
+        assert list(run_tasks(partial(scaled, 1), [], backend=backend)) == []
 
 
 @pytest.mark.parametrize("backend", [ThisProcess(), LocalProcesses(2)])

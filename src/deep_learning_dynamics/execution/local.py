@@ -37,7 +37,7 @@ class LocalProcesses:
         # The settings hold while the work is handed out, and the loop below only waits.
         with parallel_config("loky", inner_max_num_threads=1):
             parallel = Parallel(
-                n_jobs=min(self.workers, len(tasks)),
+                n_jobs=max(1, min(self.workers, len(tasks))),
                 return_as="generator",
                 pre_dispatch="2 * n_jobs",
                 max_nbytes=SHARED_BYTES,
