@@ -68,3 +68,10 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_trains(changed, monk
     raw = changed({"pairs": 5000, "project.methods": ["pca"]})
     with pytest.raises(ParamsError, match=r"pairs is 5000: .* of memory, .* may use 4 GB"):
         params.validate(raw)
+
+
+def test_many_cores_are_no_reason_to_refuse(changed, monkeypatch):
+    """What refits take beyond the rest is a matter of the machine: no setting makes it less."""
+    monkeypatch.setattr(environment, "memory", lambda: 4_000_000_000)
+    monkeypatch.setattr(environment, "cores", lambda: 64)
+    params.validate(changed({"pairs": 2}))

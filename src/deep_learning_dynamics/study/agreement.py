@@ -91,9 +91,9 @@ def _too_large(params: "Params") -> Iterator[str]:
             "network.hidden_layers lower."
         )
     allowed = environment.memory()
-    if sizes.memory > allowed:
+    if sizes.least > allowed:  # what refits take beyond it depends on cores alone
         yield (
             f"pairs is {params.pairs}: {trained}, {count(sizes.rows, 'row')}, take about "
-            f"{size(sizes.memory)} of memory, but this process may use {size(float(allowed))}. "
+            f"{size(sizes.least)} of memory, but this process may use {size(float(allowed))}. "
             "Set pairs, view.snapshots or network.hidden_layers lower."
         )

@@ -43,6 +43,7 @@ class Estimate:
     fitted: int  # rows that a method is fitted on
     stored: float  # bytes of snapshots
     memory: float  # bytes
+    least: float  # bytes of memory, were there one process alone
     seconds: float
     cores: int
 
@@ -85,13 +86,13 @@ def estimate(params: "Params") -> Estimate:
     reading = stored / 4 / READING_RATE + rows * weights * shorter / PRODUCT_RATE / cores
     fitted = of_one if params.project.fit_on_first_network_only else rows
     projecting = sum(_projecting(key, params, fitted, cores) for key in params.project.methods)
-    memory = max(
+    least = max(
         12 * 4 * weights * trained,  # weights, momentum, gradients, snapshots under way
         24 * rows * shorter,  # the reduction: products of rows, or of weights, and their axes
-        cores * PROCESS,  # refits in processes of their own
     )
+    memory = max(least, cores * PROCESS)  # refits in processes of their own
     return Estimate(
-        weights, networks, trained, rows, fitted, stored, PROCESS + memory,
+        weights, networks, trained, rows, fitted, stored, PROCESS + memory, PROCESS + least,
         START + training + reading + projecting, cores,
     )  # fmt: skip
 
