@@ -1,13 +1,14 @@
 """Both phases and all conditions, on a small pair of datasets."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from deep_learning_dynamics import execution, store
-from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.errors import ExecutionError, StoreError
 from deep_learning_dynamics.study import parts as in_parts
 from deep_learning_dynamics.study import phases, watching
 from deep_learning_dynamics.study.conditions import CONDITIONS
@@ -229,6 +230,33 @@ def test_an_interrupted_phase_continues_with_the_parts_that_are_there(study, mon
     trained[:] = [""] * 5
     in_parts.train("main_training", other, different)
     assert trained[5:] == ["0.zarr", "1.zarr", "2.zarr"]
+
+
+def test_parts_that_an_older_plug_in_made_are_not_taken(study, settings, folder, monkeypatch):
+    plugin, trained = folder / "lab_of_parts.py", []
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(in_parts, "OF_MACHINE", 1)
+
+    def run(training):
+        trained.append(training.path.name)
+        training.path.mkdir(parents=True)
+
+    monkeypatch.setattr(in_parts.Training, "run", run)
+    plugin.write_text("version = 1\n")
+    params = settings(VALUES | {"plugins": ["lab_of_parts"]}, (*SECTIONS, "plugins"))
+    training = phases.pretraining(params)
+    with pytest.raises(FileNotFoundError):  # the parts are empty
+        in_parts.train("pretraining", params, training)
+    (older,) = training.path.parent.glob(".pretrain.zarr.parts/*")
+    plugin.write_text("version = 2\n")
+    with pytest.raises(ExecutionError, match="code of lab_of_parts has changed since a worker"):
+        in_parts.train("pretraining", params, training)
+    assert not older.exists()
+    in_parts._of_process.cache_clear()  # as in a new process
+    with pytest.raises(FileNotFoundError):
+        in_parts.train("pretraining", params, training)
+    assert trained == ["0.zarr", "1.zarr"] * 2
+    shutil.rmtree(older.parent)
 
 
 def test_pretraining_that_lacks_a_pair_is_refused(study, settings):

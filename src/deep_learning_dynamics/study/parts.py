@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from deep_learning_dynamics import environment, store
+from deep_learning_dynamics.errors import ExecutionError
 from deep_learning_dynamics.execution import ThisProcess, connected, run_tasks
+from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study import phases
 from deep_learning_dynamics.study.stores import PRETRAIN
@@ -40,6 +43,7 @@ class Part:
 
     phase: str  # "pretraining" or "main_training"
     params: dict[str, Any]  # plain values
+    plugins: dict[str, Any]  # hashes of their code
     pairs: range
     root: Path  # of the project
     path: Path  # of the part's store
@@ -65,6 +69,8 @@ def train(
     Returns:
         The table of networks with their last scores and their ``outcome``.
     """
+    from deep_learning_dynamics.study.params import record_plugins
+
     # torch's arithmetic depends on how many networks train together.
     apart = training.attributes["arithmetic"] == "portable"
     cluster = connected() if apart else None
@@ -74,11 +80,12 @@ def train(
         return training.run(observe)
     folder = training.path.absolute().with_name(f".{training.path.name}.parts")
     root, plain = Path().absolute(), params.as_json()
-    own = folder / _digest(phase, plain, pairs, root)
+    plugins = record_plugins(_plugins(plain))
+    own = folder / _digest(phase, plain, plugins, pairs, root)
     _remove_others(own)
     threads = environment.cores() if cluster is None else 1
     parts = [
-        Part(phase, plain, of_part, root, own / f"{number}.zarr", threads)
+        Part(phase, plain, plugins, of_part, root, own / f"{number}.zarr", threads)
         for number, of_part in enumerate(pairs)
     ]
     label, backend = f"parts of {training.title}", cluster or ThisProcess()
@@ -113,14 +120,37 @@ def _train(part: Part) -> None:
     if (part.path / "zarr.json").exists():
         return
     params = validate(part.params, sections=tuple(part.params), folder=part.root)
+    if _of_process(_plugins(part.params)) != part.plugins:
+        raise ExecutionError(
+            f"The code of {listed(list(part.plugins))} has changed since a worker imported it; "
+            "expected the same as here. Start the workers again."
+        )
     training = getattr(phases, part.phase)(params, part.pairs, part.root, part.threads)
     replace(training, path=part.path).run()
 
 
-def _digest(phase: str, params: dict[str, Any], pairs: Sequence[range], root: Path) -> str:
+def _plugins(params: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(params.get("plugins", ()))
+
+
+@cache
+def _of_process(plugins: tuple[str, ...]) -> dict[str, Any]:
+    """Hashes of plug-ins as this process has imported them: a worker outlives changes of files."""
+    from deep_learning_dynamics.study.params import record_plugins
+
+    return record_plugins(plugins)
+
+
+def _digest(
+    phase: str,
+    params: dict[str, Any],
+    plugins: dict[str, Any],
+    pairs: Sequence[range],
+    root: Path,
+) -> str:
     """Of all that the parts are made of."""
     digest = hashlib.blake2b(digest_size=8)
-    plan = [phase, params, [each.start for each in pairs], environment.code_digest()]
+    plan = [phase, params, plugins, [each.start for each in pairs], environment.code_digest()]
     digest.update(json.dumps(plan, sort_keys=True).encode())
     datasets = [params[section]["dataset"] for section in ("pretrain", "train")]
     files = [root / "data" / f"{dataset}.npz" for dataset in datasets]
