@@ -54,7 +54,7 @@ define(
 class RobustnessSettings:
     """Which tests there are; see ``PRESETS``.
 
-    With the defaults, the tests of all built-in methods take under a minute on two cores, for any
+    With the defaults, the tests of all built-in methods take one to two minutes on two cores, for any
     number of networks, as the rows that take part are limited.
     """
 
