@@ -54,8 +54,8 @@ define(
 class RobustnessSettings:
     """Which tests there are; see ``PRESETS``.
 
-    With the defaults, the tests of all built-in methods take one to two minutes on two cores, for any
-    number of networks, as the rows that take part are limited.
+    With the defaults, the tests of all built-in methods take one to two minutes on two cores, for
+    any number of networks, as the rows that take part are limited.
     """
 
     seeds: Annotated[int, Field(ge=0, le=1000)] = 3  # refits with other random numbers
