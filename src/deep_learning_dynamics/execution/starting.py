@@ -40,19 +40,29 @@ def start(wanted: str) -> "Deployment | None":
 
 
 def start_local(workers: int) -> "Deployment":
-    """Worker processes of one thread each on this machine, which nobody else can reach."""
+    """Worker processes of one thread each on this machine, which nobody else can reach.
+
+    Raises:
+        ExecutionError: they cannot be started.
+    """
     from distributed import LocalCluster
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*Port .* is already in use")  # it takes another
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=DASHBOARD,
-            worker_dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            return LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=DASHBOARD,
+                worker_dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        except RuntimeError as error:
+            raise ExecutionError(
+                f"Worker processes cannot be started ({error}). They import the script that starts "
+                'them: what it does must be below a line if __name__ == "__main__".'
+            ) from None
 
 
 def _start_from(path: Path) -> "Deployment":
