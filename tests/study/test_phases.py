@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -257,6 +258,25 @@ def test_parts_that_an_older_plug_in_made_are_not_taken(study, settings, folder,
         in_parts.train("pretraining", params, training)
     assert trained == ["0.zarr", "1.zarr"] * 2
     shutil.rmtree(older.parent)
+
+
+def test_parts_whose_removal_was_interrupted_are_trained_again(study, monkeypatch):
+    params, whole = study(pairs=2)
+    expected = contents()
+    monkeypatch.setattr(in_parts, "OF_MACHINE", 1)
+
+    def interrupted(folder):
+        (file,) = folder.glob("0.zarr/weights/zarr.json")
+        file.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(in_parts, "shutil", SimpleNamespace(rmtree=interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            in_parts.train("main_training", params, whole)
+    in_parts.train("main_training", params, whole)
+    assert contents() == expected
+    assert not list(whole.path.parent.glob(".*"))
 
 
 def test_pretraining_that_lacks_a_pair_is_refused(study, settings):

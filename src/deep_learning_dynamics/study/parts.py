@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # workers share it; here as much as every machine has memory for. Sizes follow from the data.
 OF_WORKER, OF_MACHINE = 8 * 2**20, 256 * 2**20
 COPIES = 6  # of a network's weights: with gradients, an optimiser's two states, what is recorded
+WHOLE = "zarr.json"  # the file without which a part is trained again
 BYTES_OF_EXAMPLE = 12  # in the order of mini-batches
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "epoch")
 
@@ -98,6 +99,7 @@ def train(
         with store.open([part.path for part in parts]) as runs:
             outcomes = runs["outcome"].to_series()
         writer.label("outcome", outcomes.loc[training.networks.index].tolist())
+    _remove(own)
     shutil.rmtree(folder)
     return _observed(training, observe)
 
@@ -117,7 +119,7 @@ def plan(training: Training, most: int) -> list[range]:
 def _train(part: Part) -> None:
     from deep_learning_dynamics.study.params import validate
 
-    if (part.path / "zarr.json").exists():
+    if (part.path / WHOLE).exists():
         return
     params = validate(part.params, sections=tuple(part.params), folder=part.root)
     if _of_process(_plugins(part.params)) != part.plugins:
@@ -167,9 +169,16 @@ def _remove_others(own: Path) -> None:
     """Remove parts that are of another training, or were not ended."""
     for other in own.parent.glob("*"):
         if other != own:
-            shutil.rmtree(other)
+            _remove(other)
     for unfinished in own.glob(".*"):
         shutil.rmtree(unfinished)
+
+
+def _remove(parts: Path) -> None:
+    """Remove the parts of a training, such that none looks whole if this is interrupted."""
+    for part in parts.glob(f"*/{WHOLE}"):
+        part.unlink()
+    shutil.rmtree(parts)
 
 
 def _observed(training: Training, observe: Callable[[Moment], Any]) -> pd.DataFrame:
