@@ -132,3 +132,10 @@ def test_what_dvc_says_is_one_line(initialised):
     with pytest.raises(dvc.DvcError, match="dvc repro nothing failed: ") as error:
         dvc.call(initialised, "repro", "nothing")
     assert "\n" not in str(error.value)
+
+
+def test_stages_find_the_file_of_a_cluster_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given, meant in (("slurm.yaml", str(tmp_path / "slurm.yaml")), ("local:4", "local:4")):
+        monkeypatch.setenv("DYNAMICS_CLUSTER", given)
+        assert dvc.environment(tmp_path)["DYNAMICS_CLUSTER"] == meant

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.execution.starting import VARIABLE
 from deep_learning_dynamics.tracking.dvc_files import damaged, md5_of, read_lock
 from deep_learning_dynamics.workspace import PARENT, git
 
@@ -133,6 +134,9 @@ def environment(root: Path) -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",
         PARENT: str(os.getpid()),
     }
+    cluster = os.environ.get(VARIABLE, "")
+    if cluster.endswith((".yaml", ".yml")):  # stages may work in another folder, a copy's
+        variables[VARIABLE] = str(Path(cluster).absolute())
     own = root / "src"
     if (own / "deep_learning_dynamics").is_dir():
         others = [
