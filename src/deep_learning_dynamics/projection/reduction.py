@@ -59,7 +59,7 @@ class Reduction:
                 f"Record them with Recorder(outputs=...), set train.probes, or leave {method.key} "
                 "out of project.methods."
             )
-        return self.roots
+        return np.asarray(self.roots)
 
     @property
     def paths(self) -> list[Int[np.ndarray, " row"]]:
@@ -102,7 +102,8 @@ class Reduction:
                 vectors=np.load(folder / "vectors.npy", allow_pickle=False),
                 rows=pd.read_parquet(folder / "rows.parquet"),
                 variance=np.load(folder / "variance.npy", allow_pickle=False),
-                roots=np.load(roots, allow_pickle=False) if roots.exists() else None,
+                # Mapped: most methods do not read them.
+                roots=np.load(roots, "r", allow_pickle=False) if roots.exists() else None,
                 **content,
             )
         except (TypeError, ValueError, OSError) as error:
