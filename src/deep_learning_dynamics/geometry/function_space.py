@@ -66,12 +66,11 @@ class FunctionSpace(Analysis):
         networks = schema.networks_table(runs).reset_index()
         twin, phase = is_twin(networks), phases(networks)
         last = np.array([each == "0" for each in phase])
-        network, snapshot, roots = _snapshots(runs, np.flatnonzero(last & ~twin))
+        mine = np.flatnonzero(last & ~twin)
+        most, everything = _most_of_each(runs, mine)
+        network, snapshot, roots = _snapshots(runs, mine, most)
         if len(network) < COMPONENTS:
             return None
-        everything = len(network)
-        kept = _thinned(network)
-        network, snapshot, roots = network[kept], snapshot[kept], roots[kept]
         embedding = predictions.inpca(predictions.distances(roots), COMPONENTS)
         rows = networks.iloc[network].reset_index(drop=True)
         rows["snapshot"], rows["step"] = snapshot, runs[schema.STEP].values[network, snapshot]
@@ -94,25 +93,38 @@ class FunctionSpace(Analysis):
                 "eigenvalues": embedding.eigenvalues.tolist(),
                 "explained_stress": embedding.explained.tolist(),
                 "snapshots": len(rows),
-                "of_snapshots": everything,
+                "of_snapshots": everything if most is not None else len(rows),
                 "probes": runs.sizes[schema.PROBE],
             },
             _long(measures),
         )
 
 
+def _most_of_each(
+    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"]
+) -> tuple[int | None, int]:
+    """How many snapshots of each network are embedded (None: all), and how many there are."""
+    everything = int((runs[schema.STEP].values[numbers] != schema.ABSENT).sum())
+    few = everything <= MOST_ROWS
+    return None if few else max(2, MOST_ROWS // len(numbers)), everything
+
+
 def _snapshots(
-    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"], which: slice = slice(None)
+    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"], most: int | None
 ) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"], Float64[np.ndarray, "row output"]]:
     """Number of the network, of the snapshot and roots of the finite predictions of some networks.
 
     Args:
-        which: of the snapshots of each network.
+        most: snapshots of each, evenly spread, the last (and with more than one the first) among
+            them; None: all.
     """
     steps = runs[schema.STEP].values
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for number in numbers:
-        there = np.flatnonzero(steps[number] != schema.ABSENT)[which]
+        there = np.flatnonzero(steps[number] != schema.ABSENT)
+        if most is not None:
+            places = np.linspace(len(there) - 1, 0, most).round().astype(int)
+            there = there[np.unique(places)] if len(there) else there
         if len(there):
             roots = predictions.roots_of(runs[schema.OUTPUTS][int(number), there].values)
             finite = np.isfinite(roots).all(axis=1)
@@ -121,17 +133,6 @@ def _snapshots(
         return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0))
     network, snapshot, roots = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return network, snapshot, roots
-
-
-def _thinned(network: Int[np.ndarray, " row"]) -> Int[np.ndarray, " kept"]:
-    """The rows that are embedded: as many of each network, the first and the last among them."""
-    if len(network) <= MOST_ROWS:
-        return np.arange(len(network))
-    each = max(2, MOST_ROWS // len(np.unique(network)))
-    spans = np.split(np.arange(len(network)), np.flatnonzero(np.diff(network)) + 1)
-    kept = [span[np.unique(np.linspace(0, len(span) - 1, each).round().astype(int))]
-            for span in spans]  # fmt: skip
-    return np.concatenate(kept)
 
 
 def _ends(
@@ -144,7 +145,7 @@ def _ends(
     """Distances between last predictions, of each two networks and of each network and its twin."""
     import pandas as pd
 
-    network, _, roots = _snapshots(runs, numbers, slice(-1, None))
+    network, _, roots = _snapshots(runs, numbers, 1)
     related = {frozenset((one, other)): kind for one, other, kind in relations}
     names = networks["network"].to_numpy()
     apart = predictions.distances(roots)
