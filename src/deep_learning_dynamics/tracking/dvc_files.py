@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.files import PARTIAL
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,18 @@ def damaged(root: Path, outputs: Mapping[str, str]) -> list[str]:
 
 
 def md5_of(path: Path) -> str:
-    """The hash of a file's or a folder's contents, as DVC makes it."""
+    """The hash of a file's or a folder's contents, as DVC makes it: without what a killed process
+    left half written, which .dvcignore names."""
     if not path.is_dir():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "md5").hexdigest()
-    files = {each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_file()}
+    files = {
+        each.relative_to(path).as_posix(): each
+        for each in path.rglob("*")
+        if each.is_file()
+        and not any(part.startswith(".") and part.endswith(PARTIAL)
+                    for part in each.relative_to(path).parts)
+    }  # fmt: skip
     listed = [{"md5": md5_of(files[name]), "relpath": name} for name in sorted(files)]
     return f"{hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest()}.dir"
 
