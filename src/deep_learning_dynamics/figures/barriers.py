@@ -57,7 +57,7 @@ class Barriers(FigureKind):
             _entries(lines, groups),
         )
         axes = body.subplot_mosaic(layout)
-        top = 100 * float(lines["error_high"].max())
+        top = 100 * float(lines["error_high"].max()) or 1.0  # where nobody makes an error
         for kind in kinds:
             _draw_lines(axes[kind], lines[lines["kind"] == kind], groups, style)
             axes[kind].set_ylim(0, 1.06 * top)
