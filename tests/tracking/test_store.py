@@ -153,3 +153,11 @@ def test_a_place_that_somebody_chose_stays(folder):
         found = raw.execute("SELECT artifact_location FROM experiments WHERE experiment_id = ?",
                             (connection.experiment_id,))  # fmt: skip
         assert found.fetchone() == ("s3://bucket/runs",)
+
+
+def test_a_slow_server_is_given_more_time_and_a_slow_database_is_no_server(monkeypatch, tmp_path):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT", raising=False)  # as before MLflow's import
+    for address, slow in (("http://somewhere:5000", True), ("postgresql://somewhere/runs", False)):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        message = str(unusable(store_of(tmp_path), "the proxy: connection timed out"))
+        assert ("MLFLOW_HTTP_REQUEST_TIMEOUT=60" in message) == slow

@@ -193,11 +193,12 @@ def unusable(store: Store, reason: str) -> TrackingError:
     reason = store.hidden(" ".join(reason.split()))
     if "Connection refused" in reason:
         reason = "nothing answers at that address"
-    elif "timed out" in reason.lower():
-        seconds = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
+    elif store.is_server and "timed out" in reason.lower():
+        name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+        seconds = os.environ.get(name, SETTINGS[name])
         reason = (
             f"it did not answer a request within {seconds} s, twice. If it is slow, not broken: "
-            "export MLFLOW_HTTP_REQUEST_TIMEOUT=60"
+            f"export {name}=60"
         )
     reason = reason if len(reason) <= 300 else f"{reason[:297]}..."
     return TrackingError(f"The MLflow store {store} cannot be used: {reason}")
