@@ -198,6 +198,14 @@ def test_a_phase_on_a_cluster_writes_the_same_bytes(study, monkeypatch):
     assert done == [(1, 3), (2, 3), (3, 3)] * 2
 
 
+def test_little_training_needs_no_cluster(study, monkeypatch):
+    params, _ = study()
+    expected = contents()
+    monkeypatch.setenv("DYNAMICS_CLUSTER", "tcp://127.0.0.1:1")  # where nothing answers
+    in_parts.train("main_training", params, phases.main_training(params))
+    assert contents() == expected
+
+
 def test_parts_have_as_many_pairs_as_their_bytes_allow(study):
     _, whole = study(pairs=5)
     sizes = [list(map(len, in_parts.plan(whole, most))) for most in (1, 900_000, 10**9)]

@@ -74,9 +74,10 @@ def train(
 
     # torch's arithmetic depends on how many networks train together.
     apart = training.attributes["arithmetic"] == "portable"
-    cluster = connected() if apart else None
     whole = plan(training, OF_MACHINE) if apart else [range(params.pairs)]
-    pairs = whole if cluster is None else plan(training, OF_WORKER)
+    small = plan(training, OF_WORKER) if apart else whole
+    cluster = connected() if len(small) > 1 else None  # which is not started for little work
+    pairs = whole if cluster is None else small
     if len(pairs) == 1:
         return training.run(observe)
     folder = training.path.absolute().with_name(f".{training.path.name}.parts")
