@@ -63,5 +63,5 @@ def test_a_folder_of_checkpoints_is_drawn_and_logged(here):
 def test_mistakes_end_in_one_line(here):
     (here / "empty").mkdir()
     assert "names no checkpoints" in dynamics(here, "audit", "empty", status=1)
-    assert "expected delta or factors" in dynamics(here, *COLLECT, "--lora", "both", status=2)
+    assert "expected 'delta' or 'factors'" in dynamics(here, *COLLECT, "--lora", "both", status=2)
     assert "Did you mean pca?" in dynamics(here, "draw", "runs", "--method", "pcaa", status=2)

@@ -138,6 +138,8 @@ def test_a_signal_ends_the_stage_which_tidies_up(tmp_path, how):
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "--verbose"],
         cwd=folder, env=variables(), stdout=subprocess.PIPE, text=True, process_group=0,
+        # Under nohup, which these tests may run under, a program rightly ignores SIGHUP.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )  # fmt: skip
     while "waiting" not in process.stdout.readline():
         assert process.poll() is None
