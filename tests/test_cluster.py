@@ -235,11 +235,14 @@ def test_a_task_that_takes_all_memory_ends_with_one_message(hosts):
 
 def test_a_scheduler_that_is_gone_ends_the_work_with_one_message(hosts, notebook):
     hosts.worker()
-    results = run_tasks(partial(noted, notebook, 0.1), range(100), backend=connected())
+    there = connected()
+    results = run_tasks(partial(noted, notebook, 0.1), range(100), backend=there)
     assert next(results) == 0
     hosts.scheduler.kill()
     with pytest.raises(ExecutionError, match=r"The Dask scheduler at tcp://.* is gone"):
         list(results)
+    with pytest.raises(ExecutionError, match=r"The Dask scheduler at tcp://.* is gone"):
+        there.wait_for(2)
     with pytest.raises(ExecutionError, match="No Dask scheduler answers at tcp://"):
         connected()
 

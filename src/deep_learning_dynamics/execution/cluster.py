@@ -92,7 +92,8 @@ class Cluster:
                 "pip install 'deep-learning-dynamics[cluster]'"
             ) from None
         # What goes wrong is said once, by the errors below.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # the second has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         deployment = start(wanted)
         try:
             client = Client(deployment or wanted, timeout=ANSWER, set_as_default=False)
@@ -132,8 +133,19 @@ class Cluster:
                 self.deployment.close()
 
     def wait_for(self, workers: int) -> None:
-        """Wait until so many are connected."""
-        while len(self.client.nthreads()) < workers:
+        """Wait until so many are connected.
+
+        Raises:
+            ExecutionError: the scheduler is gone.
+        """
+        while True:
+            try:
+                there = len(self.client.nthreads())
+            except Exception:
+                self._await_scheduler(1, "")
+                there = 0
+            if there >= workers:
+                return
             time.sleep(TURN)
 
     def workers(self) -> list[Worker]:
