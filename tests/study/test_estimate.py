@@ -35,6 +35,7 @@ def test_every_method_and_its_tests_are_counted(settings):
     assert one < estimate(settings({"project.methods": ["pca", "umap"]})).seconds
     full = settings({"project.methods": ["pca"], "robustness": "full"})
     assert one < estimate(full).seconds
+    assert estimate(settings({"geometry.analyses": []})).seconds < estimate(settings()).seconds
 
 
 def test_half_the_cores_take_longer(settings, monkeypatch):

@@ -29,6 +29,7 @@ FITS = {  # seconds of one fit on one core: at least, and for each row
     "umap": (0.8, 1e-3),
 }
 OTHER_FIT = (0.5, 1e-3)
+ANALYSIS = 0.1  # seconds of one analysis on one core, for each network
 PROCESS = 0.3e9  # bytes that one process takes for code
 
 
@@ -86,6 +87,7 @@ def estimate(params: "Params") -> Estimate:
     reading = stored / 4 / READING_RATE + rows * weights * shorter / PRODUCT_RATE / cores
     fitted = of_one if params.project.fit_on_first_network_only else rows
     projecting = sum(_projecting(key, params, fitted, cores) for key in params.project.methods)
+    analysing = ANALYSIS * len(params.geometry.analyses) * trained / cores
     least = max(
         12 * 4 * weights * trained,  # weights, momentum, gradients, snapshots under way
         24 * rows * shorter,  # the reduction: products of rows, or of weights, and their axes
@@ -93,7 +95,7 @@ def estimate(params: "Params") -> Estimate:
     memory = max(least, cores * PROCESS)  # refits in processes of their own
     return Estimate(
         weights, networks, trained, rows, fitted, stored, PROCESS + memory, PROCESS + least,
-        START + training + reading + projecting, cores,
+        START + training + reading + projecting + analysing, cores,
     )  # fmt: skip
 
 
