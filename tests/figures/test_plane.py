@@ -116,13 +116,15 @@ def test_points_fade_as_their_neighbours_are_lost():
 
 
 def test_ellipses_are_left_out_where_refits_put_ends_anywhere():
-    def spread(of):
-        return [
-            line(to, spread=np.tile([of**2, 0, of**2], (6, 1))) for to in ((1, 0), (0, 1), (-1, 0))
-        ]
+    def spread(of, count=3):
+        angles = np.linspace(0, np.pi, count)
+        ends = np.column_stack([np.cos(angles), np.sin(angles)])
+        return [line(to, spread=np.tile([of**2, 0, of**2], (6, 1))) for to in ends]
 
     assert len(Plane(spread(0.1)).ellipses[0]) == 3
     assert Plane(spread(1.0)).ellipses[0] == []
+    assert len(Plane(spread(0.1, 50)).ellipses[0]) == 50
+    assert Plane(spread(0.17, 50)).ellipses[0] == [], "each is small, all together cover the plane"
 
 
 def test_ellipses_have_the_axes_of_the_covariance():

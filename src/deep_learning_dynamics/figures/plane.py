@@ -57,8 +57,9 @@ class Plane:
     def _ellipses(self) -> tuple[list[Trajectory], np.ndarray, np.ndarray]:
         """The networks whose ends have ellipses, their half axes and angles in degrees.
 
-        None have where refits put ends anywhere: they would hide the paths, and the disparity says
-        it. Nor where there are so many that none could be told from the others.
+        None have where refits put ends anywhere: where an ellipse covers a twentieth of the plane,
+        or all together 1.3 times the plane. They would hide the paths, and the disparity says it.
+        Nor where there are so many that none could be told from the others.
         """
         ends = [
             t
@@ -72,8 +73,9 @@ class Plane:
         variances, axes_of = np.linalg.eigh(np.array([[xx, xy], [xy, yy]]).transpose(2, 0, 1))
         half = np.sqrt(np.maximum(variances, 0))
         angles = np.degrees(np.arctan2(axes_of[:, 1, 0], axes_of[:, 0, 0]))
-        covered = float(np.median(np.pi * half.prod(axis=1)) / np.prod(self.high - self.low))
-        return ([] if covered > 0.05 or len(ends) > 60 else ends), half, angles
+        areas = np.pi * half.prod(axis=1) / np.prod(self.high - self.low)
+        anywhere = np.median(areas) > 0.05 or areas.sum() > 1.3
+        return ([] if anywhere or len(ends) > 60 else ends), half, angles
 
     def place(self, axes: Axes) -> None:
         """Take axes, with limits that are roughly the final ones: axes' numbers need their room."""
