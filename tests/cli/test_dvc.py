@@ -121,7 +121,10 @@ def test_a_damaged_dvc_lock_is_named_with_the_command_that_mends_it(initialised,
     assert (initialised / "dvc.lock").read_bytes() == content
 
 
-def test_whole_files_stay(initialised, capsys):
+@pytest.mark.parametrize("content", [None, "schema: '2.0'\nstages: {}\n"])
+def test_whole_files_stay(initialised, capsys, content):
+    if content is not None:
+        (initialised / "dvc.lock").write_text(content)
     before = {path: path.read_bytes() for path in initialised.rglob("*") if path.is_file()}
     dvc.repair(initialised)
     assert {path: path.read_bytes() for path in before} == before

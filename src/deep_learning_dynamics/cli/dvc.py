@@ -71,7 +71,7 @@ def repair(root: Path) -> None:
         lines = content.decode().splitlines()
         if any(line.startswith(CONFLICT) for line in lines):
             reason = "has conflict markers of a merge"
-        elif "stages:" not in lines or "\0" in "".join(lines[:5]):
+        elif not any(line.startswith("stages:") for line in lines) or "\0" in "".join(lines[:5]):
             reason = "is cut or not what DVC writes"
     except UnicodeDecodeError:
         reason = "is no text"
