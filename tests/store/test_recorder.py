@@ -305,6 +305,7 @@ def test_a_snapshot_reaches_the_disk_without_another_one(tmp_path, monkeypatch):
     with dld.Recorder(tmp_path / "r.zarr", model()) as record:
         record(0)
         until(lambda: dld.open(tmp_path / "r.zarr").sizes["snapshot"] == 1)
+        assert dld.open(tmp_path / "r.zarr")["step"].values.tolist() == [[0]]
 
 
 def test_the_last_step_is_not_kept_when_training_fails_in_it(tmp_path):

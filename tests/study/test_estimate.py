@@ -75,4 +75,4 @@ def test_many_cores_are_no_reason_to_refuse(changed, monkeypatch):
     """What refits take beyond the rest is a matter of the machine: no setting makes it less."""
     monkeypatch.setattr(environment, "memory", lambda: 4_000_000_000)
     monkeypatch.setattr(environment, "cores", lambda: 64)
-    params.validate(changed({"pairs": 2}))
+    assert params.validate(changed({"pairs": 2})).pairs == 2

@@ -34,9 +34,7 @@ WITH = {
 @FIGURES.register
 class Barriers(FigureKind):
     key, title, needs = "barriers", "Barriers between networks", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("barriers") is not None else ()
+    analysis = "barriers"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = results.geometry.get("barriers")

@@ -43,10 +43,12 @@ class FigureKind:
     key: ClassVar[str]
     title: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Results without which it is not drawn
+    analysis: ClassVar[str] = ""  # the key of the analysis whose finding it shows, if it shows one
 
     def variants(self, results: "Results") -> tuple[str, ...]:
-        """The figures of this kind that results have: one per method, or ("",)."""
-        return ("",)
+        """The figures of this kind that results have: one per method, ("",), or none."""
+        missing = self.analysis and results.geometry.get(self.analysis) is None
+        return () if missing else ("",)
 
     def draw(self, results: "Results", style: Style, variant: str = "") -> Figure:
         raise NotImplementedError

@@ -21,9 +21,7 @@ RELATIONS = {"twin": "rounding twins", "pair": "partners", "": "other networks"}
 @FIGURES.register
 class FunctionSpace(FigureKind):
     key, title, needs = "function_space", "Paths through function space", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("function_space") is not None else ()
+    analysis = "function_space"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         len(ANALYSES)  # registered, so that titles and units are known

@@ -21,9 +21,7 @@ SHADES = (look.colour(3, 0.6), look.colour(1, 0.5), "#a8a8a8")  # green, orange,
 @FIGURES.register
 class Regions(FigureKind):
     key, title, needs = "regions", "Is there a region of good weights?", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("regions") is not None else ()
+    analysis = "regions"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = regions(results.geometry)

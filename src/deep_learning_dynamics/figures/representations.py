@@ -27,9 +27,7 @@ RELATIONS = {
 @FIGURES.register
 class Representations(FigureKind):
     key, title, needs = "representations", "Similarity of hidden layers", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("representations") is not None else ()
+    analysis = "representations"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = results.geometry.get("representations")

@@ -24,9 +24,7 @@ BANDS = (("q05", "q95", 0.12), ("q25", "q75", 0.25))
 @FIGURES.register
 class Spectra(FigureKind):
     key, title, needs = "spectra", "Weights and their spectra", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("spectra") is not None else ()
+    analysis = "spectra"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = results.geometry.get("spectra")

@@ -32,9 +32,7 @@ _GREYS = LinearSegmentedColormap.from_list("loss", ["#ffffff", "#3c3c3c"])
 @FIGURES.register
 class Surface(FigureKind):
     key, title, needs = "surface", "Loss surface", ("geometry",)
-
-    def variants(self, results: Results) -> tuple[str, ...]:
-        return ("",) if results.geometry.get("surface") is not None else ()
+    analysis = "surface"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = results.geometry.get("surface")
