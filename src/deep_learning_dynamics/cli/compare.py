@@ -83,7 +83,7 @@ def chosen(known: "Sequence[Record]", wanted: Sequence[str]) -> "list[Record]":
         (only,) = found.values()
         raise TrackingError(
             f"{' and '.join(wanted)} {'are' if len(wanted) > 1 else 'is'} one run, {only}; "
-            "expected two or more different ones. dynamics list shows those that there are."
+            "expected two or more different ones. All runs: dynamics list"
         )
     if len(found) > MOST:
         raise TrackingError(

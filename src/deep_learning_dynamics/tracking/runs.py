@@ -148,7 +148,7 @@ def resolve(known: Sequence[Record], wanted: str) -> Record:
     if not matches:
         raise TrackingError(
             f"There is no run {wanted!r}; expected an id or a name, the beginning of either, or "
-            f"{LATEST}. dynamics list shows the {len(known)} that there are."
+            f"{LATEST}. All runs: dynamics list"
         )
     if len(matches) > 1:
         shown = ", ".join(str(record) for record in matches[:5])
