@@ -6,34 +6,34 @@ MINUS = "−"
 ALPHA = 0.05  # the level of significance and, as 1 - ALPHA, of intervals
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Significant digits, thousands separated, a true minus; "–" for NaN."""
-    if value != value:  # NaN
+def number(value: float | None, digits: int = 3) -> str:
+    """Significant digits, thousands separated, a true minus; "–" for None and NaN."""
+    if value is None or value != value:  # NaN
         return "–"
-    if value in (float("inf"), float("-inf")):
+    if abs(value) == float("inf"):
         return f"{MINUS if value < 0 else ''}∞"
-    if abs(value) >= 1000:
-        text = f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.{digits}g}"
-    else:
-        text = f"{value:.{digits}g}"
-    return text.replace("-", MINUS)
+    style = ",.0f" if 1000 <= abs(value) < 1e7 else f".{digits}g"
+    return f"{value:{style}}".replace("-", MINUS)
 
 
-def signed(value: float, digits: int = 3) -> str:
+def signed(value: float | None, digits: int = 3) -> str:
     """As :func:`number`, with a plus sign where it is positive."""
-    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
+    plus = "+" if value is not None and value > 0 else ""
+    return plus + number(value, digits)
 
 
-def percent(share: float, decimals: int = 1) -> str:
-    """A share from 0 to 1 in percent: 0.87352 is "87.4 %"."""
+def percent(share: float | None, decimals: int = 1) -> str:
+    """A share from 0 to 1 in percent: 0.87352 is "87.4 %"; "–" for None and NaN."""
+    if share is None or share != share:
+        return "–"
     # Shares are stored in single precision, so that 0.8735 may lie a hair below the tie.
     rounded = round(round(100 * share, 6), decimals)
-    return "–" if share != share else f"{rounded:.{decimals}f} %".replace("-", MINUS)
+    return f"{rounded:.{decimals}f} %".replace("-", MINUS)
 
 
-def p_value(value: float) -> str:
-    """Two significant digits; "–" for NaN."""
-    if value != value:
+def p_value(value: float | None) -> str:
+    """Two significant digits; "–" for None and NaN."""
+    if value is None or value != value:
         return "–"
     return f"{value:.2g}" if value >= 0.0001 else f"{value:.0e}"
 
@@ -50,6 +50,11 @@ def listed(parts: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
 
 
+def capital(text: str) -> str:
+    """A title as it stands at the beginning of a line."""
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: float) -> str:
     """ "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
     if seconds < 10:
@@ -64,10 +69,8 @@ def duration(seconds: float) -> str:
 
 def size(bytes_: float) -> str:
     """Bytes in decimal units: "4.2 GB"."""
-    if bytes_ < 1000:
-        return f"{bytes_:,.0f} bytes"
-    for unit in ("kB", "MB"):
-        bytes_ /= 1000
+    for unit in ("bytes", "kB", "MB"):
         if bytes_ < 1000:
-            return f"{bytes_:,.3g} {unit}"
-    return f"{bytes_ / 1000:,.3g} GB"
+            return f"{bytes_:,.0f} {unit}" if unit == "bytes" else f"{bytes_:,.3g} {unit}"
+        bytes_ /= 1000
+    return f"{bytes_:,.3g} GB"

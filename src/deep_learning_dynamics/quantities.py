@@ -21,8 +21,8 @@ class Quantity:
     better: Literal["higher", "lower", "neither"] = "neither"
     meaning: str = ""  # one sentence for captions and the data dictionary
 
-    def format(self, value: float) -> str:
-        """A value with its unit."""
+    def format(self, value: float | None) -> str:
+        """A value with its unit; "–" for None and NaN."""
         if self.unit == "%":
             return formatting.percent(value)
         return self._with_unit(formatting.number(value))
@@ -50,21 +50,10 @@ def quantity(key: str) -> Quantity:
     return _QUANTITIES.get(key) or Quantity(key, key.replace("_", " "))
 
 
+_RIGHT = "examples classified correctly."
 define(
-    Quantity(
-        "test_accuracy",
-        "test accuracy",
-        "%",
-        "higher",
-        "Share of test examples classified correctly.",
-    ),
-    Quantity(
-        "train_accuracy",
-        "training accuracy",
-        "%",
-        "higher",
-        "Share of training examples classified correctly.",
-    ),
+    Quantity("test_accuracy", "test accuracy", "%", "higher", f"Share of test {_RIGHT}"),
+    Quantity("train_accuracy", "training accuracy", "%", "higher", f"Share of training {_RIGHT}"),
     Quantity("test_loss", "test loss", "nats", "lower", "Mean cross-entropy on the test set."),
     Quantity(
         "train_loss", "training loss", "nats", "lower", "Mean cross-entropy on training examples."

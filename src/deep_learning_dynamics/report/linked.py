@@ -15,6 +15,7 @@ from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of
 from deep_learning_dynamics.figures.plane import Plane, hexagons, shades
 from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, last_phase
 from deep_learning_dynamics.figures.trajectories import Trajectory, score_scale, trajectories_of
+from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity
 
@@ -34,25 +35,20 @@ class Networks:
     def of(cls, results: "Results") -> "Networks":
         snapshots = table_of(results)
         groups = Groups.of(snapshots, results.by, results.titles)
-        table = last_phase(snapshots).drop_duplicates("network").set_index("network")
-        numbers = np.maximum(groups.numbers(table), 0).tolist()
-        pairs = table["pair"].astype(str) if "pair" in table else pd.Series("", table.index)
-        failed = table["outcome"] != "" if "outcome" in table else pd.Series(False, table.index)
-        counted = (
-            table.groupby(np.array(numbers, int)).cumcount().astype(str) if len(table) else pairs
-        )
-        titles = [
-            f"{groups.title(group)}, {f'pair {pair}' if pair else name}"
-            for group, pair, name in zip(numbers, pairs, table.index, strict=True)
-        ]
+        known = last_phase(snapshots).drop_duplicates("network").set_index("network")
         columns = {
-            "group": numbers,
-            "pair": pairs,
-            "failed": failed,
-            "title": titles,
-            "label": pairs.where(pairs != "", counted),
+            "group": np.maximum(groups.numbers(known), 0).astype(int),
+            "pair": known["pair"].astype(str) if "pair" in known else "",
+            "failed": known["outcome"] != "" if "outcome" in known else False,
         }
-        return cls(pd.DataFrame(columns, index=table.index), groups)
+        table = pd.DataFrame(columns, index=known.index)
+        counted = table.groupby("group").cumcount().astype(str)
+        table["title"] = [
+            f"{groups.title(row.group)}, {f'pair {row.pair}' if row.pair else row.Index}"
+            for row in table.itertuples()
+        ]
+        table["label"] = table["pair"].where(table["pair"] != "", counted)
+        return cls(table, groups)
 
     def number(self, network: str) -> int:
         """Where a network stands in the table."""
@@ -69,28 +65,19 @@ def table_of(results: "Results") -> pd.DataFrame:
 
 def linked(results: "Results", networks: Networks, methods: list[str]) -> dict[str, Any]:
     """Everything that the script reads."""
-    projections = [(results.projections or {})[key] for key in methods]
+    projections = [results.projections[key] for key in methods]
     snapshots = last_phase(table_of(results))
-    steps = sorted({int(step) for step in snapshots["step"]}) or [0]
     models = dict.fromkeys(key for each in projections for key in _null_examples(each))
     return {
         "groups": [
             {"colour": to_hex(colour(number)), "dark": to_hex(colour(number, 1.0))}
             for number in range(len(networks.groups))
         ],
-        "networks": [
-            {
-                "group": int(row.group),
-                "pair": row.pair,
-                "failed": bool(row.failed),
-                "title": row.title,
-            }
-            for row in networks.table.itertuples()
-        ],
+        "networks": networks.table[["group", "pair", "failed", "title"]].to_dict("records"),
         "methods": [_method(projection, results, networks) for projection in projections],
-        "null_models": {key: _capital(NULL_MODELS[key].title) for key in models},
+        "null_models": {key: capital(NULL_MODELS[key].title) for key in models},
         "curves": [_curve(snapshots, key, networks) for key in _scores(snapshots)],
-        "steps": steps,
+        "steps": sorted({int(step) for step in snapshots["step"]}) or [0],
     }
 
 
@@ -106,7 +93,7 @@ def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, A
     rows = snapshots[np.isfinite(snapshots[key].to_numpy(float))]
     scale = ScoreScale.over(key, rows[key].to_numpy())
     return {
-        "title": _capital(quantity(key).title),
+        "title": capital(quantity(key).title),
         "percent": quantity(key).unit == "%",
         "log": scale is not None and scale.spacing == "log",
         "lines": [
@@ -123,10 +110,9 @@ def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, A
 def _method(projection: "Projection", results: "Results", networks: Networks) -> dict[str, Any]:
     """One projection: its paths, what stands behind them, and its null models."""
     table, groups = projection.coordinates, groups_of(projection, results)
-    color = color_of(projection, Style())
+    color, cells = color_of(projection, Style()), projection.cells
     trajectories = trajectories_of(table, groups, color)
-    plane = Plane(trajectories, score_scale(trajectories, color), projection.cells)
-    cells = projection.cells
+    plane = Plane(trajectories, score_scale(trajectories, color), cells)
     nulls = {}
     for key, places in _null_examples(projection).items():
         seen = np.isfinite(places).all(axis=1)
@@ -154,8 +140,8 @@ def _plane(plane: Plane, table: pd.DataFrame, networks: Networks, color: str) ->
         for t in plane.trajectories
         if not t.earlier and len(t.points)
     ]
-    frame = np.stack([plane.low, plane.high])
-    return {"paths": paths, "frame": {"x": _short(frame[:, 0]), "y": _short(frame[:, 1])}}
+    (left, low), (right, high) = plane.low, plane.high
+    return {"paths": paths, "frame": {"x": _short([left, right]), "y": _short([low, high])}}
 
 
 def _path(
@@ -166,21 +152,22 @@ def _path(
     color: str,
 ) -> dict[str, Any]:
     network = networks.number(trajectory.network)
-    title = networks.table["title"].iloc[network]
-    texts = [f"{title}<br>step {step:,.0f}" for step in trajectory.steps]
+    texts = [
+        f"{networks.table['title'].iloc[network]}<br>step {step:,.0f}" for step in trajectory.steps
+    ]
     if trajectory.score is not None:
         known = quantity(color)
         scores = [f"{known.title} {known.format(value)}" for value in trajectory.score]
         texts = [f"{text}<br>{score}" for text, score in zip(texts, scores, strict=True)]
-    x, y = trajectory.points.T
-    start = [] if before is None else before.points
-    # The dotted line of earlier training ends where the network itself starts.
-    led = np.concatenate([start, trajectory.points[:1]]) if len(start) else np.empty((0, 2))
+    led = np.empty((0, 2))
+    if before is not None and len(before.points):
+        # The dotted line of earlier training ends where the network itself starts.
+        led = np.concatenate([before.points, trajectory.points[:1]])
     return {
         "network": network,
-        "before": [_short(led[:, 0]), _short(led[:, 1])],
-        "x": _short(x),
-        "y": _short(y),
+        "before": [_short(axis) for axis in led.T],
+        "x": _short(trajectory.points[:, 0]),
+        "y": _short(trajectory.points[:, 1]),
         "steps": trajectory.steps.tolist(),
         "colours": [to_hex(each) for each in plane.colours(trajectory)],
         "inks": np.round(trajectory.inks, 2).tolist(),
@@ -189,13 +176,9 @@ def _path(
 
 
 def _null_examples(projection: "Projection") -> dict[str, Any]:
-    return {} if projection.robustness is None else dict(projection.robustness.examples)
+    return {} if projection.robustness is None else projection.robustness.examples
 
 
-def _short(values: np.ndarray) -> list[float]:
+def _short(values: Any) -> list[float]:
     """Numbers with as many digits as a screen can show."""
     return [float(f"{value:.5g}") for value in values]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

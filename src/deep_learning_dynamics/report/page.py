@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from deep_learning_dynamics.figures import Style, caption, draw
 from deep_learning_dynamics.figures.figure import FIGURES, available
 from deep_learning_dynamics.files import replacing
+from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.method import METHODS
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.report import tables
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 
     from deep_learning_dynamics.results import Results
 
-MEASURED = ("over_time", "by_parameter")  # figures below the table of measures
 MOST_MARKS, PNG_DPI = 5_000, 150  # of an SVG, beyond which a PNG is smaller
-WITH_PLACE = ("sheet", "forest", "nulls", "paths", "learning_curves", *MEASURED)
+# Where figures stand; the page draws paths and learning curves itself.
+SECTIONS = {
+    "sheet": "sheet", "forest": "forest", "over_time": "measured", "by_parameter": "measured",
+    "nulls": "nulls", "paths": "", "learning_curves": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,14 @@ def page(results: "Results", about: About) -> str:
     networks = Networks.of(results)
     methods = tables.in_order(results)
     data = linked(results, networks, methods)
-    drawn = [(key, variant) for _, key, variant in available(results)]
-
-    def figures(*keys: str) -> list[dict[str, Any]]:
-        return [_figure(results, key, variant) for key, variant in drawn if key in keys]
-
-    analyses = [key for key, kind in FIGURES.items() if "geometry" in kind.needs]
+    figures = defaultdict(list)
+    for _, key, variant in available(results):
+        of_analysis = "geometry" in FIGURES[key].needs
+        section = SECTIONS.get(key, "geometry" if of_analysis else "others")
+        if section:
+            figures[section].append(_figure(results, key, variant))
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= tables.FILTERS
     return environment.from_string(_asset("page.html")).render(
         about=about,
         style=_inside(_asset("style.css")),
@@ -92,22 +98,19 @@ def page(results: "Results", about: About) -> str:
         plotly=_inside(get_plotlyjs()),
         data=htmlsafe_json_dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
         facts=about.facts or tables.facts(results, networks),
-        datasets=[tables.dataset(entry) for entry in results.provenance],
+        datasets=results.provenance,
         verdict=results.comparisons.verdict if results.comparisons else None,
         methods=[tables.method(results, key) for key in methods],
         curves=data["curves"],
-        groups=tables.groups(networks, data),
+        groups=list(zip(networks.groups.titles.values(), data["groups"], strict=True)),
+        networks=list(enumerate(networks.table.itertuples())),
         null_models=data["null_models"],
         shade=quantity(Style().color).title,
-        sheet=figures("sheet"),
-        forest=figures("forest"),
-        comparisons=tables.comparison_tables(results.comparisons) if results.comparisons else [],
-        measured=figures(*MEASURED),
-        ranking=tables.ranking(results),
+        comparisons=tables.contrasts(results.comparisons) if results.comparisons else [],
+        ranking=results.ranking,
+        models=NULL_MODELS,
         path_tests=tables.path_tests(results),
-        nulls=figures("nulls"),
-        geometry=figures(*analyses),
-        others=figures(*(key for key in FIGURES if key not in (*WITH_PLACE, *analyses))),
+        figures=figures,
     )
 
 
