@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from small_datasets import (
     expect_small,
-    mnist_tables,
     small_mnist,
     small_omniglot,
     write_files,
     write_mnist,
     write_zip,
-    zip_of,
 )
 
 from deep_learning_dynamics.errors import DataError
@@ -148,9 +146,8 @@ def test_a_drawing_is_averaged_over_area():
 @pytest.mark.parametrize("place", ["mnist", "MNIST/raw"])
 @pytest.mark.parametrize(
     "layout",
-    ["gzipped", "plain", "dots", "folders of the same name", "zip", "zip in a zip", "tables",
-     "tables without headers", "beside what macOS leaves"],
-)  # fmt: skip
+    ["gzipped", "plain", "dots", "folders of the same name", "zip", "beside what macOS leaves"],
+)
 def test_mnist_is_read_in_whatever_form_it_lies_there(folder, layout, place):
     files = small_mnist()
     there = folder / place
@@ -164,19 +161,15 @@ def test_mnist_is_read_in_whatever_form_it_lies_there(folder, layout, place):
         write_files(there, {f"{name}/{name}": content for name, content in files.items()})
     elif layout == "zip":
         write_zip(there / "archive.zip", files)
-    elif layout == "zip in a zip":
-        write_zip(there / "download.zip", {"archive.zip": zip_of(files)})
-    elif layout == "beside what macOS leaves":
+    else:
         left = {f"__MACOSX/._{name}": b"x" for name in files} | {".DS_Store": b"x"}
         write_zip(there / "archive.zip", files | left)
         write_files(there, {"._train-images-idx3-ubyte": b"x"})
-    else:
-        write_files(there, mnist_tables(header=layout == "tables"))
     assert is_small_mnist(read())
 
 
 @pytest.mark.parametrize(
-    "layout", ["zip", "folder", "backwards", "zip in a zip", "both", "beside what macOS leaves"]
+    "layout", ["zip", "folder", "backwards", "both", "beside what macOS leaves"]
 )
 def test_omniglot_is_the_same_in_whatever_form_it_lies_there(folder, layout):
     members = small_omniglot()
@@ -192,8 +185,6 @@ def test_omniglot_is_the_same_in_whatever_form_it_lies_there(folder, layout):
         write_zip(folder / ZIP, members)
     if layout == "backwards":
         write_zip(folder / ZIP, dict(reversed(members.items())))
-    if layout == "zip in a zip":
-        write_zip(folder / "omniglot/all.zip", {"images_background.zip": zip_of(members)})
     if layout == "beside what macOS leaves":
         write_zip(folder / ZIP, members | left)
     write_zip(folder / "omniglot/images_evaluation.zip", {"images_evaluation/A/b.png": b""})
@@ -252,8 +243,8 @@ def test_a_damaged_file_of_mnist_is_an_error_that_names_it(folder, file, kind):
     with pytest.raises(DataError) as caught:
         read()
     message = str(caught.value)
-    assert message.startswith(f"mine/mnist/{file} is not ")
-    assert ("whole gzip file" if kind in ("truncated", "flipped") else "SHA-256") in message
+    assert message.startswith(f"mine/mnist/{file} is ")
+    assert ("is damaged" if kind in ("truncated", "flipped") else "SHA-256") in message
     assert "\n" not in message
 
 
@@ -275,17 +266,10 @@ def test_the_right_file_is_taken_where_another_has_its_name_too(folder):
     assert is_small_mnist(read())
 
 
-@pytest.mark.parametrize("content", [b"label,1x1\n3,4\n", b"1,2\xff\n", b"a,b\n"])
-def test_a_table_that_is_none_of_mnist_is_named(folder, content):
-    write_files(folder / "mnist", {"mnist_train.csv": content, "mnist_test.csv": content})
-    with pytest.raises(DataError, match=r"mine/mnist/mnist_train\.csv is not a table of 785"):
-        read()
-
-
 def test_a_missing_file_of_mnist_is_an_error_that_names_it(folder):
     write_mnist(folder / "mnist")
     (folder / "mnist/t10k-images-idx3-ubyte.gz").unlink()
-    with pytest.raises(DataError, match=r"mine/mnist has .* but no t10k-images-idx3-ubyte"):
+    with pytest.raises(DataError, match=r"no t10k-images-idx3-ubyte .* beside mine/mnist/"):
         read()
 
 
@@ -297,27 +281,17 @@ def test_a_damaged_zip_is_an_error_that_names_it(folder, kind):
     flipped[len(FIRST) + 30 + 50] ^= 1  # in the first member, after its header and name
     changed = {"truncated": content[:-3000], "no zip": b"<html>", "empty": b""}
     (folder / ZIP).write_bytes(changed.get(kind, bytes(flipped)))
-    with pytest.raises(DataError, match=f"^mine/{ZIP} is not a whole zip file"):
-        read("omniglot")
-
-
-@pytest.mark.parametrize(
-    "name", ["../escaped.png", "images_background/../../e.png", "/tmp/e.png", "..\\e", "C:/e.png"]
-)
-def test_a_zip_with_a_path_outside_its_folder_is_refused(folder, name):
-    write_zip(folder / ZIP, small_omniglot() | {name: b"x"})
-    with pytest.raises(DataError, match=f"^mine/{ZIP} holds .* a path outside its own folder"):
+    with pytest.raises(DataError, match=f"^mine/{ZIP}.* is damaged"):
         read("omniglot")
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("one less", "holds 59 drawings of 3 characters in 2 alphabets; expected 60 of 3 in 2"),
-        ("another drawer", r"has drawings 2 to 21 .* expected 1 to 20"),
-        ("swapped", "OMNIGLOT's names but not its drawings"),
-        ("no png", r"0001_01\.png is .* expected a PNG of 105×105, 1 bit"),
-        ("cut", r"0001_01\.png is .* expected a PNG of 105×105, 1 bit"),
+        ("one less", rf"^mine/{ZIP} holds 59 drawings of 3 characters, .* expected OMNIGLOT's"),
+        ("swapped", r"holds 60 drawings .* expected OMNIGLOT's background set"),
+        ("no png", r"0001_01\.png is not a PNG of 105×105 with 1 bit"),
+        ("cut", r"0001_01\.png is not a PNG of 105×105 with 1 bit"),
     ],
 )
 def test_drawings_that_are_not_omniglot_are_told_from_it(folder, change, told):
@@ -325,8 +299,6 @@ def test_drawings_that_are_not_omniglot_are_told_from_it(folder, change, told):
     second = FIRST.replace("_01.png", "_02.png")
     if change == "one less":
         del members[FIRST]
-    elif change == "another drawer":
-        members[FIRST.replace("_01.png", "_21.png")] = members.pop(FIRST)
     elif change == "swapped":
         members[FIRST], members[second] = members[second], members[FIRST]
     else:
@@ -449,4 +421,4 @@ def test_checksums_are_those_of_torchvision():
             assert md5 in text
         for mirror in kind.mirrors:
             assert mirror.rstrip("/") in text
-    assert download.PATIENCE.connect * 2 * len(mnist.Mnist.mirrors) <= 20
+    assert download.PATIENCE * len(mnist.Mnist.mirrors) <= 20

@@ -2,7 +2,6 @@
 
 from deep_learning_dynamics.study.datasets.dataset import (
     DATASETS,
-    SOURCES,
     About,
     Dataset,
     Examples,
@@ -14,7 +13,6 @@ from deep_learning_dynamics.study.datasets.local import record_found
 
 __all__ = [
     "DATASETS",
-    "SOURCES",
     "About",
     "Dataset",
     "Examples",

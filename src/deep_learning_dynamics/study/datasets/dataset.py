@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
@@ -18,12 +18,13 @@ from jaxtyping import Bool, Int64, UInt8
 from deep_learning_dynamics.errors import DataError
 from deep_learning_dynamics.files import replacing, write_json
 from deep_learning_dynamics.registry import Registry
-from deep_learning_dynamics.study.datasets.members import Members
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.study.datasets.local import Files
 
 DATASETS: Registry[type["Dataset"]] = Registry(
     "dataset", "deep_learning_dynamics.study.datasets", ("mnist", "omniglot")
 )
-SOURCES = ("local", "download", "embedded")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Provenance:
     title: str  # "MNIST", what was asked for
     label: str  # "MNIST" or what stands in for it: what figures print
     original: bool
-    source: str  # one of SOURCES
+    source: str  # "local", "download" or "embedded"
     target: str  # what the classes are: "digit"
     classes: int
     train: int  # examples
@@ -117,7 +118,7 @@ class Dataset:
     def __init__(self, settings: Any = None) -> None:
         self.settings = self.Settings() if settings is None else settings
 
-    def read(self, members: Members) -> Examples | None:
+    def read(self, files: "Files") -> Examples | None:
         """The original from files; ``None`` if they are not among them.
 
         Raises:
@@ -154,7 +155,9 @@ and name that folder datasets/ in the project, or in DYNAMICS_DATASETS. Then: dv
 
 
 def fetch(
-    dataset: Dataset, sources: tuple[str, ...] = SOURCES, folder: Path = Path("data")
+    dataset: Dataset,
+    sources: tuple[str, ...] = ("local", "download", "embedded"),
+    folder: Path = Path("data"),
 ) -> Provenance:
     """Write ``folder/KEY.npz`` and ``folder/KEY.json`` from the first source that has the dataset.
 
@@ -177,15 +180,8 @@ def fetch(
             _save(examples, partial)
         write_json(folder / f"{dataset.key}.json", asdict(provenance))
         return provenance
-    raise DataError(
-        "\n".join(
-            [
-                f"{dataset.title} is in none of data.sources: [{', '.join(sources)}].",
-                *misses,
-                REMEDY,
-            ]
-        )
-    )
+    missing = f"{dataset.title} is in none of data.sources: [{', '.join(sources)}]."
+    raise DataError("\n".join([missing, *misses, REMEDY]))
 
 
 def load(path: Path) -> Examples:
@@ -214,29 +210,20 @@ def load(path: Path) -> Examples:
 
 
 def _from(source: str, dataset: Dataset) -> Examples:
-    if source == "embedded":
-        return dataset.embedded()
-    # Only what is used is imported: a stage is its own process.
-    if source == "local":
-        from deep_learning_dynamics.study.datasets.local import read_local
-
-        return read_local(dataset)
     from deep_learning_dynamics.study.datasets.download import read_downloaded
+    from deep_learning_dynamics.study.datasets.local import read_local
 
-    return read_downloaded(dataset)
+    sources = {"local": read_local, "download": read_downloaded, "embedded": type(dataset).embedded}
+    return sources[source](dataset)
 
 
 def _report(provenance: Provenance, misses: list[str]) -> None:
-    lines = []
+    title, lines = provenance.title, []
     if not provenance.original:
-        lines = [
-            f"warning: {provenance.title} itself could not be had. "
-            f"Used instead: {provenance.label}.",
-            *misses,
-            REMEDY,
-        ]
+        warning = f"warning: {title} itself could not be had. Used instead: {provenance.label}."
+        lines = [warning, *misses, REMEDY]
     elif misses:
-        lines = [f"{provenance.title} was not in:", *misses]
+        lines = [f"{title} was not in:", *misses]
     if lines:
         print("\n".join(lines), file=sys.stderr, flush=True)
 

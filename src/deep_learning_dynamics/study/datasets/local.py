@@ -1,19 +1,29 @@
-"""Datasets that lie in a folder of this machine, and a record of them for DVC to hash."""
+"""Datasets that lie in a folder of this machine, zipped or not, and a record of them for DVC."""
 
+import gzip
 import hashlib
 import os
-from collections.abc import Iterable
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics.errors import DataError
 from deep_learning_dynamics.study.datasets.dataset import Dataset, Examples, UnavailableError
-from deep_learning_dynamics.study.datasets.members import members
 
 VARIABLE = "DYNAMICS_DATASETS"
 DEFAULT = Path("datasets")
+REMEDY = "Get it again, or take it away for the next of data.sources."
+LEFT_BEHIND = r"[/\\](\.|__MACOSX)"  # by operating systems: .DS_Store, ._name, ...
 HASHED = 2**28  # bytes and
 LISTED = 50  # files up to which a folder's files are hashed one by one
+
+# The name of each file, with folders and zips as parts ("mnist/archive.zip/t10k.gz"), and a
+# function that reads it.
+Files = dict[str, Callable[[], bytes]]
 
 
 def read_local(dataset: Dataset) -> Examples:
@@ -28,12 +38,58 @@ def read_local(dataset: Dataset) -> Examples:
         raise UnavailableError(f"{VARIABLE} is not set, and there is no folder {DEFAULT}")
     try:
         for place in _places(root, dataset):
-            examples = dataset.read(members(place))
+            examples = dataset.read(files_in(place))
             if examples is not None:
                 return examples
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
     raise UnavailableError(f"{root} has no {dataset.looked_for}")
+
+
+def files_in(path: Path) -> Files:
+    """All files in a folder, and in the zips there, or in one zip; nothing is unpacked to the disk.
+
+    Gzipped files are unzipped when they are read.
+
+    Raises:
+        DataError: a zip is damaged; also when a file that is damaged is read.
+    """
+    found: Files = {}
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.suffix.lower() == ".zip":
+            archive = _whole(str(file), lambda file=file: zipfile.ZipFile(file))
+            for name in archive.namelist():
+                found[f"{file}/{name}"] = partial(archive.read, name)
+        elif file.is_file():
+            found[str(file)] = file.read_bytes
+    return {
+        name: partial(_whole, name, lambda read=read: _unzipped(read()))
+        for name, read in found.items()
+        if not re.search(LEFT_BEHIND, name.removeprefix(str(path)))
+    }
+
+
+def named(files: Files, pattern: str) -> Iterator[tuple[re.Match, str]]:
+    """The files whose names match from anywhere to their end, in order of their names."""
+    for name in sorted(files):
+        match = re.search(f"(?:{pattern})$", name.replace("\\", "/"))
+        if match:
+            yield match, name
+
+
+def record_found(datasets: Iterable[Dataset]) -> dict[str, Any]:
+    """What is found on this machine of each dataset: names, sizes and hashes, without paths.
+
+    DVC hashes the record, so that a dataset is fetched again when its files come, go or change.
+    """
+    root = datasets_folder()
+    try:
+        return {
+            dataset.key: {place.name: _inventory(place) for place in _places(root, dataset)}
+            for dataset in datasets
+        }
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
 
 
 def datasets_folder() -> Path | None:
@@ -43,47 +99,36 @@ def datasets_folder() -> Path | None:
         DataError: the variable names no folder.
     """
     setting = os.environ.get(VARIABLE)
-    if setting:  # set to nothing is how many tools unset a variable
-        root = Path(setting).expanduser()
-        if not root.is_dir():
-            found = "is not a folder" if root.exists() else "does not exist"
-            raise DataError(
-                f"{VARIABLE} is {setting}, which {found}. Set it to the folder that holds mnist/ "
-                "or omniglot/, or unset it."
-            )
-        return root
-    here = Path.cwd()
-    projects = [Path()]
-    if ".dvc" in here.parts:  # `dvc exp run --temp` works in a copy within the project's .dvc
-        projects.append(Path(*here.parts[: here.parts.index(".dvc")]))
-    return next((each / DEFAULT for each in projects if (each / DEFAULT).is_dir()), None)
+    if not setting:  # set to nothing is how many tools unset a variable
+        # `dvc exp run --temp` works in a copy within the project's .dvc
+        project = Path(str(Path.cwd()).partition("/.dvc/")[0])
+        return next((f for f in (DEFAULT, project / DEFAULT) if f.is_dir()), None)
+    root = Path(setting).expanduser()
+    if not root.is_dir():
+        found = "is not a folder" if root.exists() else "does not exist"
+        raise DataError(
+            f"{VARIABLE} is {setting}, which {found}. Set it to the folder that holds mnist/ or "
+            "omniglot/, or unset it."
+        )
+    return root
 
 
-def record_found(datasets: Iterable[Dataset]) -> dict[str, Any]:
-    """What is found on this machine of each dataset: names, sizes and hashes, without paths.
-
-    DVC hashes the record, so that a dataset is fetched again when its files come, go or change.
-    """
-    root = datasets_folder()
-    found: dict[str, Any] = {}
-    for dataset in datasets:
-        found[dataset.key] = {}
-        for place in [] if root is None else _places(root, dataset):
-            try:
-                found[dataset.key][place.name] = _inventory(place)
-            except OSError as error:
-                raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    return found
+def _places(root: Path | None, dataset: Dataset) -> list[Path]:
+    return [root / name for name in dataset.places if (root / name).exists()] if root else []
 
 
-def _places(root: Path, dataset: Dataset) -> list[Path]:
-    places: list[Path] = []
-    for name in dataset.places:
-        place = root / name
-        # On file systems that ignore case, mnist and MNIST are one folder.
-        if place.exists() and not any(place.samefile(other) for other in places):
-            places.append(place)
-    return places
+def _unzipped(content: bytes) -> bytes:
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
+def _whole(name: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except (
+        zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError,
+        NotImplementedError, RuntimeError,  # of zips: an unknown compression, a password
+    ) as error:  # fmt: skip
+        raise DataError(f"{name} is damaged ({error}). {REMEDY}") from None
 
 
 def _inventory(place: Path) -> Any:

@@ -1,7 +1,7 @@
 """MNIST as its authors publish it: four IDX files, known by their checksums whatever their names.
 
-People have them gzipped or not, with a dot instead of a hyphen, in a folder of the same name, in a
-zip, or as two tables of comma-separated values; all give the same bytes.
+People have them gzipped or not, with a dot instead of a hyphen, in a folder of the same name or in
+a zip; all give the same bytes.
 """
 
 import hashlib
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from importlib import resources
 
 import numpy as np
-from jaxtyping import UInt8
 
 from deep_learning_dynamics.errors import DataError
 from deep_learning_dynamics.study.datasets.dataset import (
@@ -19,7 +18,7 @@ from deep_learning_dynamics.study.datasets.dataset import (
     Examples,
     Provenance,
 )
-from deep_learning_dynamics.study.datasets.members import REMEDY, Members, named
+from deep_learning_dynamics.study.datasets.local import REMEDY, Files, named
 
 # SHA-256 of each file, unzipped: a gzip made anew has other bytes, but the same content.
 SHA256 = {
@@ -28,10 +27,7 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-TABLES = {"train": r"mnist_train\.csv(\.gz)?", "t10k": r"mnist_test\.csv(\.gz)?"}
-_PACKAGE = "deep_learning_dynamics.study"
 SIDE = 28  # pixels
-IMAGES_MAGIC, LABELS_MAGIC = 0x803, 0x801
 IMAGES_HEADER, LABELS_HEADER = 16, 8  # bytes before the pixels and before the labels
 DIGITS = tuple("0123456789")
 TEST_EVERY = 5  # of the sample's digits of each class
@@ -77,39 +73,30 @@ class Mnist(Dataset):
     class Settings:
         any_digits: bool = False  # accept files of MNIST's names with other contents
 
-    def read(self, members: Members) -> Examples | None:
-        files = {name: self._file(name, members) for name in SHA256}
-        missing = [name for name, content in files.items() if content is None]
-        if len(missing) == len(files):
+    def read(self, files: Files) -> Examples | None:
+        contents = {name: self._content(name, files) for name in SHA256}
+        missing = [name for name, content in contents.items() if content is None]
+        if len(missing) == len(contents):
             return None
         if missing:
-            present = next(name for name in files if name not in missing)
-            folder = next((n for n in members if present[:5] in n), "it").rsplit("/", 1)[0]
             raise DataError(
-                f"{folder} has {present} but no {missing[0]} (or .gz); expected all four files of "
-                f"MNIST. {REMEDY}"
+                f"There is no {missing[0]} (or .gz) beside {next(iter(files))}; expected all four "
+                f"files of MNIST. {REMEDY}"
             )
-        return _examples(files)
+        return _examples(contents)
 
-    def _file(self, name: str, members: Members) -> bytes | None:
-        """The bytes of one IDX file, from a file of that name or from a table."""
-        stem, kind = name.split("-idx", 1)
-        found = [
-            (member, members[member]())
-            for _, member in named(members, rf"{stem}[-.]idx{kind}(\.gz)?")
-        ]
-        part, what = stem.split("-")
-        if not found:
-            for _, member in named(members, TABLES[part]):
-                found.append((member, _from_table(members[member](), what, member)))
+    def _content(self, name: str, files: Files) -> bytes | None:
+        """The bytes of one IDX file."""
+        pattern = rf"{name.replace('-idx', '[-.]idx')}(\.gz)?"
+        found = [(file, files[file]()) for _, file in named(files, pattern)]
         for _, content in found:
             if self.settings.any_digits or hashlib.sha256(content).hexdigest() == SHA256[name]:
                 return content
         if not found:
             return None
-        member, content = found[0]
+        file, content = found[0]
         raise DataError(
-            f"{member} is not MNIST's {name}: the SHA-256 of its {len(content):,} bytes, unzipped, "
+            f"{file} is not MNIST's {name}: the SHA-256 of its {len(content):,} bytes, unzipped, "
             f"is {hashlib.sha256(content).hexdigest()}; expected {SHA256[name]}. (Fashion-MNIST, "
             f"KMNIST and EMNIST come under the same names.) {REMEDY} To use it as it is, set "
             "data.mnist.any_digits: true."
@@ -117,7 +104,8 @@ class Mnist(Dataset):
 
     def embedded(self) -> Examples:
         """5,000 of its training digits; of each class every fifth is for testing."""
-        with np.load(resources.files(f"{_PACKAGE}.data") / "mnist_sample.npz") as arrays:
+        folder = resources.files("deep_learning_dynamics.study.data")
+        with np.load(folder / "mnist_sample.npz") as arrays:
             images, labels = arrays["images"], arrays["labels"].astype(np.int64)
         is_test = np.zeros(len(labels), bool)
         for digit in range(len(DIGITS)):
@@ -136,42 +124,14 @@ def _examples(files: dict[str, bytes]) -> Examples:
     """From the bytes of the four files; the digits of "t10k" are the test part."""
     images, labels = [], []
     for part in ("train", "t10k"):
-        pixels = files[f"{part}-images-idx3-ubyte"]
-        digits = files[f"{part}-labels-idx1-ubyte"]
-        count = (len(pixels) - IMAGES_HEADER) // SIDE**2
-        expected = (IMAGES_HEADER + count * SIDE**2, LABELS_HEADER + count)
-        labelled = np.frombuffer(digits, np.uint8, offset=min(LABELS_HEADER, len(digits)))
-        if (len(pixels), len(digits)) != expected or count < 1 or labelled.max() > 9:
+        pixels = np.frombuffer(files[f"{part}-images-idx3-ubyte"][IMAGES_HEADER:], np.uint8)
+        digits = np.frombuffer(files[f"{part}-labels-idx1-ubyte"][LABELS_HEADER:], np.uint8)
+        if not len(digits) or len(pixels) != len(digits) * SIDE**2 or digits.max() > 9:
             raise DataError(
-                f"MNIST's files of {part} hold {len(pixels):,} and {len(digits):,} bytes; expected "
-                f"{SIDE}×{SIDE} images, as many labels, and labels from 0 to 9. {REMEDY}"
+                f"MNIST's files of {part} hold {len(pixels):,} pixels and {len(digits):,} labels; "
+                f"expected {SIDE}×{SIDE} images, as many labels, and labels from 0 to 9. {REMEDY}"
             )
-        shown = np.frombuffer(pixels, np.uint8, offset=IMAGES_HEADER)
-        images.append(shown.reshape(count, SIDE, SIDE))
-        labels.append(labelled.astype(np.int64))
+        images.append(pixels.reshape(-1, SIDE, SIDE))
+        labels.append(digits.astype(np.int64))
     is_test = np.repeat([False, True], [len(part) for part in labels])
     return Examples(np.concatenate(images), np.concatenate(labels), is_test, DIGITS)
-
-
-def _from_table(content: bytes, what: str, member: str) -> bytes:
-    """The IDX file of "images" or "labels" that holds what a table does: label, then pixels."""
-    table = _parsed(content, member)
-    if what == "labels":
-        return np.array([LABELS_MAGIC, len(table)], ">i4").tobytes() + table[:, 0].tobytes()
-    header = np.array([IMAGES_MAGIC, len(table), SIDE, SIDE], ">i4").tobytes()
-    return header + np.ascontiguousarray(table[:, 1:]).tobytes()
-
-
-def _parsed(content: bytes, member: str) -> UInt8[np.ndarray, "example column"]:
-    try:
-        first, _, rest = content.partition(b"\n")
-        numbers = rest if b"label" in first.lower() else content  # Kaggle's have a header
-        flat = np.fromstring(numbers.decode("ascii").replace("\n", ","), sep=",", dtype=np.int16)
-        table = flat.reshape(-1, 1 + SIDE**2)
-        if table.min() < 0 or table.max() > 255:
-            raise ValueError("a number is not from 0 to 255")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{member} is not a table of {1 + SIDE**2} numbers per line ({error}). {REMEDY}"
-        ) from None
-    return table.astype(np.uint8)

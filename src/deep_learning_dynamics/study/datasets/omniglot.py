@@ -7,7 +7,9 @@ Tenenbaum, Science 2015).
 
 import hashlib
 import io
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -17,7 +19,7 @@ from jaxtyping import Bool, UInt8
 
 from deep_learning_dynamics.errors import DataError
 from deep_learning_dynamics.study.datasets.dataset import DATASETS, About, Dataset, Examples
-from deep_learning_dynamics.study.datasets.members import REMEDY, Members, named
+from deep_learning_dynamics.study.datasets.local import REMEDY, Files, named
 
 SIDE = 105  # pixels
 DRAWERS = 20
@@ -27,17 +29,9 @@ TEST_DRAWERS = (5, 10, 15, 20)
 DRAWING = r"images_background(?:\.zip)?/(?:.*/)?([^/]+)/(character\d+)/\d+_(\d+)\.png"
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """What a whole set of drawings holds."""
-
-    alphabets: int
-    characters: int
-    sha256: str  # of all pixels, character by character, eight to a byte, 1 is ink
-
-
-# The author's zip and one made anew differ as files, but not in their pixels.
-BACKGROUND = Inventory(30, 964, "4f7bd7441c06c8efa0205cd111556d4743d328e43ee3327a199151f100f50d53")
+# Of all pixels, character by character, eight to a byte, 1 is ink: the author's zip and one made
+# anew differ as files, but not in their pixels.
+SHA256 = "4f7bd7441c06c8efa0205cd111556d4743d328e43ee3327a199151f100f50d53"
 
 
 @DATASETS.register
@@ -74,29 +68,29 @@ class Omniglot(Dataset):
     class Settings:
         target: Literal["alphabet", "character"] = "alphabet"  # what pre-training tells apart
 
-    def read(self, members: Members) -> Examples | None:
+    def read(self, files: Files) -> Examples | None:
         drawings: dict[tuple[str, str], dict[int, str]] = {}
-        for match, name in named(members, DRAWING):
+        for match, name in named(files, DRAWING):
             alphabet, character, drawer = match.groups()
             # Where both the zip and its unpacked folder are there, the first is read.
             drawings.setdefault((alphabet, character), {}).setdefault(int(drawer), name)
         if not drawings:
             return None
-        origin = next(name for name in members if "images_background" in name)
-        origin = origin[: origin.index("images_background") + len("images_background")]
-        _check_inventory(drawings, origin)
         digest, images, names = hashlib.sha256(), [], []
         for (alphabet, character), of_drawer in sorted(drawings.items()):
-            ink = np.stack([_ink(members[name], name) for _, name in sorted(of_drawer.items())])
+            ink = np.stack([_ink(files[name], name) for _, name in sorted(of_drawer.items())])
             digest.update(np.packbits(ink))
             images.append(shrunk(ink))
             names.append(f"{alphabet.replace('_', ' ')}, {character}")
-        if digest.hexdigest() != BACKGROUND.sha256:
+        shrunken = np.concatenate(images)
+        if digest.hexdigest() != SHA256:
+            origin = re.match(r".*?images_background(\.zip)?", next(iter(named(files, DRAWING)))[1])
             raise DataError(
-                f"{origin} has OMNIGLOT's names but not its drawings: the SHA-256 of the pixels is "
-                f"{digest.hexdigest()}; expected {BACKGROUND.sha256}. {REMEDY}"
+                f"{origin[0]} holds {len(shrunken):,} drawings of {len(names):,} characters, the "
+                f"SHA-256 of whose pixels is {digest.hexdigest()}; expected OMNIGLOT's background "
+                f"set: 19,280 drawings of 964 characters with {SHA256}. {REMEDY}"
             )
-        return self._labelled(np.concatenate(images), names)
+        return self._labelled(shrunken, names)
 
     def embedded(self) -> Examples:
         """Glyphs of fonts, drawn by 20 imaginary hands."""
@@ -132,34 +126,14 @@ def shrunk(ink: Bool[np.ndarray, "drawer 105 105"]) -> UInt8[np.ndarray, "drawer
 AREA = np.repeat(np.eye(28, dtype=np.float32), 15, axis=1).reshape(28, SIDE, 4).sum(axis=2)
 
 
-def _check_inventory(drawings: dict[tuple[str, str], dict[int, str]], origin: str) -> None:
-    alphabets = len({alphabet for alphabet, _ in drawings})
-    count = sum(map(len, drawings.values()))
-    expected = BACKGROUND.characters * DRAWERS
-    found = (alphabets, len(drawings), count)
-    if found != (BACKGROUND.alphabets, BACKGROUND.characters, expected):
-        raise DataError(
-            f"{origin} holds {count:,} drawings of {len(drawings):,} characters in {alphabets} "
-            f"alphabets; expected {expected:,} of {BACKGROUND.characters:,} in "
-            f"{BACKGROUND.alphabets}: OMNIGLOT's background set. {REMEDY}"
-        )
-    for of_drawer in drawings.values():
-        if sorted(of_drawer) != list(range(1, DRAWERS + 1)):
-            raise DataError(
-                f"{origin} has drawings {min(of_drawer)} to {max(of_drawer)} beside "
-                f"{next(iter(of_drawer.values()))}; expected 1 to {DRAWERS}. {REMEDY}"
-            )
+def _ink(read: Callable[[], bytes], name: str) -> Bool[np.ndarray, "105 105"]:
+    from PIL import Image
 
-
-def _ink(read: Callable[[], bytes], origin: str) -> Bool[np.ndarray, "105 105"]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        # Only PNG: other readers of Pillow have no business with a file of this name.
-        with Image.open(io.BytesIO(read()), formats=["PNG"]) as image:
-            if image.size == (SIDE, SIDE) and image.mode == "1":
-                return ~np.asarray(image)
-            found = f"a picture of {image.width}×{image.height} pixels, mode {image.mode}"
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        found = f"not a PNG ({error})"
-    raise DataError(f"{origin} is {found}; expected a PNG of {SIDE}×{SIDE}, 1 bit. {REMEDY}")
+    # Only PNG: other readers of Pillow have no business with a file of this name.
+    with (
+        suppress(OSError, SyntaxError, ValueError),
+        Image.open(io.BytesIO(read()), formats=["PNG"]) as image,
+    ):
+        if (*image.size, image.mode) == (SIDE, SIDE, "1"):
+            return ~np.asarray(image)
+    raise DataError(f"{name} is not a PNG of {SIDE}×{SIDE} with 1 bit per pixel. {REMEDY}")
