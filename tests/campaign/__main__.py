@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -80,6 +81,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="trials at once (2)")
     parser.add_argument("--folder", type=Path, help="work here, and use what was prepared here")
     given = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup would have every trial ignore it
     folder = given.folder or Path(tempfile.mkdtemp(prefix="dynamics-campaign-"))
     begin = time.monotonic()
     ready = (folder / "finished/summary").exists()

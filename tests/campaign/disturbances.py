@@ -57,13 +57,13 @@ def interrupt(here: Ground, name: str, rng: np.random.Generator) -> list[str]:
     command.reach(f"Running stage '{stage}'")
     time.sleep(seconds)
     command.family()
-    number = rng.choice(np.array(ground.SIGNALS))
+    number = signal.Signals(int(rng.choice(np.array(ground.SIGNALS))))
     if command.process.poll() is None:
         # DVC alone waits for its stage, and expects that Ctrl-C reached both.
         ctrl_c = number == signal.SIGINT and ground.DVC[-1] in command.process.args
-        (os.killpg if ctrl_c else os.kill)(command.process.pid, int(number))
+        (os.killpg if ctrl_c else os.kill)(command.process.pid, number)
     ended = command.wait(120)
-    found = [f"{number!r} does not end it within two minutes"] if ended is None else []
+    found = [f"{number.name} does not end it within two minutes"] if ended is None else []
     # DVC's own tracebacks are DVC's.
     found += ground.tracebacks(command) if "dynamics" in str(command.process.args) else []
     return found + command.stay() + here.partial(project) + after(here, project)
