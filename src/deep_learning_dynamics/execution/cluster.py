@@ -8,18 +8,17 @@ import atexit
 import logging
 import os
 import sys
-import time
-from collections import deque
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.environment import PACKAGES, Environment, code_digest
 from deep_learning_dynamics.errors import ExecutionError
-from deep_learning_dynamics.execution.local import SHARED_BYTES, on_one_thread
+from deep_learning_dynamics.execution.local import on_one_thread
 from deep_learning_dynamics.execution.starting import VARIABLE, start
 from deep_learning_dynamics.formatting import count, size
 
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
     from distributed.deploy import Cluster as Deployment
 
-LOOK_AHEAD = 2  # tasks for each thread of the workers whose results may wait for earlier ones
-REPEATS = 5  # of tasks whose results or data were lost with a connection or a worker
 ANSWER = 15.0  # seconds in which a scheduler answers
-TURN = 0.5  # seconds after which late workers and lost connections are noticed
 CLUSTER_PACKAGES = ("dask", "distributed", "cloudpickle")  # that must be the same, too
 
 _in_task: ContextVar[bool] = ContextVar("in_task", default=False)
@@ -49,12 +45,10 @@ def connected() -> "Cluster | None":
     wanted = os.environ.get(VARIABLE, "").strip()
     if not wanted or _in_task.get():
         return None
-    known = _connected
-    if known is not None and known.wanted == wanted and known.alive:
-        return known
-    if known is not None:
-        known.close()
-    _connected = Cluster.connect(wanted)
+    if _connected is None or _connected.wanted != wanted or not _connected.alive:
+        if _connected is not None:
+            _connected.close()
+        _connected = Cluster.connect(wanted)
     return _connected
 
 
@@ -76,11 +70,11 @@ class Cluster:
     wanted: str  # the value of DYNAMICS_CLUSTER
     client: "Client"
     deployment: "Deployment | None"  # what was started for this process
-    process: int = field(default_factory=os.getpid)
 
     @classmethod
     def connect(cls, wanted: str) -> "Cluster":
-        """
+        """Connect to a scheduler, or start a cluster.
+
         Raises:
             ExecutionError: it cannot be reached or started.
         """
@@ -113,8 +107,8 @@ class Cluster:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be used by this process."""
-        return self.process == os.getpid() and self.client.status == "running"
+        """Whether it can be used."""
+        return self.client.status == "running"
 
     @property
     def dashboard(self) -> str:
@@ -123,8 +117,6 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster, and end it if it was started for this process."""
-        if self.process != os.getpid():
-            return
         atexit.unregister(self.close)
         with suppress(Exception):  # what is gone need not be closed
             self.client.close(timeout=2)
@@ -138,29 +130,21 @@ class Cluster:
         Raises:
             ExecutionError: the scheduler is gone.
         """
-        while True:
-            try:
-                there = len(self.client.nthreads())
-            except Exception:
-                self._await_scheduler(1, "")
-                there = 0
-            if there >= workers:
-                return
-            time.sleep(TURN)
+        try:
+            self.client.wait_for_workers(workers)
+        except (OSError, AttributeError):  # the second where it was gone before
+            raise self._gone() from None
 
     def workers(self) -> list[Worker]:
         """Those that are connected.
 
         Raises:
-            ExecutionError: a package of a worker has another version than here.
+            ExecutionError: a package of a worker is missing, or has another version than here.
         """
         try:
             found = self.client.run(_describe)
         except ImportError as error:
-            raise ExecutionError(
-                f"A worker of {self.wanted} cannot import {error.name}; expected what is in "
-                "requirements.lock. Install it there, and start the workers again."
-            ) from None
+            raise self._lacks(error) from None
         known = self.client.scheduler_info(n_workers=-1)["workers"]
         workers = [
             Worker(
@@ -185,122 +169,76 @@ class Cluster:
         Raises:
             ExecutionError: workers died of a task again and again, or the scheduler is gone.
         """
-        from distributed import wait
+        from distributed import as_completed
 
-        remaining = deque(enumerate(tasks))
-        waiting: deque[tuple[int, Any, Future]] = deque()
-        shared, repeats = None, 0
+        if not self.client.nthreads():
+            print(f"Waiting for a worker of {self.wanted}", file=sys.stderr, flush=True)
+        # A task of its own: each worker gets it once, and if one dies with it, Dask makes it again.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s)Sending large graph")
+            shared = self.client.submit(_itself, function, pure=False)
+        name = f"{label.replace(' ', '-') or 'task'}-{os.urandom(8).hex()}"
+        waiting = {
+            number: self.client.submit(
+                _call, shared, task, _versions(),
+                key=f"{name}-{number}", pure=False, priority=-number,
+            )
+            for number, task in enumerate(tasks)
+        }  # fmt: skip
+        numbers = {future.key: number for number, future in waiting.items()}
+        ready: set[int] = set()
         try:
-            while remaining or waiting:
-                room = self._room()
-                if shared is None:
-                    shared = self._shared(function)
-                while remaining and len(waiting) < room:
-                    number, task = remaining.popleft()
-                    waiting.append((number, task, self._submit(shared, task, number, label)))
-                pending = [future for _, _, future in waiting if not future.done()]
-                if pending and not waiting[0][2].done():
-                    with suppress(Exception):  # time is up, or a state changed: see below
-                        wait(pending, timeout=TURN, return_when="FIRST_COMPLETED")
-                for number, _, future in waiting:
-                    if future.status == "error":
-                        raise self._explained(future.exception(), number, label)
-                if self.client.status != "running" or any(
-                    future.status in ("cancelled", "lost") for _, _, future in waiting
-                ):
-                    # Their data or their scheduler was lost: they are done again.
-                    repeats += 1
-                    self._await_scheduler(repeats, label)
-                    remaining.extendleft((number, task) for number, task, _ in reversed(waiting))
-                    waiting.clear()
-                    shared = None
-                    continue
-                while waiting and waiting[0][2].status == "finished":
-                    try:
-                        result = waiting[0][2].result()
-                    except Exception:  # lost since; the states say how
-                        if waiting[0][2].status == "finished":
-                            raise
-                        break
-                    waiting.popleft()
-                    yield result
+            for future in as_completed(waiting.values(), loop=self.client.loop):
+                number = numbers[future.key]
+                if future.status != "finished":
+                    self._result(future, number, label)  # raises
+                ready.add(number)
+                while ready and (first := min(waiting)) in ready:
+                    ready.remove(first)
+                    yield self._result(waiting.pop(first), first, label)
         finally:
-            if waiting:
-                with suppress(Exception):
-                    self.client.cancel([future for _, _, future in waiting], force=True)
+            with suppress(Exception):
+                self.client.cancel(list(waiting.values()), force=True)
 
-    def _room(self) -> int:
-        """How many tasks may be under way, once there is a worker."""
-        since, said = time.monotonic(), False
-        while True:
-            try:
-                threads = sum(self.client.nthreads().values())
-            except Exception:
-                self._await_scheduler(1, "")
-                continue
-            if threads:
-                return LOOK_AHEAD * threads
-            if not said and time.monotonic() - since > 5:
-                print(f"Waiting for a worker of {self.wanted}", file=sys.stderr, flush=True)
-                said = True
-            time.sleep(TURN)
-
-    def _shared(self, function: Callable[[Any], Any]) -> Any:
-        """The function itself, or where it is with its arrays: sent to each worker once."""
-        import cloudpickle
-
-        buffers: list[Any] = []
-        packed = cloudpickle.dumps(function, protocol=5, buffer_callback=buffers.append)
-        large = len(packed) + sum(each.raw().nbytes for each in buffers) > SHARED_BYTES
-        if not large:
-            return function
-        return self.client.scatter([function], broadcast=True, hash=False)[0]
-
-    def _submit(self, shared: Any, task: Any, number: int, label: str) -> "Future":
-        key = f"{label.replace(' ', '-') or 'task'}-{os.urandom(8).hex()}-{number}"
-        # An older task first: its result is the one that is waited for.
-        return self.client.submit(
-            _call, shared, task, _versions(), key=key, pure=False, priority=-number
-        )
-
-    def _await_scheduler(self, repeats: int, label: str) -> None:
-        """Wait while the client tries to connect again; it gives up after a time."""
-        while self.client.status == "connecting":
-            time.sleep(TURN)
-        if self.client.status != "running":
-            raise ExecutionError(
-                f"The Dask scheduler at {self.wanted} is gone. Start it and its workers again, "
-                "then do what was interrupted again: what is done stays."
-            )
-        if repeats > REPEATS:
-            raise ExecutionError(
-                f"{label or 'Tasks'} were lost {repeats} times by the cluster at {self.wanted}. "
-                "See the logs of its workers; more memory for each, or a longer --lifetime."
-            )
-
-    def _explained(self, error: BaseException | None, number: int, label: str) -> BaseException:
-        from distributed.scheduler import KilledWorker
+    def _result(self, future: "Future", number: int, label: str) -> Any:
+        """The result of a task that has ended, or why there is none."""
+        from distributed import CancelledError, KilledWorker
 
         name = f"Task {number + 1} of {label or 'the run'}"
-        if isinstance(error, KilledWorker):
+        try:
+            return future.result()
+        except KilledWorker as error:
             last = error.last_worker
             limit = size(float(last.memory_limit)) if last.memory_limit else "no limit of memory"
-            return ExecutionError(
+            raise ExecutionError(
                 f"{name} ended {count(error.allowed_failures + 1, 'worker')}, which likely ran out "
                 f"of memory (the last was {last.address}, with {limit}). Give each worker more "
                 "memory, or see its log."
-            )
-        if isinstance(error, MemoryError):
-            return ExecutionError(
+            ) from None
+        except MemoryError:
+            raise ExecutionError(
                 f"{name} ran out of memory on a worker of {self.wanted}. Give each worker more."
-            )
-        if isinstance(error, ImportError):
-            return ExecutionError(
-                f"A worker of {self.wanted} cannot import {error.name or error}; expected what is "
-                "in requirements.lock. Install it there, and start the workers again."
-            )
-        assert error is not None
-        return error
+            ) from None
+        except ImportError as error:
+            raise self._lacks(error) from None
+        except CancelledError:
+            raise self._gone() from None
+
+    def _gone(self) -> ExecutionError:
+        return ExecutionError(
+            f"The Dask scheduler at {self.wanted} is gone. Start it and its workers again, "
+            "then do what was interrupted again: what is done stays."
+        )
+
+    def _lacks(self, error: ImportError) -> ExecutionError:
+        return ExecutionError(
+            f"A worker of {self.wanted} cannot import {error.name or error}; expected what is "
+            "in requirements.lock. Install it there, and start the workers again."
+        )
+
+
+def _itself(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
 
 
 def _call(function: Callable[[Any], Any], task: Any, versions: dict[str, str]) -> Any:

@@ -1,7 +1,7 @@
 """Which cluster ``DYNAMICS_CLUSTER`` names, and starting those that are started for one process."""
 
-import importlib
 import logging
+import pkgutil
 import re
 import warnings
 from pathlib import Path
@@ -66,7 +66,48 @@ def start_local(workers: int) -> "Deployment":
 
 
 def _start_from(path: Path) -> "Deployment":
+    """The cluster that a file describes, as examples/slurm.yaml does."""
     import dask
+    from distributed.deploy import Cluster as Deployment
+
+    content = _read(path)
+    workers = content.get("workers")  # None: the class starts its own
+    settings = dict(content.get("settings") or {})
+    name = str(content["cluster"])
+    dask.config.update(dask.config.config, content.get("dask") or {})
+    try:
+        made = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ExecutionError(
+            f"{path}: cluster is {name}, which cannot be imported ({error}); expected a class of "
+            "Dask such as dask_jobqueue.SLURMCluster. Install its package, or correct the name."
+        ) from None
+    # Jobs must reach the scheduler, and nobody else should: the network is not guessed.
+    if name.startswith("dask_jobqueue.") and not {"interface", "host"} & {
+        *settings, *(settings.get("scheduler_options") or {})
+    }:  # fmt: skip
+        raise ExecutionError(
+            f"{path} does not say on which network the scheduler listens, and on all of them "
+            "anybody could run code in it; expected settings.interface, such as ib0 (ip address "
+            "lists them)."
+        )
+    try:
+        cluster = made(**settings)
+        if not isinstance(cluster, Deployment):
+            raise TypeError("it is no Dask cluster")
+        if isinstance(workers, dict):
+            cluster.adapt(**workers)
+        elif workers is not None:
+            cluster.scale(workers)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExecutionError(
+            f"{path}: {name} cannot be started ({reason}). Correct its settings."
+        ) from error
+    return cluster
+
+
+def _read(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -85,63 +126,13 @@ def _start_from(path: Path) -> "Deployment":
             f"{path} holds {found or 'nothing'}; expected cluster, and perhaps settings, "
             "workers and dask. examples/slurm.yaml has all of them."
         )
-    workers = content.get("workers")  # None: the class starts its own
+    workers = content.get("workers")
+    limits = [0 if workers is None else workers]
     if isinstance(workers, dict):
-        numbers = [workers.get("minimum"), workers.get("maximum"), *([None] * (len(workers) - 2))]
-    else:
-        numbers = [0 if workers is None else workers]
-    if not all(type(each) is int and each >= 0 for each in numbers):
+        limits = [workers.get("minimum"), workers.get("maximum")]
+    if not all(type(each) is int and each >= 0 for each in limits):
         raise ExecutionError(
             f"{path}: workers is {workers}; expected how many processes, such as 16, or "
             "{minimum: 0, maximum: 64}."
         )
-    dask.config.update(dask.config.config, content.get("dask") or {})
-    settings = dict(content.get("settings") or {})
-    made = _maker(path, str(content["cluster"]))
-    _check_listens(path, made, settings)
-    try:
-        cluster = made(**settings)
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExecutionError(
-            f"{path}: {content['cluster']} cannot be started ({reason}). Correct its settings."
-        ) from error
-    if isinstance(workers, dict):
-        cluster.adapt(**workers)
-    elif workers is not None:
-        cluster.scale(workers)
-    return cluster
-
-
-def _maker(path: Path, name: str) -> Any:
-    """The class of a cluster, or a function that makes one, as SSHCluster is."""
-    from distributed.deploy import Cluster as Deployment
-
-    module, _, attribute = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ExecutionError(
-            f"{path}: cluster is {name}, which cannot be imported ({error}); expected a class of "
-            "Dask such as dask_jobqueue.SLURMCluster. Install its package, or correct the name."
-        ) from None
-    is_class = isinstance(found, type)
-    if not callable(found) or (is_class and not issubclass(found, Deployment)):
-        raise ExecutionError(
-            f"{path}: cluster is {name}, which is no Dask cluster; expected a class such as "
-            "dask_jobqueue.SLURMCluster."
-        )
-    return found
-
-
-def _check_listens(path: Path, made: Any, settings: dict[str, Any]) -> None:
-    """Jobs must reach the scheduler, and nobody else should: refuse to guess the network."""
-    if not made.__module__.startswith("dask_jobqueue"):
-        return
-    options = settings.get("scheduler_options") or {}
-    if not {"interface", "host"} & {*settings, *options}:
-        raise ExecutionError(
-            f"{path} does not say on which network the scheduler listens, and on all of them "
-            "anybody could run code in it; expected settings.interface, such as ib0 (ip address "
-            "lists them)."
-        )
+    return content

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from deep_learning_dynamics import environment
 from deep_learning_dynamics.execution.cluster import connected
 from deep_learning_dynamics.execution.local import LocalProcesses, ThisProcess, on_one_thread
 
@@ -81,12 +80,8 @@ def _chosen(
             if took > LONG:
                 break
         few = len(tasks) < 2 or shortest * len(tasks) < WORTH_PROCESSES
-        backend = ThisProcess() if few else connected() or _on_this_machine()
+        backend = ThisProcess() if few else connected() or LocalProcesses()
     yield from backend.run(function, tasks, label)
-
-
-def _on_this_machine() -> Backend:
-    return LocalProcesses() if environment.cores() > 1 else ThisProcess()
 
 
 @contextmanager
