@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from deep_learning_dynamics.errors import ParamsError, ProjectionError, ResultsError
-from deep_learning_dynamics.projection import METHODS, Projection, Reduction, project, reduce
+from deep_learning_dynamics.projection import METHODS, Projection, project, reduce
+from deep_learning_dynamics.projection import reduction as module
 from deep_learning_dynamics.selection import from_arrays
 
 MAP = {"rows": 6, "columns": 5, "epochs": 10}
@@ -181,8 +182,9 @@ def test_a_projection_is_drawn(projected):
     assert figure.get_figwidth() == pytest.approx(3.3)
 
 
-def test_a_reduction_that_lost_something_is_projected_as_it_is(selection):
-    short = reduce(selection, components=5)
-    assert isinstance(short, Reduction)
+def test_a_reduction_that_lost_something_is_projected_as_it_is(selection, monkeypatch):
+    for name, value in (("EXACT", 0), ("LEAST_LIMITED", 5), ("MOST_LIMITED", 5)):
+        monkeypatch.setattr(module, name, value)
+    short = reduce(selection)
     assert 0 < short.lost < 1
     assert project(short, "som", settings=MAP).quality.rows == 53

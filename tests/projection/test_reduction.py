@@ -35,6 +35,14 @@ def decaying():
     return rng.normal(size=(700, 120)) * 0.9 ** np.arange(120) + 5
 
 
+@pytest.fixture
+def sketched(monkeypatch):
+    """Twenty components are found, as of very many rows."""
+    monkeypatch.setattr(reduction, "EXACT", 0)
+    monkeypatch.setattr(reduction, "LEAST_LIMITED", 20)
+    monkeypatch.setattr(reduction, "MOST_LIMITED", 20)
+
+
 def assert_same_distances(reduced, rows, relative=1e-9):
     expected, found = pdist(rows), pdist(reduced)
     np.testing.assert_allclose(found[expected > 0], expected[expected > 0], rtol=relative)
@@ -144,31 +152,28 @@ def test_what_is_orthogonal_to_usable_rows_is_not_shown():
     np.testing.assert_allclose(vectors[4], vectors[1], atol=1e-12)
 
 
-def test_limited_components_are_the_first_and_what_they_lose_is_known(decaying):
-    whole, some = (reduce(selected(decaying), components=each) for each in (None, 60))
-    np.testing.assert_array_equal(some.vectors, whole.vectors[:, :60])
-    lost = 1 - (pdist(some.vectors) ** 2).sum() / (pdist(decaying) ** 2).sum()
-    assert some.lost == pytest.approx(lost)
+def test_few_components_of_many_rows_are_found_without_a_whole_decomposition(decaying, request):
+    whole = reduce(selected(decaying))
     assert whole.lost == 0
-
-
-def test_few_components_of_many_rows_are_found_without_a_whole_decomposition(decaying):
-    whole, sketched = reduce(selected(decaying)), reduce(selected(decaying), components=20)
-    assert sketched.vectors.shape == (700, 20)
-    np.testing.assert_allclose(sketched.vectors[:, :2], whole.vectors[:, :2], atol=1e-5)
+    request.getfixturevalue("sketched")
+    few = reduce(selected(decaying))
+    assert few.vectors.shape == (700, 20)
+    np.testing.assert_allclose(few.vectors[:, :2], whole.vectors[:, :2], atol=1e-5)
     best = 1 - whole.variance[:20].sum() / whole.total_variance
-    assert best * (1 - 1e-6) < sketched.lost < best * 1.01
-    lost = 1 - (pdist(sketched.vectors) ** 2).sum() / (pdist(decaying) ** 2).sum()
-    assert sketched.lost == pytest.approx(lost, rel=1e-3)
+    assert best * (1 - 1e-6) < few.lost < best * 1.01
+    lost = 1 - (pdist(few.vectors) ** 2).sum() / (pdist(decaying) ** 2).sum()
+    assert few.lost == pytest.approx(lost, rel=1e-3)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_distances_of_a_sketch_are_never_longer_than_those_of_the_weights(decaying):
-    sketched = reduce(selected(decaying), components=20).vectors
-    assert (pdist(sketched) <= pdist(decaying) * (1 + 1e-6)).all()
+    found = reduce(selected(decaying)).vectors
+    assert (pdist(found) <= pdist(decaying) * (1 + 1e-6)).all()
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_sketch_leaves_out_rows_that_are_not_usable(decaying, monkeypatch):
-    alone = reduce(selected(decaying[:690]), components=20).vectors
+    alone = reduce(selected(decaying[:690])).vectors
     monkeypatch.setattr(sketch, "HELD_BYTES", 0)  # read from disk at every pass
     monkeypatch.setattr(sketch, "BLOCK_BYTES", 4 * 50 * 33)
     monkeypatch.setattr(sketch, "CHUNK_COLUMNS", 50)
@@ -176,23 +181,25 @@ def test_a_sketch_leaves_out_rows_that_are_not_usable(decaying, monkeypatch):
     decaying[690] = decaying[100]
     decaying[695] *= 1e12
     decaying[699] = np.nan
-    found = reduce(selected(decaying, usable), components=20).vectors
+    found = reduce(selected(decaying, usable)).vectors
     np.testing.assert_allclose(found[:690, :5], alone[:, :5], atol=1e-3)
     np.testing.assert_allclose(found[690], found[100], atol=1e-5)
     assert np.isfinite(found[:699]).all()
     assert np.isnan(found[699]).all()
 
 
+@pytest.mark.usefixtures("sketched")
 def test_equal_rows_of_a_sketch_have_equal_vectors(decaying):
     decaying[[333, 699]] = decaying[5]
-    found = reduce(selected(decaying), components=20).vectors
+    found = reduce(selected(decaying)).vectors
     np.testing.assert_array_equal(found[[333, 699]], found[[5, 5]])
 
 
-@pytest.mark.parametrize("components", [None, 20])
-def test_repeating_gives_the_same_bytes(decaying, tmp_path, components):
+@pytest.mark.parametrize("fixture", ["decaying", "sketched"])
+def test_repeating_gives_the_same_bytes(decaying, tmp_path, request, fixture):
+    request.getfixturevalue(fixture)
     for name in ("first", "second"):
-        reduce(selected(decaying), components=components).save(tmp_path / name)
+        reduce(selected(decaying)).save(tmp_path / name)
     files = sorted(file.name for file in (tmp_path / "first").iterdir())
     assert files == ["reduction.json", "rows.parquet", "variance.npy", "vectors.npy"]
     for file in files:
@@ -221,11 +228,12 @@ def test_a_damaged_or_missing_reduction_is_named_with_the_command_that_makes_it(
         Reduction.load(tmp_path / "reduction")
 
 
-@pytest.mark.parametrize("components", [None, 5])
-def test_a_usable_row_that_is_not_finite_is_refused(paths, components):
+@pytest.mark.parametrize("fixture", ["paths", "sketched"])
+def test_a_usable_row_that_is_not_finite_is_refused(paths, request, fixture):
+    request.getfixturevalue(fixture)
     paths[33, 2000] = np.nan
     with pytest.raises(ProjectionError, match=r"1 usable rows .* not finite .* row 33"):
-        reduce(selected(paths, np.ones(80, bool)), components=components)
+        reduce(selected(paths, np.ones(80, bool)))
 
 
 def test_one_usable_row_is_refused():
@@ -239,17 +247,17 @@ def test_equal_rows_alone_have_no_components():
     assert found.total_variance == 0
 
 
-def test_what_would_not_fit_into_memory_is_refused_before_anything_is_read(monkeypatch):
+def test_what_would_not_fit_into_memory_is_refused_before_anything_is_read():
     class Unread:
-        shape = (50_000, 60_000)
+        shape = (1_000_000, 60_000)
 
-    selection = selected(np.zeros((50_000, 1)), np.ones(50_000, bool))
+    selection = selected(np.zeros((1_000_000, 1)), np.ones(1_000_000, bool))
     object.__setattr__(selection, "weights", Unread())
     with pytest.raises(
         ProjectionError,
-        match=r"20,000 components of 50,000 rows need about .* GB .*view.snapshots",
+        match=r"256 components of 1,000,000 rows need about .* GB .*view.snapshots",
     ):
-        reduce(selection, components=20_000)
+        reduce(selection)
 
 
 def test_where_an_exact_decomposition_takes_long_components_are_limited(decaying, monkeypatch):

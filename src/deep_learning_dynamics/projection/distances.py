@@ -11,6 +11,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
+Vectors = Float[np.ndarray, "row component"]  # rows as methods see them
+Points = Float[np.ndarray, "row 2"]  # in the plane
+
 ROUNDING = 1e-12  # share of a distance by which another may differ and count as equal
 EXACT = 8  # components up to which distances are summed from differences
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from deep_learning_dynamics import predictions
+from deep_learning_dynamics.projection.distances import Vectors
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method
 from deep_learning_dynamics.quantities import Quantity, define
 
@@ -47,23 +48,17 @@ class InPCA(Method):
 
     @classmethod
     def distances(
-        cls,
-        vectors: Float[np.ndarray, "row output"],
-        others: Float[np.ndarray, "other output"] | None = None,
+        cls, vectors: Vectors, others: Float[np.ndarray, "other component"] | None = None
     ) -> Float64[np.ndarray, "row other"]:
         """Bhattacharyya distances between predictions."""
         return predictions.distances(vectors, others)
 
     @classmethod
-    def fit_rows(cls, vectors: Float[np.ndarray, "row output"], seed: int, settings: Any) -> Fitted:
+    def fit_rows(cls, vectors: Vectors, seed: int, settings: Any) -> Fitted:
         found = predictions.inpca(predictions.distances(vectors), 2)
-
-        def transform(rows: Float[np.ndarray, "new output"]) -> Float64[np.ndarray, "new 2"]:
-            return found.place(predictions.distances(rows, vectors))
-
         return Fitted(
             coordinates=found.coordinates,
-            transform=transform,
+            transform=lambda rows: found.place(predictions.distances(rows, vectors)),
             properties={
                 "explained_stress": float(found.explained[-1]),
                 "negative_axes": float((found.signs < 0).sum()),

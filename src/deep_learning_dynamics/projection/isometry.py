@@ -8,9 +8,7 @@ would hold squared distances with an error of 1e-16 of the largest one, so that 
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -127,6 +125,17 @@ def _read_whole(
     return fitted - fitted[0], others - fitted[0], first[of_row]
 
 
+@dataclass(frozen=True)
+class _Tree:
+    """A spanning tree of the usable rows, and from which of them each stray row is taken away."""
+
+    usable: Int[np.ndarray, " usable"]
+    stray: Int[np.ndarray, " stray"]
+    order: Int[np.ndarray, " usable"]  # in which rows join
+    parents: Int[np.ndarray, " usable"]  # among the usable
+    nearest: Int[np.ndarray, " stray"]  # among the usable
+
+
 def _along_tree(
     weights: Any,
     usable: Int[np.ndarray, " usable"],
@@ -136,16 +145,25 @@ def _along_tree(
     """Coordinates of usable and of stray rows, and for each usable row the first that equals it."""
     from scipy.linalg import lapack, solve_triangular
 
-    tree = _Tree(weights, usable, stray)
-    tree.multiply(progress)
-    lengths = np.sqrt(np.diag(tree.products))
+    spans = list(weights.spans(BLOCK_BYTES))
+    first = weights.read(spans[0])
+    tree = _short_tree(first, usable, stray)
+    count = len(usable)
+    products, of_stray = np.zeros((count, count)), np.zeros((len(stray), count))
+    finite = np.ones(len(stray), bool)
+    # Blocks are added in their order: sums do not depend on the number of threads or workers.
+    with closing(_multiplied(tree, weights, spans, first)) as blocks:
+        for span, block in zip(spans, blocks, strict=True):
+            products += block[0]
+            of_stray += block[1]
+            finite &= block[2]
+            progress(span.stop / weights.shape[1])
+    lengths = np.sqrt(np.diag(products))
     unit = np.where(lengths > 0, lengths, 1.0)
-    cosines = tree.products / np.outer(unit, unit)
     # Pivoted Cholesky decides the rank: it stops where every further unit difference is within
     # √(10 n ε) of the span of those before: no squared length changes by more than 10 n ε.
-    count = len(usable)
     factor, pivots, rank, _ = lapack.dpstrf(
-        cosines, lower=1, tol=10 * count * np.finfo(float).eps, overwrite_a=1
+        products / np.outer(unit, unit), lower=1, tol=10 * count * np.finfo(float).eps
     )
     rank = min(rank, weights.shape[1]) if lengths.any() else 0
     factor, pivots = np.tril(factor)[:, :rank], pivots - 1
@@ -161,138 +179,83 @@ def _along_tree(
     others = np.zeros((len(stray), rank))
     if len(stray) and rank:
         pivots = pivots[:rank]
-        along = (tree.of_stray[:, pivots] / lengths[pivots]).T
+        along = (of_stray[:, pivots] / lengths[pivots]).T
         others = coordinates[tree.nearest] + solve_triangular(factor[:rank], along, lower=True).T
-    others[~tree.finite] = np.nan
+    others[~finite] = np.nan
     return coordinates, others, equal
 
 
-class _Tree:
-    """A spanning tree of the usable rows, and inner products of the differences along it.
+def _multiplied(
+    tree: _Tree, weights: Any, spans: list[slice], first: Float[np.ndarray, "row column"]
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """What each span of columns adds; threads read and multiply at the same time."""
+    from joblib import Parallel, delayed
 
-    Attributes, once multiplied:
-        products [usable, usable]: of the differences of usable rows from their parents.
-        of_stray [stray, usable]: of the differences of stray rows from the nearest usable one with
-            those.
-        finite [stray]: whether a stray row is.
+    cluster = connected() if isinstance(weights, StoredWeights) and len(spans) > 1 else None
+    if cluster is not None:
+        work = partial(_products, tree, weights)
+        return run_tasks(work, spans, label="blocks of the isometry", backend=cluster)
+    threads = Parallel(cores(), "threading", return_as="generator", pre_dispatch="n_jobs")
+    return threads(
+        delayed(_products)(tree, weights, span, first if span.start == 0 else None)
+        for span in spans
+    )
+
+
+def _products(
+    tree: _Tree, weights: Any, span: slice, block: Float[np.ndarray, "row column"] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inner products of some columns.
+
+    Returns:
+        Those of the differences of usable rows from their parents [usable, usable]; those of the
+        differences of stray rows from the nearest usable one with these [stray, usable]; and which
+        stray rows are finite.
     """
-
-    def __init__(
-        self, weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
-    ) -> None:
-        self._weights = weights
-        self._spans = list(weights.spans(BLOCK_BYTES))
-        first = weights.read(self._spans[0])
-        fitted = np.asarray(first[usable], np.float64)
-        check_finite(np.isfinite(fitted).all(axis=1), usable)
-        self.order, self.parents = _short_tree(fitted)
-        others = np.nan_to_num(np.asarray(first[stray], np.float64), posinf=0, neginf=0)
-        self.nearest = squared_distances(others, fitted).argmin(axis=1)
-        self._rows = _Rows(usable, stray, self.parents, self.nearest)
-        self._first: np.ndarray | None = first
-
-    def multiply(self, progress: Callable[[float], None]) -> None:
-        """One pass over the weights, whose blocks are added in their order: sums do not depend on
-        the number of threads or workers."""
-        count, strays = len(self._rows.usable), len(self._rows.stray)
-        self.products, self.of_stray = np.zeros((count, count)), np.zeros((strays, count))
-        self.finite = np.ones(strays, bool)
-        done = 0
-        with closing(self._blocks()) as blocks:
-            for block in blocks:
-                self.products += block.products
-                self.of_stray += block.of_stray
-                self.finite &= block.finite
-                done += block.width
-                progress(done / self._weights.shape[1])
-
-    def _blocks(self) -> "Iterator[_Block]":
-        stored = isinstance(self._weights, StoredWeights)
-        cluster = connected() if stored and len(self._spans) > 1 else None
-        if cluster is None:
-            return self._side_by_side()
-        self._first = None
-        work = partial(_block, self._rows, self._weights)
-        return run_tasks(work, self._spans, label="blocks of the isometry", backend=cluster)
-
-    def _side_by_side(self) -> "Iterator[_Block]":
-        """Blocks read and multiplied each by a thread, so that both overlap."""
-        workers, waiting = cores(), deque[Future]()
-        with ThreadPoolExecutor(workers) as pool:
-            for span in self._spans:
-                if len(waiting) == workers:  # no more than that in memory
-                    yield waiting.popleft().result()
-                if span.start == 0:
-                    waiting.append(pool.submit(_multiplied, self._rows, self._first))
-                    self._first = None
-                else:
-                    waiting.append(pool.submit(_block, self._rows, self._weights, span))
-            while waiting:
-                yield waiting.popleft().result()
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Which rows of the weights are multiplied, and from which others they are taken away."""
-
-    usable: Int[np.ndarray, " usable"]
-    stray: Int[np.ndarray, " stray"]
-    parents: Int[np.ndarray, " usable"]  # among the usable
-    nearest: Int[np.ndarray, " stray"]  # among the usable
-
-
-@dataclass(frozen=True)
-class _Block:
-    """What some neighbouring columns add to a tree's sums."""
-
-    products: Float64[np.ndarray, "usable usable"]
-    of_stray: Float64[np.ndarray, "stray usable"]
-    finite: Bool[np.ndarray, " stray"]
-    width: int
-
-
-def _block(rows: _Rows, weights: Any, span: slice) -> _Block:
-    return _multiplied(rows, weights.read(span))
-
-
-def _multiplied(rows: _Rows, block: Float[np.ndarray, "row column"]) -> _Block:
-    count = len(rows.usable)
-    products, of_stray = np.zeros((count, count)), np.zeros((len(rows.stray), count))
-    finite = np.ones(len(rows.stray), bool)
+    block = weights.read(span) if block is None else block
+    count, strays = len(tree.usable), len(tree.stray)
+    products, of_stray = np.zeros((count, count)), np.zeros((strays, count))
+    finite = np.ones(strays, bool)
     for start in range(0, block.shape[1], IN_CACHE):
         part = block[:, start : start + IN_CACHE]
-        fitted, others = part[rows.usable], part[rows.stray]
-        differences = np.subtract(fitted, fitted[rows.parents], dtype=np.float64)
+        fitted, others = part[tree.usable], part[tree.stray]
+        differences = np.subtract(fitted, fitted[tree.parents], dtype=np.float64)
         # numpy sees that this is a matrix times its own transpose, and computes half of it.
         products += differences @ differences.T
-        if len(others):
+        if strays:
             known = np.isfinite(others).all(axis=1)
             finite &= known
-            away = np.subtract(others, fitted[rows.nearest], dtype=np.float64)
+            away = np.subtract(others, fitted[tree.nearest], dtype=np.float64)
             of_stray += np.where(known[:, None], away, 0) @ differences.T
-    check_finite(np.isfinite(np.diag(products)), rows.usable)
-    return _Block(products, of_stray, finite, block.shape[1])
+    check_finite(np.isfinite(np.diag(products)), tree.usable)
+    return products, of_stray, finite
 
 
 def _short_tree(
-    block: Float64[np.ndarray, "row column"],
-) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]:
-    """A minimum spanning tree (Prim, 1957): the order in which rows join, and each one's parent.
+    block: Float[np.ndarray, "row column"],
+    usable: Int[np.ndarray, " usable"],
+    stray: Int[np.ndarray, " stray"],
+) -> _Tree:
+    """A minimum spanning tree (Prim, 1957).
 
     It is judged by the first block of weights alone. Any tree gives the right coordinates; a short
     one only makes them more precise.
     """
-    squared = squared_distances(block)
-    equal = numbers_of_equal(block)
+    fitted = np.asarray(block[usable], np.float64)
+    check_finite(np.isfinite(fitted).all(axis=1), usable)
+    squared = squared_distances(fitted)
+    equal = numbers_of_equal(fitted)
     squared[equal[:, None] == equal] = -1  # whatever the rounding, they are neighbours
-    rows = len(block)
+    rows = len(fitted)
     order, parents = np.zeros(rows, int), np.zeros(rows, int)
-    nearest, joined = squared[0].copy(), np.zeros(rows, bool)
+    closest, joined = squared[0].copy(), np.zeros(rows, bool)
     joined[0] = True
     for position in range(1, rows):
-        row = int(np.where(joined, np.inf, nearest).argmin())
+        row = int(np.where(joined, np.inf, closest).argmin())
         order[position], joined[row] = row, True
-        closer = squared[row] < nearest
+        closer = squared[row] < closest
         parents[closer & ~joined] = row
-        nearest = np.where(closer, squared[row], nearest)
-    return order, parents
+        closest = np.where(closer, squared[row], closest)
+    others = np.nan_to_num(np.asarray(block[stray], np.float64), posinf=0, neginf=0)
+    nearest = squared_distances(others, fitted).argmin(axis=1)
+    return _Tree(usable, stray, order, parents, nearest)

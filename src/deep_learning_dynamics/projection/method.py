@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from pydantic import TypeAdapter, ValidationError
 
 from deep_learning_dynamics.errors import ParamsError, ProjectionError, TooFewRowsError
-from deep_learning_dynamics.projection.distances import squared_distances
+from deep_learning_dynamics.projection.distances import Points, Vectors, squared_distances
 from deep_learning_dynamics.projection.isometry import numbers_of_equal
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.registry import Registry
@@ -22,7 +23,7 @@ from deep_learning_dynamics.registry import Registry
 METHODS: Registry[type["Method"]] = Registry(
     "method",
     "deep_learning_dynamics.projection",
-    ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap", "inpca"),
+    ("pca", "som", "autoencoder", "umap", "inpca"),
 )
 
 REACH = 1000.0  # × how far the farthest fitted row is from the mean
@@ -73,7 +74,7 @@ class MapCells:
 class Fitted:
     """What a method made of the rows it was fitted on."""
 
-    coordinates: Float[np.ndarray, "row 2"]
+    coordinates: Points
     transform: Callable[[np.ndarray], np.ndarray]  # vectors [row, component] to places [row, 2]
     properties: dict[str, float] = field(default_factory=dict)  # by the keys of quantities
     cells: MapCells | None = None
@@ -101,22 +102,15 @@ class Method(ABC):
 
     @classmethod
     @abstractmethod
-    def fit_rows(
-        cls, vectors: Float[np.ndarray, "row component"], seed: int, settings: Any
-    ) -> Fitted:
+    def fit_rows(cls, vectors: Vectors, seed: int, settings: Any) -> Fitted:
         """Fit on finite rows of at least two components, which fall in variance.
 
         They are all different, unless the method says otherwise with ``merges_equal_rows``.
         """
 
     @classmethod
-    def fit(
-        cls,
-        vectors: Float[np.ndarray, "row component"],
-        seed: int = 0,
-        settings: Any = None,
-    ) -> Fitted:
-        """Fit on some rows; equal rows share a place.
+    def fit(cls, vectors: Vectors, seed: int = 0, settings: Any = None) -> Fitted:
+        """Fit on some rows, all of them finite; equal rows share a place.
 
         Args:
             seed: of all random streams of the method.
@@ -124,30 +118,36 @@ class Method(ABC):
 
         Raises:
             ParamsError: a setting is not valid.
-            ProjectionError: a row is not finite, or there are too few or too many of them.
+            ProjectionError: there are too few or too many rows.
         """
         from threadpoolctl import threadpool_limits
 
         settings = cls.settings(settings)
-        _check_finite(cls, vectors)
         cls.check_rows(len(vectors))
-        different, of_row = different_rows(vectors)
+        different, of_row = different_rows(_wide(vectors))
         if len(different) < cls.least_rows:
             raise TooFewRowsError(
                 f"{cls.title} needs at least {cls.least_rows} different rows; found "
                 f"{len(different)}. Keep more snapshots or select more networks."
             )
-        different, every = _wide(different), _wide(vectors)
+        rows = different if cls.merges_equal_rows else _wide(vectors)
         # Matrices are small: threads would wait for each other most of the time, and one thread's
         # sums do not depend on the machine.
         with threadpool_limits(1, user_api="blas"):
-            fitted = cls.fit_rows(different if cls.merges_equal_rows else every, seed, settings)
+            fitted = cls.fit_rows(rows, seed, settings)
+        places = fitted.coordinates  # of the different rows
         if not cls.merges_equal_rows:
             # Products of matrices may round equal rows differently, depending on where they stand.
-            _, first = np.unique(of_row, return_index=True)
-            fitted = replace(fitted, coordinates=fitted.coordinates[first])
-        placing = _Placing(cls, vectors.shape[1], different, fitted)
-        return replace(fitted, coordinates=fitted.coordinates[of_row], transform=placing)
+            places = places[np.unique(of_row, return_index=True)[1]]
+
+        def transform(vectors: Vectors) -> Points:
+            """Places of further rows; those equal to a fitted row are where that one is."""
+            together, which = different_rows(np.concatenate([different, _wide(vectors)]))
+            new = together[len(different) :]
+            found = np.concatenate([places, fitted.transform(new)]) if len(new) else places
+            return found[which[len(different) :]]
+
+        return replace(fitted, coordinates=places[of_row], transform=transform)
 
     @classmethod
     def settings(cls, given: Any = None) -> Any:
@@ -156,25 +156,12 @@ class Method(ABC):
         Raises:
             ParamsError: a key is unknown or a value out of bounds.
         """
-        if isinstance(given, cls.Settings):
-            given = vars(given)
-        given = {} if given is None else given
-        if not isinstance(given, Mapping):
-            raise ParamsError(f"Settings of {cls.key} are {given!r}; expected a mapping.")
-        known = [each.name for each in fields(cls.Settings)]
-        for name in given:
-            if name not in known:
-                raise ParamsError(
-                    f"{cls.key} has no setting {name!r}; expected "
-                    f"{', '.join(known) if known else 'none'}."
-                )
-        return _validated(cls, dict(given))
+        remedy = f"Set it in params.yaml (project.{cls.key}) or in settings=."
+        return read_settings(cls.Settings, {} if given is None else given, cls.key, remedy)
 
     @classmethod
     def distances(
-        cls,
-        vectors: Float[np.ndarray, "row component"],
-        others: Float[np.ndarray, "other component"] | None = None,
+        cls, vectors: Vectors, others: Float[np.ndarray, "other component"] | None = None
     ) -> Float[np.ndarray, "row other"]:
         """What the plane should keep the order of: here squared distances between weights."""
         return squared_distances(vectors, others)
@@ -199,32 +186,33 @@ class Method(ABC):
             )
 
 
-@dataclass(frozen=True)
-class _Placing:
-    """Places further rows: those equal to a fitted one where that one is."""
+def read_settings(kind: type, given: Any, name: str, remedy: str) -> Any:
+    """Settings (a dataclass with defaults) from some of their fields.
 
-    method: type[Method]
-    width: int
-    different: Float[np.ndarray, "fitted component"]
-    fitted: Fitted
-
-    def __call__(self, vectors: Float[np.ndarray, "row component"]) -> Float[np.ndarray, "row 2"]:
-        if vectors.shape[1] != self.width:
-            raise ProjectionError(
-                f"Rows have {vectors.shape[1]} components; expected {self.width}, as those that "
-                f"{self.method.title} was fitted on. Give rows of the same reduction."
-            )
-        _check_finite(self.method, vectors)
-        together, of_row = different_rows(np.concatenate([self.different, _wide(vectors)]))
-        count = len(self.different)
-        places = self.fitted.coordinates
-        if len(together) > count:
-            places = np.concatenate([places, self.fitted.transform(together[count:])])
-        return places[of_row[count:]]
+    Raises:
+        ParamsError: a key is unknown or a value out of bounds; the last line is the remedy.
+    """
+    given = vars(given) if isinstance(given, kind) else given
+    if not isinstance(given, Mapping):
+        raise ParamsError(f"{name} is {given!r}; expected a mapping of settings.")
+    known = [each.name for each in fields(kind)]
+    for key in given:
+        if key not in known:
+            expected = ", ".join(known) or "none"
+            raise ParamsError(f"{name} has no setting {key!r}; expected {expected}.")
+    try:
+        return TypeAdapter(kind).validate_python(dict(given))
+    except ValidationError as error:
+        problems = []
+        for each in error.errors():
+            key = ".".join(str(part) for part in (name, *each["loc"]))
+            message = each["msg"].replace("Input should be", "expected a value")
+            problems.append(f"{key} is {each['input']!r}; {message}.")
+        raise ParamsError("\n".join([*problems, remedy])) from None
 
 
 def different_rows(
-    vectors: Float[np.ndarray, "row component"],
+    vectors: Vectors,
 ) -> tuple[Float[np.ndarray, "different component"], Int[np.ndarray, " row"]]:
     """The different rows in the order in which they appear, and which of them each row is."""
     of_row = numbers_of_equal(vectors)
@@ -232,9 +220,7 @@ def different_rows(
     return vectors[first], of_row
 
 
-def within_reach(
-    vectors: Float[np.ndarray, "row component"], fitted: Float[np.ndarray, "fitted component"]
-) -> Float[np.ndarray, "row component"]:
+def within_reach(vectors: Vectors, fitted: Float[np.ndarray, "fitted component"]) -> Vectors:
     """The rows, those that a divergence took very far off moved straight towards the fitted ones.
 
     Single precision holds their squares then, and they keep their nearest fitted rows up to one
@@ -254,28 +240,3 @@ def within_reach(
 def _wide(vectors: np.ndarray) -> np.ndarray:
     """With two components at least: rows on a line lie in a plane, too."""
     return np.pad(vectors, ((0, 0), (0, max(0, 2 - vectors.shape[1]))))
-
-
-def _check_finite(method: type[Method], vectors: np.ndarray) -> None:
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        raise ProjectionError(
-            f"{method.title} was given {int((~finite).sum())} rows that are not finite (the first "
-            f"is row {int(finite.argmin())}); expected finite ones. Leave out networks that "
-            "diverged."
-        )
-
-
-def _validated(method: type[Method], given: dict[str, Any]) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(method.Settings).validate_python(given)
-    except ValidationError as error:
-        problems = []
-        for each in error.errors():
-            name = ".".join(str(part) for part in each["loc"])
-            message = each["msg"].replace("Input should be", "expected a value")
-            problems.append(f"{method.key}.{name} is {each['input']!r}; {message}.")
-        problems.append(f"Set it in params.yaml (project.{method.key}) or in settings=.")
-        raise ParamsError("\n".join(problems)) from None

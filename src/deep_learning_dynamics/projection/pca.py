@@ -1,11 +1,12 @@
 """Principal component analysis: the plane in which rows vary most."""
 
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from deep_learning_dynamics.projection.distances import Vectors
 from deep_learning_dynamics.projection.isometry import oriented
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method
 from deep_learning_dynamics.seeds import generator
@@ -32,16 +33,11 @@ class PrincipalComponents(Method):
         whiten: bool = False  # both components scaled to unit variance
 
     @classmethod
-    def uses_chance(cls, settings: "PrincipalComponents.Settings") -> bool:
+    def uses_chance(cls, settings: Any) -> bool:
         return False
 
     @classmethod
-    def fit_rows(
-        cls,
-        vectors: Float[np.ndarray, "row component"],
-        seed: int,
-        settings: "PrincipalComponents.Settings",
-    ) -> Fitted:
+    def fit_rows(cls, vectors: Vectors, seed: int, settings: Any) -> Fitted:
         mean, axes = principal_plane(vectors)
         centred = (vectors - mean) @ axes
         scale = np.ones(2)
@@ -51,13 +47,13 @@ class PrincipalComponents(Method):
         total = ((vectors - mean) ** 2).sum()
         return Fitted(
             coordinates=centred / scale,
-            transform=partial(_onto, mean, axes / scale),
+            transform=lambda rows: (rows - mean) @ (axes / scale),
             properties={"explained_variance": float((centred**2).sum() / total)},
         )
 
 
 def principal_plane(
-    vectors: Float[np.ndarray, "row component"],
+    vectors: Vectors,
 ) -> tuple[Float[np.ndarray, " component"], Float[np.ndarray, "component 2"]]:
     """The rows' mean and their first two principal axes.
 
@@ -66,25 +62,16 @@ def principal_plane(
     """
     mean = vectors.mean(axis=0)
     centred = vectors - mean
-    plane = _first_columns(centred)
-    if plane is None:
-        plane = _iterated(centred)
-    return mean, oriented(plane, centred)
-
-
-def _first_columns(
-    centred: Float[np.ndarray, "row component"],
-) -> Float[np.ndarray, "component 2"] | None:
-    """The first two axes, if components lie along principal axes and fall in variance."""
     variance = np.einsum("rc,rc->c", centred, centred)
     shared = centred[:, :2].T @ centred
     shared[[0, 1], [0, 1]] = 0
     falling = (np.diff(variance) <= 1e-9 * variance[0]).all()
     aligned = np.abs(shared).max() <= 1e-9 * variance[0]
-    return np.eye(centred.shape[1], 2) if falling and aligned else None
+    plane = np.eye(centred.shape[1], 2) if falling and aligned else _iterated(centred)
+    return mean, oriented(plane, centred)
 
 
-def _iterated(centred: Float[np.ndarray, "row component"]) -> Float[np.ndarray, "component 2"]:
+def _iterated(centred: Vectors) -> Float[np.ndarray, "component 2"]:
     axes = np.eye(centred.shape[1], WATCHED)
     # A little of every direction, so that none is out of reach.
     axes += 1e-3 * generator(0, "principal plane").normal(size=axes.shape)
@@ -99,11 +86,3 @@ def _iterated(centred: Float[np.ndarray, "row component"]) -> Float[np.ndarray, 
         if np.abs(plane - before @ (before.T @ plane)).max() < 1e-11:
             break
     return plane
-
-
-def _onto(
-    mean: Float[np.ndarray, " component"],
-    axes: Float[np.ndarray, "component 2"],
-    vectors: Float[np.ndarray, "row component"],
-) -> Float[np.ndarray, "row 2"]:
-    return (vectors - mean) @ axes

@@ -113,19 +113,13 @@ class Reduction:
             ) from None
 
 
-def reduce(
-    selection: Selection,
-    *,
-    components: int | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Reduction:
-    """Principal components of the selected weights, without loss up to some thousand rows.
+def reduce(selection: Selection, *, progress: Callable[[float], None] | None = None) -> Reduction:
+    """Principal components of the selected weights, without loss up to 6,000 rows or weights.
 
-    The weights are read once, in blocks of columns, or a few times where components are limited.
+    The weights are read once, in blocks of columns. Of more, 256 to 1,024 components are found in
+    a few passes.
 
     Args:
-        components: how many to keep; the default is all where an exact decomposition is feasible
-            (up to 6,000 rows or weights), and 256 to 1,024 otherwise.
         progress: called with the share of the work that is done, from 0 to 1.
 
     Raises:
@@ -135,29 +129,22 @@ def reduce(
     from threadpoolctl import threadpool_limits
 
     rows, (count, weights) = selection.rows, selection.weights.shape
-    usable = np.flatnonzero(rows["usable"].to_numpy(bool))
-    stray = np.flatnonzero(~rows["usable"].to_numpy(bool))
+    usable, stray = np.flatnonzero(selection.usable), np.flatnonzero(~selection.usable)
     if len(usable) < 2:
         raise TooFewRowsError(
             f"There are {len(usable)} usable rows of weights; expected at least 2 to compare. "
             "Keep more snapshots, or see why networks diverged."
         )
-    if components is not None and components < 1:
-        raise ProjectionError(
-            f"components is {components}; expected a whole number of at least 1, or None."
-        )
     rank = min(len(usable), weights)
-    exact = rank <= EXACT if components is None else components * 4 > rank
-    limited = min(rank, max(LEAST_LIMITED, min(MOST_LIMITED, LIMITED_NUMBERS // count)))
-    kept = rank if exact else (components or limited)
+    exact = rank <= EXACT
+    kept = rank if exact else max(LEAST_LIMITED, min(MOST_LIMITED, LIMITED_NUMBERS // count))
     # Vectors and two copies; inner products, their factor and decomposition.
     needed = 8 * (3 * count * kept + (5 * rank**2 if exact else 0))
     if needed > MOST_BYTES:
         raise ProjectionError(
-            f"{components or kept:,} components of {count:,} rows need about "
-            f"{size(float(needed))} of memory; expected at most {size(float(MOST_BYTES))}. Ask "
-            f"for fewer components (the default here is {limited}) or take fewer "
-            "snapshots of each network (view.snapshots)."
+            f"{kept:,} components of {count:,} rows need about {size(float(needed))} of memory; "
+            f"expected at most {size(float(MOST_BYTES))}. Take fewer snapshots of each network "
+            "(view.snapshots)."
         )
     tell = progress or (lambda share: None)
     # Sums of one thread do not depend on the machine or what else it does. On a busy one, threads
@@ -167,18 +154,16 @@ def reduce(
             found = isometry.principal_components(selection.weights, usable, stray, tell)
         else:
             found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
-    wanted = min(kept if components is None else components, found.vectors.shape[1])
-    variance = found.variance[:wanted]
-    outside = 0.0
-    if found.total_variance > 0 and (not exact or wanted < found.vectors.shape[1]):
-        outside = max(0.0, 1 - float(variance.sum()) / found.total_variance)
+    lost = 0.0
+    if not exact and found.total_variance > 0:
+        lost = max(0.0, 1 - float(found.variance.sum()) / found.total_variance)
     return Reduction(
-        vectors=np.ascontiguousarray(found.vectors[:, :wanted]),
+        vectors=found.vectors,
         rows=rows.reset_index(drop=True),
         weights=weights,
-        variance=variance,
+        variance=found.variance,
         total_variance=found.total_variance,
-        lost=outside,
+        lost=lost,
         titles=dict(selection.titles),
         description=selection.description,
         roots=_roots(selection),

@@ -20,6 +20,7 @@ from deep_learning_dynamics.projection.isometry import (
     row_digest,
 )
 from deep_learning_dynamics.seeds import generator
+from deep_learning_dynamics.store.matrix import ArrayWeights
 
 CHUNK_COLUMNS = 2**17  # of a store; narrower bands would read its chunks again and again
 MORE = 16  # directions than components
@@ -40,35 +41,39 @@ def principal_components(
     Raises:
         ProjectionError: a usable row is not finite.
     """
-    blocks = _Blocks(weights, usable, stray, progress)
-    size = min(components + MORE, len(usable) - 1, weights.shape[1])
-    images = blocks.random_images(size)
+    rows, width = weights.shape
+    if 4 * rows * width <= HELD_BYTES:
+        whole = np.asarray(weights.read(slice(0, width)), np.float32)
+        weights = ArrayWeights(whole, np.arange(rows))
+    passes = _Passes(weights, usable, stray, progress)
+    size = min(components + MORE, len(usable) - 1, width)
+    images = passes.random_images(size)
     for number in range(PASSES):
         directions, _ = np.linalg.qr(images - images.mean(axis=0))
         last = number == PASSES - 1
-        images, others, products = blocks.multiply(directions, number + 1, last)
+        images, others, products = passes.multiply(directions, number + 1, last)
     # Rows times an orthonormal basis of the subspace that directions span in weight space.
     factor = np.linalg.cholesky(products + 1e-14 * np.trace(products) * np.eye(size))
     turn = np.linalg.inv(factor).T
     images, others = images @ turn, others @ turn
     mean = images.mean(axis=0)
     axes = principal_axes(images - mean)[:, :components]
-    vectors = np.empty((len(usable) + len(stray), components))
-    first = np.unique(blocks.equal, return_index=True)[1][blocks.equal]
+    vectors = np.empty((rows, components))
+    first = np.unique(passes.equal, return_index=True)[1][passes.equal]
     vectors[usable] = ((images - mean) @ axes)[first]  # equal rows, equal vectors
     vectors[stray] = (others - mean) @ axes
-    vectors[stray[~blocks.finite[stray]]] = np.nan
+    vectors[stray[~passes.finite]] = np.nan
     variance = (vectors[usable] ** 2).sum(axis=0) / (len(usable) - 1)
-    return Components(vectors, variance, blocks.total / (len(usable) - 1))
+    return Components(vectors, variance, passes.total / (len(usable) - 1))
 
 
-class _Blocks:
+class _Passes:
     """Passes over the weights, relative to the first usable row, in bands of whole chunks.
 
-    Attributes, after :meth:`random_images`:
-        equal [usable]: which of the different rows each usable row is.
-        finite [row]: whether all weights are.
-        total: the usable rows' squared distances from their mean, summed.
+    Attributes:
+        equal [usable]: which of the different rows each usable row is (from the first pass).
+        total: the usable rows' squared distances from their mean, summed (from the first pass).
+        finite [stray]: whether all weights of a stray row are (from the last pass).
     """
 
     def __init__(
@@ -79,15 +84,13 @@ class _Blocks:
         progress: Callable[[float], None],
     ) -> None:
         self._weights, self._usable, self._stray, self._progress = weights, usable, stray, progress
-        rows, width = weights.shape
+        width = weights.shape[1]
         self._bands = [
             slice(start, min(start + CHUNK_COLUMNS, width))
             for start in range(0, width, CHUNK_COLUMNS)
         ]
         self._origin = np.asarray(weights.read(slice(0, width), rows=usable[:1])[0], np.float32)
-        self._held: dict[tuple[int, int], np.ndarray] = {}
-        self._holds = rows * width * 4 <= HELD_BYTES
-        self.finite = np.ones(rows, bool)
+        self.finite = np.ones(len(stray), bool)
 
     def random_images(self, size: int) -> Float[np.ndarray, "usable direction"]:
         """The usable rows along random directions."""
@@ -104,10 +107,7 @@ class _Blocks:
                 images[which] += block @ directions
                 sums += block.sum(axis=0, dtype=np.float64)
                 self.total += float(np.einsum("rc,rc->", block, block, dtype=np.float64))
-                digests[which] = [
-                    row_digest(row, before)
-                    for row, before in zip(block, digests[which], strict=True)
-                ]
+                digests[which] = map(row_digest, block, digests[which])
             self.total -= float(sums @ sums) / count
             self._report(0, number)
         self.equal = numbered(digests)
@@ -137,7 +137,7 @@ class _Blocks:
             if last:
                 for which, block in self._read(band, self._stray):
                     finite = np.isfinite(block).all(axis=1)
-                    self.finite[self._stray[which]] &= finite
+                    self.finite[which] &= finite
                     others[which] += np.where(finite[:, None], block, 0).astype(exact) @ basis
             self._report(passed, number)
         return images, others, square
@@ -149,14 +149,8 @@ class _Blocks:
         step = max(1, BLOCK_BYTES // (4 * (band.stop - band.start)))
         for start in range(0, len(rows), step):
             which = slice(start, min(start + step, len(rows)))
-            key = (band.start, int(rows[start]))
-            block = self._held.get(key)
-            if block is None:
-                read = np.asarray(self._weights.read(band, rows=rows[which]), np.float32)
-                block = read - self._origin[band]
-                if self._holds:
-                    self._held[key] = block
-            yield which, block
+            block = np.asarray(self._weights.read(band, rows=rows[which]), np.float32)
+            yield which, block - self._origin[band]
 
     def _report(self, passed: int, band: int) -> None:
         self._progress((passed + (band + 1) / len(self._bands)) / (PASSES + 1))

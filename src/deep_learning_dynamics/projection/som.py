@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
+from deep_learning_dynamics.projection.distances import Points, Vectors
 from deep_learning_dynamics.projection.method import METHODS, Fitted, MapCells, Method
 from deep_learning_dynamics.projection.pca import principal_plane
 from deep_learning_dynamics.seeds import generator
@@ -44,9 +45,7 @@ class SelfOrganisingMap(Method):
         return settings.rule == "online"
 
     @classmethod
-    def fit_rows(
-        cls, vectors: Float[np.ndarray, "row component"], seed: int, settings: Any
-    ) -> Fitted:
+    def fit_rows(cls, vectors: Vectors, seed: int, settings: Any) -> Fitted:
         """Learn the codebook; ``settings`` are those of a map, of this method or another."""
         from deep_learning_dynamics.projection import som_training
 
@@ -82,7 +81,7 @@ class Sheet:
     rows: int
     columns: int
 
-    def places(self, vectors: Float[np.ndarray, "row component"]) -> Float[np.ndarray, "row 2"]:
+    def places(self, vectors: Vectors) -> Points:
         """Each row inside the cell of its best-matching unit.
 
         Where inside follows from the sheet around the unit: the row is projected onto the plane
@@ -100,9 +99,7 @@ class Sheet:
             places[mine] += inside * (INSIDE * np.tanh(far / INSIDE) / np.maximum(far, 1e-300))
         return places
 
-    def nearest(
-        self, vectors: Float[np.ndarray, "row component"], count: int
-    ) -> Int[np.ndarray, "row rank"]:
+    def nearest(self, vectors: Vectors, count: int) -> Int[np.ndarray, "row rank"]:
         """The units nearest to each row, nearest first."""
         origin = self.codebook.mean(axis=0)
         codebook = self.codebook - origin
@@ -124,14 +121,13 @@ class Sheet:
             ]
         )
 
-    def errors(self, vectors: Float[np.ndarray, "row component"]) -> dict[str, float]:
+    def errors(self, vectors: Vectors) -> dict[str, float]:
         """Quantisation error (Kohonen, 2001) and topographic error (Kiviluoto, 1996)."""
         first, second = self.nearest(vectors, 2).T
         apart = np.linalg.norm(self.centres[first] - self.centres[second], axis=1)
+        lengths = np.linalg.norm(vectors - self.codebook[first], axis=1)
         return {
-            "quantisation_error": float(
-                np.linalg.norm(vectors - self.codebook[first], axis=1).mean()
-            ),
+            "quantisation_error": float(lengths.mean()),
             "topographic_error": float((apart > 1.5).mean()),
         }
 
@@ -146,7 +142,7 @@ def hexagonal_centres(rows: int, columns: int) -> Float[np.ndarray, "unit 2"]:
 
 
 def plane_start(
-    vectors: Float[np.ndarray, "row component"], centres: Float[np.ndarray, "unit 2"]
+    vectors: Vectors, centres: Float[np.ndarray, "unit 2"]
 ) -> Float[np.ndarray, "unit component"]:
     """A codebook on the plane of the first two principal components.
 

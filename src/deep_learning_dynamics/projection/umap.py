@@ -8,10 +8,10 @@ from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from pydantic import Field
 
-from deep_learning_dynamics.projection.distances import squared_distances
+from deep_learning_dynamics.projection.distances import Points, Vectors, squared_distances
 from deep_learning_dynamics.projection.method import METHODS, Fitted, Method, within_reach
 from deep_learning_dynamics.projection.pca import principal_plane
 from deep_learning_dynamics.seeds import generator, integer
@@ -42,9 +42,7 @@ class UMAP(Method):
         epochs: Annotated[int, Field(ge=1, le=100_000)] = 200  # of the layout
 
     @classmethod
-    def fit_rows(
-        cls, vectors: Float[np.ndarray, "row component"], seed: int, settings: Any
-    ) -> Fitted:
+    def fit_rows(cls, vectors: Vectors, seed: int, settings: Any) -> Fitted:
         import umap
 
         _keep_compiled()
@@ -60,9 +58,7 @@ class UMAP(Method):
         # distances.
         scale = np.abs(vectors).max()
 
-        def seen(
-            rows: Float[np.ndarray, "new component"],
-        ) -> Float32[np.ndarray, "new column"]:
+        def seen(rows: Vectors) -> Float32[np.ndarray, "row column"]:
             """What umap-learn is given: distances to the fitted rows, or rows if there are many."""
             if few:  # of a row to itself exactly 0: rounding would count as its nearest neighbour
                 return (np.sqrt(squared_distances(rows, vectors)) / scale).astype(np.float32)
@@ -79,9 +75,9 @@ class UMAP(Method):
             transform_seed=number,
         )
 
-        def transform(rows: Float[np.ndarray, "new component"]) -> Float[np.ndarray, "new 2"]:
-            with _quiet():
-                return model.transform(seen(within_reach(rows, vectors))).astype(float)
+        @_quiet()
+        def transform(rows: Vectors) -> Points:
+            return model.transform(seen(within_reach(rows, vectors))).astype(float)
 
         with _quiet():
             model.fit(seen(vectors))
