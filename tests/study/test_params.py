@@ -40,12 +40,12 @@ def test_the_default_parameters_are_valid_and_are_those_of_the_question(settings
         (
             "train.learning_rate",
             float("nan"),
-            "train.learning_rate is NaN; expected a number above 0 and up to 1,000,000.0.",
+            "train.learning_rate is NaN; expected a number above 0 and up to 1,000,000.",
         ),
         (
             "train.weight_decay",
             -1,
-            "train.weight_decay is -1; expected a number from 0 to 1,000,000.0.",
+            "train.weight_decay is -1; expected a number from 0 to 1,000,000.",
         ),
         ("twins", 1, "twins is 1; expected true or false."),
         ("seed", None, "seed is null; expected a whole number from 0 to 4,294,967,295."),
@@ -192,9 +192,6 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path):
         'seed: "\\ud800"',
         "seed: " + "[" * 2000 + "]" * 2000,
         "seed: " + "[" * 60 + "]" * 60,
-        "a: &a [" + ", ".join("x" * 9) + "]\n"
-        + "\n".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]"
-                    for a, b in zip("abcdefg", "bcdefgh", strict=True)),
         "seed: &s [*s]",
         "? [a, b]\n: 1",
         "seed: !!python/object:os.system x",

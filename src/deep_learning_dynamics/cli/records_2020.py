@@ -8,7 +8,7 @@ from typing import Any
 
 from deep_learning_dynamics.cli import options_2020, settings
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.study.messages import shown
+from deep_learning_dynamics.study.sections import shown
 
 NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version
 KINDS = {

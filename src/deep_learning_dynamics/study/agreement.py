@@ -7,39 +7,28 @@ from typing import TYPE_CHECKING
 
 from deep_learning_dynamics import environment
 from deep_learning_dynamics.formatting import count, size
-from deep_learning_dynamics.study.messages import shown
+from deep_learning_dynamics.study.sections import shown
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
 
 
 def disagreements(params: "Params") -> Iterator[str]:
-    """A sentence for each: the keys, what was found and what is expected.
-
-    Sections that were not loaded are not compared.
-    """
-    there = set(type(params).model_fields)
-    yield from _repeated(params, there)
-    if {"contrasts", "conditions"} <= there:
-        yield from _contrasts(params)
-    if {"project"} <= there:
-        yield from _sections_of_methods(params)
-    if {"network", "conditions", "pairs", "twins", "pretrain", "train", "view", "project"} <= there:
-        yield from _too_large(params)
+    """A sentence for each: the keys, what was found and what is expected."""
+    yield from _repeated(params)
+    yield from _contrasts(params)
+    yield from _sections_of_methods(params)
+    yield from _too_large(params)
 
 
-def _repeated(params: "Params", there: set[str]) -> Iterator[str]:
-    lists: dict[str, tuple] = {}
-    if "data" in there:
-        lists["data.sources"] = params.data.sources
-    if "conditions" in there:
-        lists["conditions"] = params.conditions
-    if "project" in there:
-        lists["project.methods"] = params.project.methods
-    if "geometry" in there:
-        lists["geometry.analyses"] = params.geometry.analyses
-    if "figures" in there:
-        lists["figures.formats"] = params.figures.formats
+def _repeated(params: "Params") -> Iterator[str]:
+    lists = {
+        "data.sources": params.data.sources,
+        "conditions": params.conditions,
+        "project.methods": params.project.methods,
+        "geometry.analyses": params.geometry.analyses,
+        "figures.formats": params.figures.formats,
+    }
     for key, values in lists.items():
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             yield f"{key} names {value} more than once; expected each at most once."

@@ -6,6 +6,7 @@ without a change here. A stage reads the sections that it names and no other.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -15,14 +16,22 @@ from pydantic import Field, ValidationError, create_model
 
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.registry import import_plugins, plugin_files
-from deep_learning_dynamics.study.messages import explained, printable, shown
-from deep_learning_dynamics.study.sections import KeyOf, Section, registry, settings_section
+from deep_learning_dynamics.study.sections import (
+    KeyOf,
+    Section,
+    explained,
+    known_keys,
+    registry,
+    settings_section,
+    shown,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Positive = Annotated[float, Field(gt=0, le=1e6)]
-NotNegative = Annotated[float, Field(ge=0, le=1e6)]
+Positive = Annotated[float, Field(gt=0, le=1_000_000)]
+NotNegative = Annotated[float, Field(ge=0, le=1_000_000)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 def _count(low: int, high: int) -> Any:
@@ -80,10 +89,7 @@ class Train(Pretrain):
 class View(Section):
     """Which weights of which snapshots are projected."""
 
-    parameters: (
-        Annotated[str, Field(min_length=1)]
-        | Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-    )
+    parameters: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
     snapshots: _count(2, 1_000_000) | None
     separately: bool
     align: Annotated[str, KeyOf("selection.ALIGNMENTS", "none")]
@@ -163,35 +169,26 @@ class Params(Section):
 
 
 Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
-PLUGINS = tuple[Annotated[str, Field(min_length=1)], ...]
-
-
-def _types(names: tuple[str, ...], raw: dict[Any, Any]) -> dict[str, Any]:
-    """The type of each section; what a registry holds is imported for those that need it."""
-    makers: dict[str, Any] = {
-        "seed": lambda: _count(0, 2**32 - 1),
-        "plugins": lambda: PLUGINS,
-        "data": lambda: _with_variants(Data, "study.datasets.DATASETS"),
-        "network": lambda: _network(raw),
-        "conditions": lambda: Annotated[tuple[Condition, ...], Field(min_length=1)],
-        "contrasts": lambda: tuple[tuple[Condition, Condition], ...],
-        "pairs": lambda: _count(1, 10_000),
-        "twins": lambda: bool,
-        "pretrain": lambda: Pretrain,
-        "train": lambda: Train,
-        "view": lambda: View,
-        "project": lambda: _with_variants(Project, "projection.METHODS"),
-        "robustness": _robustness,
-        "geometry": lambda: Geometry,
-        "figures": lambda: Figures,
-    }
-    return {name: makers[name]() for name in names}
-
-
-SECTIONS = (
-    "seed", "plugins", "data", "network", "conditions", "contrasts", "pairs", "twins", "pretrain",
-    "train", "view", "project", "robustness", "geometry", "figures",
-)  # fmt: skip
+# The type of each section, from the plain contents of the file; what a registry holds is imported
+# for those that need it.
+TYPES: dict[str, Callable[[dict[Any, Any]], Any]] = {
+    "seed": lambda raw: _count(0, 2**32 - 1),
+    "plugins": lambda raw: tuple[Text, ...],
+    "data": lambda raw: _with_variants(Data, "study.datasets.DATASETS"),
+    "network": lambda raw: _network(raw),
+    "conditions": lambda raw: Annotated[tuple[Condition, ...], Field(min_length=1)],
+    "contrasts": lambda raw: tuple[tuple[Condition, Condition], ...],
+    "pairs": lambda raw: _count(1, 10_000),
+    "twins": lambda raw: bool,
+    "pretrain": lambda raw: Pretrain,
+    "train": lambda raw: Train,
+    "view": lambda raw: View,
+    "project": lambda raw: _with_variants(Project, "projection.METHODS"),
+    "robustness": lambda raw: _robustness(),
+    "geometry": lambda raw: Geometry,
+    "figures": lambda raw: Figures,
+}
+SECTIONS = tuple(TYPES)
 
 
 def load(path: Path = Path("params.yaml"), sections: tuple[str, ...] = SECTIONS) -> Params:
@@ -223,12 +220,12 @@ def read(path: Path) -> dict[Any, Any]:
         ) from None
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
-    except RecursionError:
-        raise ParamsError(f"{path} is nested too deeply; expected sections of keys.") from None
-    except (YAMLError, ValueError, TypeError, AttributeError, AssertionError) as error:
+    except (
+        YAMLError, ValueError, TypeError, AttributeError, AssertionError, RecursionError,
+    ) as error:  # fmt: skip
         # Others than YAMLError come from a date that is none, for example.
         reason = " ".join(str(error).split())
-        raise ParamsError(f"{path} is not valid YAML: {printable(reason, 300)}") from None
+        raise ParamsError(f"{path} is not valid YAML: {shown(reason, 300)}") from None
     if not isinstance(raw, dict):
         raise ParamsError(f"{path} holds {shown(raw)}; expected sections such as network, train.")
     return raw
@@ -250,49 +247,35 @@ def validate(
     Raises:
         ParamsError: as in :func:`load`.
     """
-    text = _as_json(raw, origin)
-    _import_plugins(raw, origin, folder)
-    unknown = {name: value for name, value in json.loads(text).items() if name not in SECTIONS}
-    types = _types(tuple(name for name in SECTIONS if name in sections), raw)
-    model = create_model("Params", __base__=Params, **{n: (t, ...) for n, t in types.items()})
-    values = {name: value for name, value in json.loads(text).items() if name in types}
-    problems: list[str] = []
-    checked = None
     try:
-        # Through JSON, where a list is a valid tuple although the check is strict.
-        checked = model.model_validate_json(json.dumps(values | unknown))
+        values = json.loads(json.dumps(raw, default=str))
+    except (TypeError, ValueError, RecursionError) as error:  # a key that is no text, or a loop
+        raise ParamsError(
+            f"{origin}: {error}; expected sections of keys and values, such as train.epochs: 10."
+        ) from None
+    _import_plugins(raw, origin, folder)
+    unknown = values.keys() - set(SECTIONS)
+    model = _model(sections, raw)
+    # Through JSON, where a list is a valid tuple although the check is strict.
+    text = json.dumps({key: values[key] for key in values if key in unknown or key in sections})
+    problems = []
+    try:
+        checked = model.model_validate_json(text)
     except ValidationError as error:
-        known = known_keys(_types(SECTIONS, raw) if unknown else types)
+        known = known_keys(_model(SECTIONS, raw) if unknown else model)
         problems = list(dict.fromkeys(explained(each, raw, known) for each in error.errors()))
-    if checked is not None:
+    if not problems and set(SECTIONS) <= set(sections):
         from deep_learning_dynamics.study.agreement import disagreements
 
         problems = list(disagreements(checked))
     if problems:
         raise ParamsError("\n".join(f"{origin}: {problem}" for problem in problems))
-    assert checked is not None
     return checked
 
 
-def known_keys(types: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Every key of ``params.yaml`` by its dotted name, sections included, in order, with its type.
-
-    Types are pydantic's ``FieldInfo`` or, of a whole section, an annotation.
-    """
-    found: dict[str, Any] = {}
-
-    def add(name: str, field: Any) -> None:
-        found[name] = field
-        kind = getattr(field, "annotation", field)
-        options = [kind, *getattr(kind, "__args__", ())]
-        for option in options:
-            if isinstance(option, type) and issubclass(option, Section):
-                for each, inner in option.model_fields.items():
-                    add(f"{name}.{each}", inner)
-
-    for name, kind in (types or _types(SECTIONS, {})).items():
-        add(name, kind)
-    return found
+def _model(sections: tuple[str, ...], raw: dict[Any, Any]) -> type[Params]:
+    keys = {name: (make(raw), ...) for name, make in TYPES.items() if name in sections}
+    return create_model("Params", __base__=Params, **keys)
 
 
 def record_plugins(plugins: tuple[str, ...]) -> dict[str, Any]:
@@ -348,40 +331,3 @@ def _import_plugins(raw: dict[Any, Any], origin: str, folder: Path) -> None:
         import_plugins(tuple(names))
     except ParamsError as error:
         raise ParamsError(f"{origin}: {error}") from None
-
-
-MOST_VALUES = 100_000  # of all keys together: far beyond, YAML's aliases multiply without bound
-
-
-def _as_json(raw: dict[Any, Any], origin: str) -> str:
-    seen, waiting = 0, [("", raw, 0)]
-    while waiting:
-        where, value, depth = waiting.pop()
-        seen += 1
-        if seen > MOST_VALUES or depth > 50:
-            what = "nested too deeply" if depth > 50 else f"more than {MOST_VALUES:,} values"
-            raise ParamsError(f"{origin}: {where or 'the file'} is {what}; expected settings.")
-        if isinstance(value, dict):
-            waiting += [(f"{where}.{k}".strip("."), v, depth + 1) for k, v in value.items()]
-            waiting += [(where, key, depth + 1) for key in value]
-        elif isinstance(value, list | tuple | set):
-            waiting += [(where, each, depth + 1) for each in value]
-        elif isinstance(value, str) and not _is_text(value):
-            raise ParamsError(
-                f"{origin}: {shown(where)} holds {shown(value)}; expected text that can be written "
-                "in UTF-8, without halves of surrogate pairs."
-            )
-    try:
-        return json.dumps(raw, default=str)
-    except (TypeError, ValueError, RecursionError) as error:  # a key that is no text, or a loop
-        raise ParamsError(
-            f"{origin}: {error}; expected sections of keys and values, such as train.epochs: 10."
-        ) from None
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
