@@ -20,24 +20,33 @@ PARTIAL = ".partial"  # the end of what is being written, which .dvcignore knows
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there takes its place at the end.
 
-    Works for files and folders. If the block raises, what was at ``path`` before stays. What a
-    killed process left half written is removed by the next that writes the same.
+    Works for files and folders. If the block raises, what was at ``path`` before stays.
+    """
+    with workspace(path) as folder:
+        partial = folder / path.name
+        yield partial
+        if path.is_dir() and not path.is_symlink():
+            path.rename(folder / "previous")
+        partial.replace(path)
+
+
+@contextmanager
+def workspace(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` for what becomes it, removed at the end.
+
+    What a killed process left is removed by the next that writes the same.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
         with _claimed(left) as abandoned:  # by a process that was killed
             if abandoned:
                 shutil.rmtree(left, ignore_errors=True)
-    workspace = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
-    with _claimed(workspace):
+    folder = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
+    with _claimed(folder):
         try:
-            partial = workspace / path.name
-            yield partial
-            if path.is_dir() and not path.is_symlink():
-                path.rename(workspace / "previous")
-            partial.replace(path)
+            yield folder
         finally:
-            shutil.rmtree(workspace, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

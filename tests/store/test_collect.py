@@ -8,6 +8,7 @@ import pytest
 
 from deep_learning_dynamics.errors import CheckpointError, StoreError
 from deep_learning_dynamics.execution import connected
+from deep_learning_dynamics.store import StoreWriter
 from deep_learning_dynamics.store import open as open_store
 from deep_learning_dynamics.store.auditing import audit
 from deep_learning_dynamics.store.collecting import collect
@@ -60,6 +61,9 @@ def test_braces_name_coordinates_and_scores_come_from_the_log(runs, tmp_path):
 
 
 def test_on_a_cluster_the_store_has_the_same_bytes(runs, tmp_path, monkeypatch):
+    parts, insert = [], StoreWriter.insert
+    monkeypatch.setattr(StoreWriter, "insert", lambda *args: parts.append(args[1]) or insert(*args))
+
     def collected(name):
         pattern, scores = "runs/{group}-{seed}/step_{step}.npz", "runs/{group}-{seed}/log.json"
         seen = []
@@ -79,6 +83,11 @@ def test_on_a_cluster_the_store_has_the_same_bytes(runs, tmp_path, monkeypatch):
         assert collected("there.zarr") == here
     finally:
         connected().close()
+    assert len(parts) == 4
+    assert not list(tmp_path.glob(".*"))
+    monkeypatch.delenv("DYNAMICS_CLUSTER")
+    parts[0].mkdir(parents=True)  # as one that is killed leaves it
+    assert collected("there.zarr") == here
     assert not list(tmp_path.glob(".*"))
 
 

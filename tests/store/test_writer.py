@@ -166,6 +166,37 @@ def test_what_was_there_stays_if_its_replacement_fails(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
 
 
+@pytest.mark.parametrize(
+    "file", ["weights/c/1/0/0", "outputs/c/0/0/0/0", "step/c/0/0", "loss/c/0/0"]
+)
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_store_that_lacks_a_file_is_not_taken_over(tmp_path, file, damage):
+    write(tmp_path / "part.zarr", snapshots(3))
+    path = tmp_path / "part.zarr" / file
+    path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:-9])
+    named = rf"part\.zarr/{file if damage == 'missing' else file.split('/')[0]} is damaged"
+    with (
+        pytest.raises(StoreError, match=named),
+        store.StoreWriter(tmp_path / "s.zarr", NETWORKS, PARAMETERS, probes=2, classes=3) as writer,
+    ):
+        writer.insert(tmp_path / "part.zarr")
+
+
+def test_a_store_whose_score_came_late_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(group, "SCORES_CHUNK", (2, 2))
+    for path in ("part.zarr", "s.zarr"):
+        with store.StoreWriter(tmp_path / path, NETWORKS, PARAMETERS) as writer:
+            if path == "s.zarr":
+                writer.insert(tmp_path / "part.zarr")
+                continue
+            for number, weights in enumerate(snapshots(5)):
+                scores = {"loss": np.ones(2)} if number > 3 else {}
+                writer.add(np.array([number] * 2), weights, scores)
+                writer.flush()
+    assert not (tmp_path / "part.zarr/loss/c/0/0").exists()
+    xr.testing.assert_equal(*(store.open(tmp_path / f"{name}.zarr") for name in ("part", "s")))
+
+
 def test_weights_that_are_not_finite_are_noted(tmp_path):
     taken = snapshots(3)
     taken[2, 0, 5], taken[1, 1, 0] = np.nan, -np.inf

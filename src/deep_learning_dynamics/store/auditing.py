@@ -18,9 +18,8 @@ from jaxtyping import Float
 from deep_learning_dynamics.errors import CheckpointError, DynamicsError, StoreError
 from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.collecting import layouts
 from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
-from deep_learning_dynamics.store.collecting.collect import find_snapshots
-from deep_learning_dynamics.store.collecting.layouts import FIELD
 from deep_learning_dynamics.store.opening import open as open_store
 
 if TYPE_CHECKING:
@@ -207,17 +206,17 @@ def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_S
         yield from _of_store(open_store(source), str(source))
     else:
         try:
-            snapshots = find_snapshots(str(source), options)
+            snapshots = layouts.find(str(source), options)
         except CheckpointError as error:
             raise StoreError(str(error)) from None
         for each in snapshots:
-            path = each.found.path
+            path = each.path
             yield _Source(each.run, each.step, str(path), lambda p=path: _checkpoint(p, options))
 
 
 def _is_store(source: str | Path) -> bool:
     path = Path(source)
-    return not FIELD.search(str(source)) and (path / schema.STEP / "zarr.json").exists()
+    return not layouts.FIELD.search(str(source)) and (path / schema.STEP / "zarr.json").exists()
 
 
 @contextmanager

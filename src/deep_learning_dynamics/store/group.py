@@ -7,8 +7,9 @@ weights, because readers go through the weights of all snapshots some columns at
 import json
 import shutil
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -302,6 +303,21 @@ class StoreGroup:
         self._group.attrs["coordinates"] = " ".join(
             dict.fromkeys([*known, *self._coordinates, *others])
         )
+
+
+def files_of(
+    array: Any, key: tuple[slice | np.ndarray, ...]
+) -> Iterator[tuple[str, tuple[slice, ...]]]:
+    """The files in which a part of a zarr array lies, with what each of them holds."""
+    sizes = array.shards or array.chunks
+    touched = [
+        np.unique(np.asarray(range(length)[index] if isinstance(index, slice) else index) // size)
+        for index, length, size in zip(key, array.shape, sizes, strict=True)
+    ]
+    for place in product(*(numbers.tolist() for numbers in touched)):
+        file = f"{array.path}/{array.metadata.encode_chunk_key(place)}"
+        corners = zip(place, sizes, strict=True)
+        yield file, tuple(slice(number * size, (number + 1) * size) for number, size in corners)
 
 
 def _zarr() -> Any:

@@ -17,15 +17,17 @@ import numpy as np
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.store import schema
-from deep_learning_dynamics.store.lazy import Part, lazy_array
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from deep_learning_dynamics.store.lazy import Part
+
 Location = str | Path
 
-_PLAIN = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
+# What zarr raises for a file that is not what it was.
+DAMAGES = (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, IndexError)
 
 
 def open(
@@ -44,6 +46,8 @@ def open(
         StoreError: there is no store, it is damaged, or stores have different parameters.
     """
     import xarray as xr  # 1 s, which an import of the package need not wait for
+
+    from deep_learning_dynamics.store.lazy import lazy_array
 
     stores = _stores(location)
     first = stores[0]
@@ -145,7 +149,9 @@ class _Store:
     def steps(self) -> np.ndarray:
         return self.scores[schema.STEP]
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> "Part":
+        from deep_learning_dynamics.store.lazy import Part
+
         return Part(self.path, self.arrays.get(name), self.steps, self.scores.get(schema.FINITE))
 
 
@@ -202,7 +208,7 @@ def _read(path: str) -> _Store:
         raise StoreError(f"{path} needs another package: {error}.") from None
     except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
         raise StoreError(_nothing_at(path)) from error
-    except _PLAIN as error:
+    except DAMAGES as error:
         raise StoreError(
             f"{path} cannot be opened ({_first_line(error)}); expected a store of trajectories "
             "whose zarr.json files are whole. Copy it again, or record it again."
@@ -227,10 +233,8 @@ def _read(path: str) -> _Store:
         return _contents(path, arrays, dict(group.attrs))
     except StoreError:
         raise
-    except _PLAIN as error:
-        raise StoreError(
-            f"{path} is damaged ({_first_line(error)}). Copy it again, or record it again."
-        ) from error
+    except DAMAGES as error:
+        raise damaged(path, error) from error
 
 
 def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> _Store:
@@ -286,11 +290,8 @@ def _values(path: str, arrays: dict[str, Any], name: str) -> np.ndarray:
         values = np.asarray(arrays[name][:])
         if arrays[name].attrs.get("whole") and not arrays[name].nchunks_initialized:
             raise OSError("its chunk is missing")
-    except _PLAIN as error:
-        raise StoreError(
-            f"{path}/{name} is damaged ({_first_line(error)}). "
-            "Copy the store again, or record it again."
-        ) from error
+    except DAMAGES as error:
+        raise damaged(f"{path}/{name}", error) from error
     if values.dtype.kind in "biuf":
         return values
     return np.array([str(value) for value in values], object)
@@ -365,6 +366,13 @@ def _joined_attributes(stores: Sequence[_Store]) -> dict[str, Any]:
     joined["titles"] = json.dumps(titles, ensure_ascii=False)
     joined["paths"] = [store.path for store in stores]
     return joined
+
+
+def damaged(where: str, error: BaseException) -> StoreError:
+    """Of a store, or of an array or a file in it."""
+    return StoreError(
+        f"{where} is damaged ({_first_line(error)}). Copy the store again, or record it again."
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,8 +18,9 @@ from jaxtyping import Float, Int
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.store import schema
-from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup
+from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup, files_of
 from deep_learning_dynamics.store.lock import Lock
+from deep_learning_dynamics.store.opening import DAMAGES, damaged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,8 +151,12 @@ class StoreWriter:
         )
 
     def insert(self, store: str | Path) -> None:
-        """Take over all snapshots of the networks of another store, which are among the given
-        ones and have none here yet."""
+        """Take over all snapshots of the networks of another store on disk, which are among the
+        given ones and have none here yet.
+
+        Raises:
+            StoreError: a file of that store is missing or damaged.
+        """
         import zarr
 
         group, source = self._group, zarr.open_group(store, mode="r")
@@ -159,23 +164,32 @@ class StoreWriter:
         # Networks that follow each other here as they do there.
         breaks = np.flatnonzero(np.diff(positions) != 1) + 1
         runs = np.split(np.arange(len(positions)), breaks)
-        arrays = dict(source.arrays())
         along = (schema.NETWORK, schema.SNAPSHOT)
-        names = [name for name in arrays if arrays[name].metadata.dimension_names[:2] == along]
+        arrays = {
+            name: array
+            for name, array in source.arrays()
+            if array.metadata.dimension_names[:2] == along
+        }
         length = arrays[schema.STEP].shape[1]
         if length > group.capacity:
             group.resize(length)
-        for name in sorted(names, key=lambda name: name == schema.STEP):  # which makes them count
+        for name in sorted(arrays, key=lambda name: name == schema.STEP):  # which makes them count
+            array = arrays[name]
+            _check_whole(Path(store), array)
             parts, step = runs, max(1, length)
-            if arrays[name].ndim > len(along):  # large: one network at a time, in whole chunks
+            if array.ndim > len(along):  # large: one network at a time, in whole chunks
                 parts = [run[i : i + 1] for run in runs for i in range(len(run))]
-                step = -(-arrays[name].chunks[1] // group.block) * group.block
+                step = -(-array.chunks[1] // group.block) * group.block
             for part in parts:
                 there = slice(int(part[0]), int(part[-1]) + 1)
                 here = slice(positions[there.start], positions[there.start] + len(part))
                 for start in range(0, length, step):
                     snapshots = slice(start, min(start + step, length))
-                    group.write(name, here, snapshots, np.asarray(arrays[name][there, snapshots]))
+                    try:
+                        values = np.asarray(array[there, snapshots])
+                    except DAMAGES as error:
+                        raise damaged(f"{store}/{name}", error) from error
+                    group.write(name, here, snapshots, values)
 
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
@@ -373,6 +387,19 @@ class StoreWriter:
                 f"{self.path}: outputs have shape {np.shape(outputs)}; expected {shape}. "
                 "Say how many probes and classes there are when opening the store."
             )
+
+
+def _check_whole(store: Path, array: Any) -> None:
+    """Refuse an array of which a file is missing: it would read as if nothing had been written.
+
+    A score that came late has no files of the snapshots before it.
+    """
+    every = tuple(slice(None, None, size) for size in array.shards or array.chunks)
+    files = [file for file, _ in files_of(array, every)]
+    missing = [file for file in files if not (store / file).exists()]
+    is_score = array.ndim == 2 and array.path not in (schema.STEP, schema.FINITE)
+    if missing and (not is_score or missing == files):
+        raise damaged(f"{store}/{missing[0]}", FileNotFoundError("it is missing"))
 
 
 def _finite(weights: Float[np.ndarray, "network weight"]) -> np.ndarray:

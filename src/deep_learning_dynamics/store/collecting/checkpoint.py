@@ -6,11 +6,10 @@ checked against the file before memory is used for it.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -39,36 +38,75 @@ class Tensor:
         return math.prod(self.shape)
 
 
-class Checkpoint(ABC):
-    """The tensors of one checkpoint by their names, each read when it is asked for."""
+class Checkpoint:
+    """The tensors of one checkpoint, each read when it is asked for.
 
-    tensors: Mapping[str, Tensor]
-    step: int | None = None  # that the checkpoint itself knows
-    scores: Mapping[str, float] = MappingProxyType({})  # at its step
+    They have the names of the bare model, without what torch's wrappers put into them.
+    """
 
-    @abstractmethod
+    def __init__(
+        self,
+        path: Path,
+        stored: Mapping[str, Tensor],
+        load: Callable[[str], np.ndarray],
+        step: int | None = None,
+    ) -> None:
+        """
+        Args:
+            stored: the tensors by their names in the file.
+            load: reads the tensor of such a name; bfloat16 is widened to float32.
+            step: that the checkpoint itself knows.
+
+        Raises:
+            CheckpointError: two tensors have one name in the bare model.
+        """
+        self.path, self.step = path, step
+        self.scores: dict[str, float] = {}  # at its step
+        self.tensors: dict[str, Tensor] = {}
+        self._load = load
+        self._stored: dict[str, str] = {}
+        for name, tensor in stored.items():
+            bare = ".".join(part for part in name.split(".") if part not in WRAPPERS)
+            while bare.startswith("module."):  # DataParallel; elsewhere it is somebody's own name
+                bare = bare.removeprefix("module.")
+            if bare in self.tensors:
+                raise CheckpointError(
+                    f"{path} holds {self._stored[bare]} and {name}, which are both {bare} without "
+                    "the names of wrappers; expected one. Export the bare model's state_dict()."
+                )
+            self.tensors[bare], self._stored[bare] = tensor, name
+
     def read(self, name: str) -> np.ndarray:
-        """One tensor; bfloat16 is widened to float32."""
-
-
-class Format(ABC):
-    """A format of checkpoints. Subclasses register themselves and are used as classes."""
-
-    key: str
-    title: str
-
-    @classmethod
-    @abstractmethod
-    def recognises(cls, path: Path) -> bool:
-        """Whether a file or folder is of this format, by its name and what lies in it."""
-
-    @classmethod
-    @abstractmethod
-    def open(cls, path: Path, options: "Options") -> AbstractContextManager[Checkpoint]:
         """
         Raises:
-            CheckpointError: the checkpoint is damaged, unsafe or of another format.
+            CheckpointError: the tensor is damaged, or too large for the memory.
         """
+        self.check_fits(name)
+        stored = self._stored[name]
+        try:
+            return np.asarray(self._load(stored))
+        except CheckpointError:
+            raise
+        except Exception as error:  # libraries and their codecs raise what they like
+            raise CheckpointError(
+                f"{self.path}: {stored} is damaged ({error}). Copy it again, or leave it out."
+            ) from error
+
+    def check_fits(self, name: str) -> None:
+        """Refuse a tensor that would take too large a share of the memory.
+
+        Raises:
+            CheckpointError: it would.
+        """
+        tensor = self.tensors[name]
+        needed, allowed = 8 * tensor.size, MEMORY_SHARE * memory()
+        if needed > allowed:
+            raise CheckpointError(
+                f"{self.path}: {name} has shape {list(tensor.shape)}, for which "
+                f"{formatting.size(needed)} are needed; expected at most "
+                f"{formatting.size(allowed)}. Leave it out with parameters=..., or use a machine "
+                "with more memory."
+            )
 
 
 @dataclass(frozen=True)
@@ -77,6 +115,27 @@ class Options:
 
     key: str | None = None  # where in a nested checkpoint the weights are: "model", "ema.weights"
     lora: str = "delta"  # "delta": the change of each weight matrix; "factors": A and B themselves
+
+
+class Format(ABC):
+    """A format of checkpoints. Subclasses register themselves and are used as classes."""
+
+    key: str
+    title: str
+
+    @staticmethod
+    @abstractmethod
+    def recognises(path: Path) -> bool:
+        """Whether a file or folder is of this format, by its name and what lies in it."""
+
+    @staticmethod
+    @abstractmethod
+    def open(path: Path, options: Options, files: ExitStack) -> Checkpoint:
+        """Open a checkpoint of this format; any error says that it cannot be read.
+
+        Args:
+            files: closes what the checkpoint reads from, once nobody reads any more.
+        """
 
 
 FORMATS: Registry[type[Format]] = Registry(
@@ -99,9 +158,8 @@ def format_of(path: Path) -> type[Format] | None:
     return next((found for found in FORMATS.values() if found.recognises(path)), None)
 
 
-def open_checkpoint(
-    path: Path, options: Options | None = None
-) -> AbstractContextManager[Checkpoint]:
+@contextmanager
+def open_checkpoint(path: Path, options: Options | None = None) -> Iterator[Checkpoint]:
     """Open a file or folder in its format.
 
     Raises:
@@ -113,50 +171,13 @@ def open_checkpoint(
     if found is None:
         known = formatting.listed([each.title for each in FORMATS.values()], "or")
         raise CheckpointError(f"{path} is no checkpoint of a known format; expected {known}.")
-    return found.open(path, options or Options())
-
-
-def clean_name(name: str) -> str:
-    """A parameter's name in the bare model, without what torch's wrappers put into it."""
-    name = ".".join(part for part in name.split(".") if part not in WRAPPERS)
-    while name.startswith("module."):  # DataParallel; further in, it may be somebody's own name
-        name = name.removeprefix("module.")
-    return name
-
-
-def clean_names(names: Iterable[str], path: Path) -> dict[str, str]:
-    """The bare names of tensors, with the names under which they are stored.
-
-    Raises:
-        CheckpointError: two tensors would have one name.
-    """
-    cleaned: dict[str, str] = {}
-    for name in names:
-        bare = clean_name(name)
-        if bare in cleaned:
+    with ExitStack() as files:
+        try:
+            checkpoint = found.open(path, options or Options(), files)
+        except CheckpointError:
+            raise
+        except Exception as error:  # libraries and their codecs raise what they like
             raise CheckpointError(
-                f"{path} holds {cleaned[bare]} and {name}, which are both {bare} without "
-                "the names of wrappers; expected one. Export the bare model's state_dict()."
-            )
-        cleaned[bare] = name
-    return cleaned
-
-
-def check_fits(path: Path, name: str, tensor: Tensor) -> None:
-    """Refuse a tensor that would not fit in memory, whatever its header claims.
-
-    Raises:
-        CheckpointError: it would take too large a share of the memory.
-    """
-    bytes_, allowed = 8 * tensor.size, MEMORY_SHARE * memory()
-    if bytes_ > allowed:
-        raise CheckpointError(
-            f"{path}: {name} has shape {list(tensor.shape)}, for which {formatting.size(bytes_)} "
-            f"are needed; expected at most {formatting.size(allowed)}. Leave it out with "
-            "parameters=..., or use a machine with more memory."
-        )
-
-
-def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16 given as uint16 bits, in float32: exact, as it is float32's upper half."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+                f"{path} cannot be read as {found.title} ({error}). Copy it again, or leave it out."
+            ) from error
+        yield checkpoint

@@ -1,14 +1,12 @@
 """Checkpoints of trainings of any kind, collected into one store of trajectories."""
 
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import chain, groupby, pairwise
+from itertools import accumulate, chain, groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +14,14 @@ from jaxtyping import Float
 
 from deep_learning_dynamics.errors import CheckpointError, ParamsError, StoreError
 from deep_learning_dynamics.execution import Cluster, connected, run_tasks
+from deep_learning_dynamics.files import workspace
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import (
     Checkpoint,
     Options,
-    check_fits,
     open_checkpoint,
 )
-from deep_learning_dynamics.store.collecting.layouts import Found
+from deep_learning_dynamics.store.collecting.layouts import Snapshot
 from deep_learning_dynamics.store.opening import open as open_store
 from deep_learning_dynamics.store.schema import Parameters
 from deep_learning_dynamics.store.writer import StoreWriter
@@ -33,15 +31,6 @@ if TYPE_CHECKING:
 
 # Running statistics of normalisation layers: floating-point, but not learnt.
 BUFFERS = ("*running_mean", "*running_var", "*num_batches_tracked")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A checkpoint with the run and the step that it belongs to."""
-
-    run: str
-    step: int
-    found: Found
 
 
 def collect(
@@ -80,27 +69,26 @@ def collect(
     if lora not in ("delta", "factors"):
         raise ParamsError(f"lora is {lora!r}; expected 'delta' or 'factors'.")
     options = Options(key, lora)
-    snapshots = find_snapshots(str(pattern), options)
-    first = snapshots[0].found.path
-    with open_checkpoint(first, options) as checkpoint:
-        chosen = _chosen(checkpoint, parameters, first)
+    snapshots = layouts.find(str(pattern), options)
+    with open_checkpoint(snapshots[0].path, options) as first:
+        chosen = _chosen(first, parameters)
     runs = {run: list(of_run) for run, of_run in groupby(snapshots, lambda each: each.run)}
-    columns = [dict(of_run[0].found.coordinates) for of_run in runs.values()]
+    columns = [dict(of_run[0].coordinates) for of_run in runs.values()]
     networks = pd.DataFrame(columns, index=list(runs))
     attributes: dict[str, Any] = {"source": "collected checkpoints"}
     if titles is not None:
         attributes["titles"] = dict(titles)
-    longest, total = max(map(len, runs.values())), len(snapshots)
-    reading = _Reading(options, chosen, first, scores)
-    tell = progress or (lambda done, of: None)
+    reading = _Reading(options, chosen, snapshots[0].path, scores)
     cluster = connected() if len(runs) > 1 else None
+    longest = max(map(len, runs.values()))
     with StoreWriter(store, networks, chosen, attributes, longest, replace=True) as writer:
         if cluster is None:
-            read = chain.from_iterable(reading.into(writer, *each) for each in runs.items())
-            for done, _ in enumerate(read, 1):
-                tell(done, total)
+            read = chain.from_iterable(reading.into(writer, each) for each in runs.values())
         else:
-            _on_workers(cluster, reading, runs, writer, tell)
+            read = _on_workers(cluster, reading, list(runs.values()), writer)
+        for done in accumulate(read):
+            if progress is not None:
+                progress(done, len(snapshots))
     return open_store(store)
 
 
@@ -113,116 +101,52 @@ class _Reading:
     first: Path  # whose parameters all have
     scores: str | None
 
-    def into(self, writer: StoreWriter, run: str, snapshots: Sequence[Snapshot]) -> Iterator[None]:
-        """Add a run's checkpoints to a store; yields after each."""
-        coordinates, scores = snapshots[0].found.coordinates, self.scores
-        logged = scores_files.read(layouts.fill(scores, coordinates)) if scores else {}
-        for each in snapshots:
-            with open_checkpoint(each.found.path, self.options) as checkpoint:
-                vector = _vector(checkpoint, self.chosen, each.found.path, self.first)
-                known = dict(checkpoint.scores) | logged.get(each.step, {})
-            writer.add_to(run, each.step, vector, known)
-            yield
+    def into(self, writer: StoreWriter, of_run: Sequence[Snapshot]) -> Iterator[int]:
+        """Add a run's checkpoints to a store; yields 1 after each."""
+        logged = {}
+        if self.scores is not None:
+            logged = scores_files.read(layouts.fill(self.scores, of_run[0].coordinates))
+        for each in of_run:
+            with open_checkpoint(each.path, self.options) as checkpoint:
+                vector = _vector(checkpoint, self.chosen, self.first)
+                known = checkpoint.scores | logged.get(each.step, {})
+            writer.add_to(each.run, each.step, vector, known)
+            yield 1
 
 
 def _on_workers(
-    cluster: Cluster,
-    reading: _Reading,
-    runs: Mapping[str, Sequence[Snapshot]],
-    writer: StoreWriter,
-    tell: Callable[[int, int], None],
-) -> None:
-    """Each run by a worker, into a store of its own beside the one that they become."""
-    done, path = 0, writer.path.absolute()
-    with TemporaryDirectory(prefix=f".{path.name}.runs.", dir=path.parent) as folder:
-        work = partial(_collected, reading, Path.cwd(), Path(folder))
-        tasks = list(enumerate(runs.values()))
-        for number, part in enumerate(
-            run_tasks(work, tasks, label="runs of checkpoints", backend=cluster)
-        ):
+    cluster: Cluster, reading: _Reading, runs: list[list[Snapshot]], writer: StoreWriter
+) -> Iterator[int]:
+    """Each run by a worker, into a store of its own beside the one that they become.
+
+    Yields how many snapshots were added.
+    """
+    # Workers may have another working directory.
+    runs = [[replace(each, path=each.path.absolute()) for each in of_run] for of_run in runs]
+    if reading.scores is not None:
+        reading = replace(reading, scores=str(Path(reading.scores).absolute()))
+    with workspace(writer.path.absolute()) as folder:
+        work = partial(_collected, reading, folder)
+        parts = run_tasks(work, list(enumerate(runs)), label="runs of checkpoints", backend=cluster)
+        for of_run, part in zip(runs, parts, strict=True):
             writer.insert(part)
             shutil.rmtree(part)
-            done += len(tasks[number][1])
-            tell(done, sum(map(len, runs.values())))
+            yield len(of_run)
 
 
-def _collected(
-    reading: _Reading, here: Path, folder: Path, task: tuple[int, Sequence[Snapshot]]
-) -> Path:
-    """The store of one run; ``here`` is what paths are relative to."""
+def _collected(reading: _Reading, folder: Path, task: tuple[int, list[Snapshot]]) -> Path:
+    """The store of one run."""
     import pandas as pd
 
-    number, snapshots = task
-    away = [
-        replace(each, found=replace(each.found, path=here / each.found.path)) for each in snapshots
-    ]
-    if reading.scores is not None:
-        reading = replace(reading, scores=str(here / reading.scores))
-    path, run = folder / f"{number}.zarr", snapshots[0].run
-    networks = pd.DataFrame(index=[run])
-    with StoreWriter(path, networks, reading.chosen, None, len(snapshots), replace=True) as writer:
-        for _ in reading.into(writer, run, away):
+    number, of_run = task
+    path, networks = folder / f"{number}.zarr", pd.DataFrame(index=[of_run[0].run])
+    with StoreWriter(path, networks, reading.chosen, None, len(of_run), replace=True) as writer:
+        for _ in reading.into(writer, of_run):
             pass
     return path
 
 
-def find_snapshots(pattern: str, options: Options) -> list[Snapshot]:
-    """The checkpoints of every run in the order of their steps.
-
-    Where a training has stages whose steps start again, those of a later stage follow the last step
-    of the one before, and a warning says so.
-
-    Raises:
-        CheckpointError: none is there, or a checkpoint's step is neither in its name nor in it, or
-            two of a run have the same.
-    """
-    snapshots: list[Snapshot] = []
-    for coordinates, group in groupby(layouts.find(pattern), lambda each: each.coordinates):
-        run = "-".join(value for _, value in coordinates) or "run"
-        known = (replace(each, step=_step(each, options)) for each in group)
-        of_run = sorted(known, key=lambda each: (each.stage, each.step))
-        for before, after in pairwise(of_run):
-            if (before.stage, before.step) == (after.stage, after.step):
-                raise CheckpointError(
-                    f"{before.path} and {after.path} are both step {before.step} of run {run}; "
-                    "expected one checkpoint for each step. Leave one out, or tell the runs apart "
-                    'with a pattern such as "runs/{run}/step_{step}.pt".'
-                )
-        snapshots += [Snapshot(run, step, each) for each, step in _continued(of_run, run)]
-    return snapshots
-
-
-def _continued(of_run: list[Found], run: str) -> Iterator[tuple[Found, int]]:
-    offset = last = 0
-    stage = of_run[0].stage
-    for each in of_run:
-        assert each.step is not None
-        if each.stage != stage:
-            if each.step <= last - offset:
-                warnings.warn(
-                    f"Run {run}: stage {each.stage} starts again at step {each.step}; its steps "
-                    f"are counted on from {last}.",
-                    stacklevel=4,
-                )
-                offset = last
-            stage = each.stage
-        last = each.step + offset
-        yield each, last
-
-
-def _step(found: Found, options: Options) -> int:
-    if found.step is not None:
-        return found.step
-    with open_checkpoint(found.path, options) as checkpoint:
-        if checkpoint.step is not None and checkpoint.step >= 0:
-            return checkpoint.step
-    raise CheckpointError(
-        f"{found.path} has no step, neither in its name nor in it; expected a name such as "
-        'step_1000, or a pattern that says where it is: "runs/{run}/{step}.pt".'
-    )
-
-
-def _chosen(checkpoint: Checkpoint, wanted: str | Sequence[str], path: Path) -> Parameters:
+def _chosen(checkpoint: Checkpoint, wanted: str | Sequence[str]) -> Parameters:
     """The table of the parameters to collect; statistics are among them if they are named."""
     tensors = {
         name: tensor
@@ -233,27 +157,27 @@ def _chosen(checkpoint: Checkpoint, wanted: str | Sequence[str], path: Path) -> 
     try:
         chosen = Parameters.of_tensors(tensors, wanted)
     except StoreError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{checkpoint.path}: {error}") from None
     for name in chosen.names:
-        check_fits(path, name, tensors[name])
+        checkpoint.check_fits(name)
     return chosen
 
 
 def _vector(
-    checkpoint: Checkpoint, parameters: Parameters, path: Path, first: Path
+    checkpoint: Checkpoint, parameters: Parameters, first: Path
 ) -> Float[np.ndarray, " weight"]:
     """The weights of a checkpoint, if its parameters are those of the first one."""
     vector = np.empty(parameters.size, np.float32)
     for name, shape in zip(parameters.names, parameters.shapes, strict=True):
         if name not in checkpoint.tensors:
             raise CheckpointError(
-                f"{path} has no parameter {name}, which {first} has; expected the same "
+                f"{checkpoint.path} has no parameter {name}, which {first} has; expected the same "
                 "parameters in all checkpoints. Collect the others with parameters=..."
             )
         found = checkpoint.tensors[name].shape
         if found != shape:
             raise CheckpointError(
-                f"{path}: {name} has shape {list(found)}, but {list(shape)} in {first}; "
+                f"{checkpoint.path}: {name} has shape {list(found)}, but {list(shape)} in {first}; "
                 "expected the same network."
             )
         vector[parameters.slice(name)] = checkpoint.read(name).reshape(-1)

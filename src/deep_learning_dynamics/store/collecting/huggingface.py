@@ -6,8 +6,7 @@ Only weights and JSON are opened, never ``optimizer.pt`` or ``training_args.bin`
 import json
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from deep_learning_dynamics.store.collecting.checkpoint import (
     Format,
     Options,
     Tensor,
-    check_fits,
 )
 from deep_learning_dynamics.store.collecting.safetensors_files import Safetensors
 from deep_learning_dynamics.store.collecting.scores_files import trainer_scores
@@ -35,108 +33,96 @@ ADAPTER = "adapter_config.json"
 class HuggingFaceFolder(Format):
     key, title = "huggingface", "a folder of Hugging Face"
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and not (path / ADAPTER).exists() and _first(path, WEIGHTS) is not None
 
-    @classmethod
-    @contextmanager
-    def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
-        with _open_weights(path, WEIGHTS, options) as checkpoint:
-            yield checkpoint
+    @staticmethod
+    def open(path: Path, options: Options, files: ExitStack) -> Checkpoint:
+        return _open_weights(path, WEIGHTS, options, files)
 
 
 @FORMATS.register
 class LoraFolder(Format):
     key, title = "lora", "a folder with a LoRA adapter"
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and (path / ADAPTER).is_file()
 
-    @classmethod
-    @contextmanager
-    def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
-        with _open_weights(path, ADAPTER_WEIGHTS, options) as factors:
-            yield LoraCheckpoint(path, factors) if options.lora == "delta" else factors
+    @staticmethod
+    def open(path: Path, options: Options, files: ExitStack) -> Checkpoint:
+        factors = _open_weights(path, ADAPTER_WEIGHTS, options, files)
+        return _changes(path, factors) if options.lora == "delta" else factors
 
 
-class LoraCheckpoint(Checkpoint):
+def _changes(path: Path, factors: Checkpoint) -> Checkpoint:
     """The change ΔW = (α/r) B A of each adapted matrix (Hu et al., 2022).
 
     A and B alone are defined only up to an invertible matrix between them, so that distances
     between factors mean nothing.
     """
+    config = _read_json(path / ADAPTER)
+    pairs: dict[str, tuple[str, str]] = {}
+    stored = {}
+    for name in factors.tensors:
+        match = re.fullmatch(r"(.+)\.lora_A(\.[^.]+)?\.weight", name)
+        if match is None:
+            continue
+        other = name.replace(".lora_A", ".lora_B")
+        if other not in factors.tensors:
+            raise CheckpointError(f"{path} has {name} but no {other}; it is incomplete.")
+        a, b = factors.tensors[name].shape, factors.tensors[other].shape
+        if len(a) != 2 or len(b) != 2 or a[0] != b[1]:
+            raise CheckpointError(
+                f"{path}: {name} has shape {list(a)} and {other} {list(b)}; expected "
+                "[rank, inputs] and [outputs, rank]. Read the factors themselves with "
+                "lora='factors'."
+            )
+        target = f"{match[1].removeprefix('base_model.model.')}.weight"
+        pairs[target] = (name, other)
+        stored[target] = Tensor((b[0], a[1]), "float32")
 
-    def __init__(self, path: Path, factors: Checkpoint) -> None:
-        self._path, self._factors = path, factors
-        self._config = _read_json(path / ADAPTER)
-        self.step, self.scores = factors.step, factors.scores
-        self._pairs: dict[str, tuple[str, str]] = {}
-        self.tensors = {}
-        for name in factors.tensors:
-            match = re.fullmatch(r"(.+)\.lora_A(\.[^.]+)?\.weight", name)
-            if match is None:
-                continue
-            other = name.replace(".lora_A", ".lora_B")
-            if other not in factors.tensors:
-                raise CheckpointError(f"{path} has {name} but no {other}; it is incomplete.")
-            a, b = factors.tensors[name], factors.tensors[other]
-            if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
-                raise CheckpointError(
-                    f"{path}: {name} has shape {list(a.shape)} and {other} {list(b.shape)}; "
-                    "expected [rank, inputs] and [outputs, rank]. Read the factors themselves "
-                    "with lora='factors'."
-                )
-            target = f"{match[1].removeprefix('base_model.model.')}.weight"
-            self._pairs[target] = (name, other)
-            self.tensors[target] = Tensor((b.shape[0], a.shape[1]), "float32")
+    def load(name: str) -> np.ndarray:
+        a, b = (factors.read(factor).astype(np.float32) for factor in pairs[name])
+        return _scale(path, config, name.removesuffix(".weight"), len(a)) * (b @ a)
 
-    def read(self, name: str) -> np.ndarray:
-        check_fits(self._path, name, self.tensors[name])
-        a, b = (self._factors.read(factor).astype(np.float32) for factor in self._pairs[name])
-        return self._scale(name, len(a)) * (b @ a)
-
-    def _scale(self, name: str, rank: int) -> np.float32:
-        module = name.removesuffix(".weight")
-        alpha = self._of_pattern("alpha_pattern", module, self._config.get("lora_alpha", rank))
-        if not isinstance(alpha, int | float):
-            raise CheckpointError(f"{self._path / ADAPTER}: lora_alpha is {alpha!r}, not a number.")
-        return np.float32(alpha / (math.sqrt(rank) if self._config.get("use_rslora") else rank))
-
-    def _of_pattern(self, key: str, module: str, default: Any) -> Any:
-        patterns = self._config.get(key) or {}
-        if isinstance(patterns, dict):
-            for suffix, value in patterns.items():
-                if module == suffix or module.endswith(f".{suffix}"):
-                    return value
-        return default
+    checkpoint = Checkpoint(path, stored, load, factors.step)
+    checkpoint.scores = factors.scores
+    return checkpoint
 
 
-@contextmanager
-def _open_weights(folder: Path, names: tuple[str, ...], options: Options) -> Iterator[Checkpoint]:
+def _scale(path: Path, config: dict[str, Any], module: str, rank: int) -> np.float32:
+    alpha = config.get("lora_alpha", rank)
+    patterns = config.get("alpha_pattern")
+    if isinstance(patterns, dict):
+        matching = (suffix for suffix in patterns if f".{module}".endswith(f".{suffix}"))
+        alpha = patterns.get(next(matching, None), alpha)
+    if not isinstance(alpha, int | float):
+        raise CheckpointError(f"{path / ADAPTER}: lora_alpha is {alpha!r}, not a number.")
+    return np.float32(alpha / (math.sqrt(rank) if config.get("use_rslora") else rank))
+
+
+def _open_weights(
+    folder: Path, names: tuple[str, ...], options: Options, files: ExitStack
+) -> Checkpoint:
+    """The weights, with the step and the scores at it from a Trainer's log, if there is one."""
     weights = _first(folder, names)
     if weights is None:
         raise CheckpointError(f"{folder} has no weights; expected {' or '.join(names)}.")
     reader = TorchFile if weights.suffix == ".bin" else Safetensors
-    with reader.open(weights, options) as checkpoint:
-        _add_trainer_state(folder, checkpoint)
-        yield checkpoint
-
-
-def _add_trainer_state(folder: Path, checkpoint: Checkpoint) -> None:
-    """Set the step, and the scores at it, from a Trainer's log, if there is one."""
-    path = folder / "trainer_state.json"
-    if not path.is_file():
-        return
-    state = _read_json(path)
-    if type(state.get("global_step")) is int:
-        checkpoint.step = state["global_step"]
-    history, scores = state.get("log_history"), {}
-    for record in history if isinstance(history, list) else []:
-        if isinstance(record, dict) and record.get("step") == checkpoint.step:
-            scores |= trainer_scores(record)
-    checkpoint.scores = scores
+    checkpoint = reader.open(weights, options, files)
+    log = folder / "trainer_state.json"
+    if log.is_file():
+        state = _read_json(log)
+        if type(state.get("global_step")) is int:
+            checkpoint.step = state["global_step"]
+        history = state.get("log_history")
+        checkpoint.scores = {}
+        for record in history if isinstance(history, list) else []:
+            if isinstance(record, dict) and record.get("step") == checkpoint.step:
+                checkpoint.scores |= trainer_scores(record)
+    return checkpoint
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -5,13 +5,19 @@ the optimiser step. Without a pattern, each folder that directly holds checkpoin
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import CheckpointError
-from deep_learning_dynamics.store.collecting.checkpoint import format_of
+from deep_learning_dynamics.store.collecting.checkpoint import (
+    Options,
+    format_of,
+    open_checkpoint,
+)
 
 FIELD = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}")
 # step1000, step_1000, step=1000, checkpoint-1000, epoch=3-step=1000, global_step1000, iter_0001000
@@ -19,24 +25,32 @@ STEP = re.compile(
     r"(?:^|[^A-Za-z])(?:global_?)?(?:step|checkpoint|iter(?:ation)?)[-_=]?(\d+)", re.I
 )
 STAGE = re.compile(r"stage[-_=]?(\d+)", re.I)
-NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number of a name
+LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
 @dataclass(frozen=True)
-class Found:
+class Snapshot:
     """One checkpoint of a run."""
 
     path: Path
     coordinates: tuple[tuple[str, str], ...]  # what tells its run from others, without the step
-    step: int | None  # from its name; None: the checkpoint must know
+    step: int | None  # None until the checkpoint was asked
     stage: int = 0  # of a training in stages, whose steps may start again
 
+    @property
+    def run(self) -> str:
+        return "-".join(value for _, value in self.coordinates) or "run"
 
-def find(pattern: str) -> list[Found]:
-    """The checkpoints that a pattern or a folder names, run by run, in the order of their paths.
+
+def find(pattern: str, options: Options) -> list[Snapshot]:
+    """The checkpoints of every run in the order of their steps.
+
+    Where a training has stages whose steps start again, those of a later stage follow the last step
+    of the one before, and a warning says so.
 
     Raises:
-        CheckpointError: none is there.
+        CheckpointError: none is there, or a checkpoint's step is neither in its name nor in it, or
+            two of a run have the same.
     """
     found = _of_pattern(pattern) if FIELD.search(pattern) else _of_folder(Path(pattern))
     if not found:
@@ -44,7 +58,48 @@ def find(pattern: str) -> list[Found]:
             f"{pattern} names no checkpoints. Expected a folder of them, or a pattern with braces "
             'such as "runs/{group}-{seed}/step_{step}.pt".'
         )
-    return sorted(found, key=lambda each: (each.coordinates, each.path))
+    found.sort(key=lambda each: (each.coordinates, each.path))
+    snapshots: list[Snapshot] = []
+    for _, of_run in groupby(found, key=lambda each: each.coordinates):
+        with_steps = [_with_step(each, options) for each in of_run]
+        snapshots += _counted_on(sorted(with_steps, key=lambda each: (each.stage, each.step)))
+    return snapshots
+
+
+def _with_step(snapshot: Snapshot, options: Options) -> Snapshot:
+    """With the step that the checkpoint knows, if its name says none."""
+    if snapshot.step is not None:
+        return snapshot
+    with open_checkpoint(snapshot.path, options) as checkpoint:
+        if checkpoint.step is not None and checkpoint.step >= 0:
+            return replace(snapshot, step=checkpoint.step)
+    raise CheckpointError(
+        f"{snapshot.path} has no step, neither in its name nor in it; expected a name such as "
+        'step_1000, or a pattern that says where it is: "runs/{run}/{step}.pt".'
+    )
+
+
+def _counted_on(of_run: list[Snapshot]) -> Iterator[Snapshot]:
+    """The snapshots of one run, with steps that rise from stage to stage."""
+    offset = 0
+    yield of_run[0]
+    for before, each in pairwise(of_run):
+        last = before.step + offset
+        if before.stage == each.stage:
+            if before.step == each.step:
+                raise CheckpointError(
+                    f"{before.path} and {each.path} are both step {each.step} of run {each.run}; "
+                    "expected one checkpoint for each step. Leave one out, or tell the runs apart "
+                    'with a pattern such as "runs/{run}/step_{step}.pt".'
+                )
+        elif each.step <= before.step:
+            warnings.warn(
+                f"Run {each.run}: stage {each.stage} starts again at step {each.step}; its steps "
+                f"are counted on from {last}.",
+                stacklevel=4,
+            )
+            offset = last
+        yield replace(each, step=each.step + offset)
 
 
 def fill(template: str, coordinates: tuple[tuple[str, str], ...]) -> Path:
@@ -64,7 +119,7 @@ def fill(template: str, coordinates: tuple[tuple[str, str], ...]) -> Path:
     return Path(FIELD.sub(value, template))
 
 
-def _of_pattern(pattern: str) -> list[Found]:
+def _of_pattern(pattern: str) -> list[Snapshot]:
     glob = FIELD.sub("*", pattern)
     expression, seen = "", set()
     for part in re.split(r"(\{[A-Za-z_][A-Za-z_0-9]*\}|\*\*|\*|\?)", pattern):
@@ -84,20 +139,29 @@ def _of_pattern(pattern: str) -> list[Found]:
         if match is None or format_of(path) is None:
             continue
         values = match.groupdict()
-        step = int(values.pop("step")) if "step" in values else _step(path.name)
-        found.append(Found(path, tuple(sorted(values.items())), step, _stage(path.name)))
+        step = int(values.pop("step")) if "step" in values else _number(STEP, path.name)
+        stage = _number(STAGE, path.name) or 0
+        found.append(Snapshot(path, tuple(sorted(values.items())), step, stage))
     return found
 
 
-def _of_folder(folder: Path) -> list[Found]:
+def _of_folder(folder: Path) -> list[Snapshot]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; expected one with checkpoints.")
     found = []
     for path in _checkpoints(folder):
         run = path.parent.relative_to(folder).as_posix()
         name = folder.resolve().name if run == "." else run
-        found.append(Found(path, (("run", name),), _step(path.name), _stage(path.name)))
-    return _with_last_numbers(found)
+        stage = _number(STAGE, path.name) or 0
+        found.append(Snapshot(path, (("run", name),), _number(STEP, path.name), stage))
+    # Where no name of a run says "step", the last number in each name is the step.
+    named = {each.coordinates for each in found if each.step is not None}
+    return [
+        each
+        if each.coordinates in named
+        else replace(each, step=_number(LAST_NUMBER, each.path.stem))
+        for each in found
+    ]
 
 
 def _checkpoints(folder: Path) -> Iterator[Path]:
@@ -111,22 +175,6 @@ def _checkpoints(folder: Path) -> Iterator[Path]:
             yield from _checkpoints(path)
 
 
-def _with_last_numbers(found: list[Found]) -> list[Found]:
-    """Where no name of a run says "step", the last number in each name is the step."""
-    named = {each.coordinates for each in found if each.step is not None}
-    return [
-        each
-        if each.coordinates in named or not (match := NUMBER.search(each.path.stem))
-        else replace(each, step=int(match[1]))
-        for each in found
-    ]
-
-
-def _step(name: str) -> int | None:
-    match = STEP.search(name) or STEP.search(f"-{name}")
+def _number(expression: re.Pattern[str], name: str) -> int | None:
+    match = expression.search(name)
     return int(match[1]) if match else None
-
-
-def _stage(name: str) -> int:
-    match = STAGE.search(name)
-    return int(match[1]) if match else 0

@@ -4,12 +4,10 @@ Orbax follows the paths that a checkpoint's metadata names, so these are checked
 """
 
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.store.collecting.arrays import NumpyArchive
@@ -19,38 +17,28 @@ from deep_learning_dynamics.store.collecting.checkpoint import (
     Format,
     Options,
 )
+from deep_learning_dynamics.store.collecting.converting import CONVERTER, RefusedError
 
 MARKERS = ("_CHECKPOINT_METADATA", "_METADATA")
-SECONDS = 600  # that restoring one checkpoint may take
 
 
 @FORMATS.register
 class OrbaxFolder(Format):
     key, title = "orbax", "a folder of Orbax"
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and any((path / marker).is_file() for marker in MARKERS)
 
-    @classmethod
-    @contextmanager
-    def open(cls, path: Path, options: Options) -> Iterator[Checkpoint]:
+    @staticmethod
+    def open(path: Path, options: Options, files: ExitStack) -> Checkpoint:
         _check_paths(path)
-        with tempfile.TemporaryDirectory(prefix="dynamics-") as folder:
-            out = Path(folder, "weights.npz")
-            command = [sys.executable, "-m", __name__, str(path.resolve()), str(out)]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-            except subprocess.TimeoutExpired:
-                raise CheckpointError(f"{path}: Orbax did not end in {SECONDS} s.") from None
-            if done.returncode:
-                reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-                raise CheckpointError(
-                    f"{path} cannot be restored by Orbax ({reason}). Install it with: "
-                    "pip install orbax-checkpoint; if it is there, the checkpoint is damaged."
-                )
-            with NumpyArchive.open(out, options) as checkpoint:
-                yield checkpoint
+        folder = files.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-"))
+        converted = Path(folder, "weights.npz")
+        CONVERTER.convert(restore, path, converted)
+        checkpoint = NumpyArchive.open(converted, options, files)
+        checkpoint.path = path
+        return checkpoint
 
 
 def _check_paths(path: Path) -> None:
@@ -72,12 +60,18 @@ def _check_paths(path: Path) -> None:
             )
 
 
-def restore(path: Path, out: Path) -> None:
+def restore(path: Path, out: Path) -> dict[str, Any]:
     """Restore the arrays under ``path`` and write them to ``out`` as an ``.npz``."""
-    import jax
-    import ml_dtypes
+    try:
+        import jax
+        import ml_dtypes
+        import orbax.checkpoint as orbax
+    except ImportError as error:
+        raise RefusedError(
+            f"needs Orbax ({error}). Install it with: pip install orbax-checkpoint"
+        ) from None
+
     import numpy as np
-    import orbax.checkpoint as orbax
 
     item = path / "default" if (path / "default").is_dir() else path
     checkpointer = orbax.PyTreeCheckpointer()
@@ -88,7 +82,4 @@ def restore(path: Path, out: Path) -> None:
         array = np.asarray(value)
         arrays[name] = array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
     np.savez(out, **arrays)
-
-
-if __name__ == "__main__":
-    restore(Path(sys.argv[1]), Path(sys.argv[2]))
+    return {}

@@ -1,5 +1,6 @@
 """Checkpoints that cannot be read without executing them, or that are not whole: how to export."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,56 +11,60 @@ from deep_learning_dynamics.store.collecting.checkpoint import FORMATS, Format, 
 class Refused(Format):
     """A format that is recognised only to say how its weights are exported."""
 
-    why: str
-    export: str
+    message: str
 
     @classmethod
-    def open(cls, path: Path, options: Options) -> NoReturn:
-        raise CheckpointError(f"{path} is {cls.title}: {cls.why}. {cls.export}")
+    def open(cls, path: Path, options: Options, files: ExitStack) -> NoReturn:
+        raise CheckpointError(f"{path} is {cls.title}: {cls.message}")
 
 
 @FORMATS.register
 class Pickle(Refused):
     key, title = "pickle", "a pickle (scikit-learn's joblib, for example)"
-    why = "reading it would execute what is in it"
-    export = (
-        "Export the arrays where you trust it: "
+    message = (
+        "reading it would execute what is in it. Export the arrays where you trust it: "
         'numpy.savez("FILE.npz", **{f"w{i}": w for i, w in enumerate(model.coefs_)})'
     )
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_file() and path.suffix in (".pkl", ".pickle", ".joblib")
 
 
 @FORMATS.register
 class Distributed(Refused):
     key, title = "dcp", "a distributed checkpoint of torch"
-    why = "its tensors lie in pieces that only torch.distributed puts together"
-    export = "Export it with: python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
+    message = (
+        "its tensors lie in pieces that only torch.distributed puts together. "
+        "Export it with: python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
+    )
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and (path / ".metadata").is_file() and any(path.glob("*.distcp"))
 
 
 @FORMATS.register
 class ZeRO(Refused):
     key, title = "zero", "a checkpoint of DeepSpeed's ZeRO"
-    why = "its tensors lie in pieces, one per rank"
-    export = "Export it with the zero_to_fp32.py that DeepSpeed put beside it."
+    message = (
+        "its tensors lie in pieces, one per rank. "
+        "Export it with the zero_to_fp32.py that DeepSpeed put beside it."
+    )
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and any(path.glob("**/*zero_pp_rank_*"))
 
 
 @FORMATS.register
 class TensorFlow(Refused):
     key, title = "tensorflow", "a checkpoint of TensorFlow"
-    why = "only TensorFlow reads its format"
-    export = 'Export it with Keras: model.save_weights("FILE.weights.h5")'
+    message = (
+        "only TensorFlow reads its format. "
+        'Export it with Keras: model.save_weights("FILE.weights.h5")'
+    )
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
+    @staticmethod
+    def recognises(path: Path) -> bool:
         return path.is_dir() and any(path.glob("*.ckpt*.index"))
