@@ -5,11 +5,10 @@ import json
 import pytest
 from project import ROOT
 
-from deep_learning_dynamics.cli import records_2020, settings
-from deep_learning_dynamics.cli.options_2020 import Options, refuse, translated, view
+from deep_learning_dynamics.cli import importing, settings
+from deep_learning_dynamics.cli.options_2020 import translated, view, with_options
 from deep_learning_dynamics.errors import ParamsError
 
-RAW = {"network": {"hidden_layers": [8, 8, 8]}}
 RECORD = {
     "training_iterations": 10,
     "projection_model": "PrincipalComponentAnalysis",
@@ -24,67 +23,69 @@ RECORD = {
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("given", "expected"),
     [
-        (Options(iterations=10), {"train.epochs": 10}),
-        (Options(networks=3), {"pairs": 3}),
-        (Options(projection="SelfOrganisingMap"), {"project.methods": ["som"]}),
-        (Options(projection="ae_tsne"), {"project.methods": ["autoencoder_tsne"]}),
-        (Options(width=16), {"network.hidden_layers": [16, 16, 16]}),
-        (Options(depth=2), {"network.hidden_layers": [8, 8]}),
-        (Options(width=4, depth=1), {"network.hidden_layers": [4]}),
-        (Options(activation="tanh"), {"network.activation": "tanh"}),
-        (Options(learning_algorithm="adam"), {"train.optimiser": "adam"}),
+        ({"iterations": 10}, {"train.epochs": 10}),
+        ({"networks": 3}, {"pairs": 3}),
+        ({"projection": "SelfOrganisingMap"}, {"project.methods": ["som"]}),
+        ({"projection": "ae_tsne"}, {"project.methods": ["autoencoder_tsne"]}),
+        ({"width": 16}, {"network.hidden_layers": [16, 16, 16]}),
+        ({"depth": 2}, {"network.hidden_layers": [8, 8]}),
+        ({"width": 4, "depth": 1}, {"network.hidden_layers": [4]}),
+        ({"activation": "tanh"}, {"network.activation": "tanh"}),
+        ({"learning_algorithm": "adam"}, {"train.optimiser": "adam"}),
         (
-            Options(train_projection_model_on_first_only=True),
+            {"train_projection_model_on_first_only": True},
             {"project.fit_on_first_network_only": True},
         ),
+        ({"layer_to_track": 0}, {"view.parameters": ["hidden1.weight"], "view.separately": False}),
+        ({"layer_to_track": -1}, {"view.parameters": ["output.weight"], "view.separately": False}),
         (
-            Options(layer_to_track=0),
-            {"view.parameters": ["hidden1.weight"], "view.separately": False},
-        ),
-        (
-            Options(layer_to_track=-1),
-            {"view.parameters": ["output.weight"], "view.separately": False},
-        ),
-        (
-            Options(track_first_n_layers_separately=3),
+            {"track_first_n_layers_separately": 3},
             {"view.parameters": ["hidden2.weight", "hidden3.weight"], "view.separately": True},
         ),
     ],
 )
-def test_an_option_of_2020_is_a_setting_of_today(options, expected):
-    assert translated(options, RAW).values == expected
+def test_an_option_of_2020_is_a_setting_of_today(given, expected):
+    assert translated(given, [8, 8, 8])[0] == expected
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("given", "message"),
     [
-        (Options(projection="mds"), "--projection is mds; expected"),
-        (Options(learning_algorithm="lbfgs"), "no mini-batches"),
-        (Options(width=0), "--width is 0"),
-        (Options(layer_to_track=4), "expected 0 to 3"),
-        (Options(track_first_n_layers_separately=1), "expected 2 to 3"),
+        ({"projection": "mds"}, "project.methods is "),
+        ({"learning_algorithm": "lbfgs"}, 'train.optimiser is "lbfgs"; expected sgd or adam'),
+        ({"width": 0}, "network.hidden_layers is "),
+        ({"layer_to_track": 6}, "expected 0 to 5"),
+        ({"track_first_n_layers_separately": 1}, "expected 2 to 5"),
+        ({"timestamp": "now"}, "dynamics list"),
+        ({"average_hidden_layers": True}, "no longer averaged"),
+        ({"dataset": "omniglot"}, r"conditions=\[scratch\]"),
     ],
 )
-def test_what_cannot_be_carried_over_is_refused(options, message):
+def test_what_cannot_be_carried_over_is_refused(params, given, message):
     with pytest.raises(ParamsError, match=message):
-        translated(options, RAW)
+        settings.checked(params.parent, with_options(params.parent, {}, given))
+
+
+def test_options_go_with_settings_but_not_for_the_same_key(params, capsys):
+    given = {"dataset": "mnist", "width": 4, "timestamp": None, "dont_save": False, "note": "x"}
+    values = with_options(params.parent, {"network.hidden_layers": [8, 8]}, {"layer_to_track": 1})
+    assert values["view.parameters"] == ["hidden2.weight"]
+    assert "numbered from 0" in capsys.readouterr().out
+    values = with_options(params.parent, {"seed": 1}, given)
+    assert values == {"seed": 1, "network.hidden_layers": [4, 4, 4, 4, 4]}
+    with pytest.raises(ParamsError, match="expected one of them"):
+        with_options(params.parent, {"network.hidden_layers": [8, 8]}, given)
 
 
 def test_depth_alone_needs_layers_of_one_width():
     with pytest.raises(ParamsError, match="expected --width"):
-        translated(Options(depth=3), {"network": {"hidden_layers": [8, 4]}})
+        translated({"depth": 3}, [8, 4])
 
 
 def test_one_layer_has_no_effect_beside_several():
-    assert "no effect" in view(1, 2, 3).notices[1]
-
-
-def test_options_that_are_gone_say_what_to_do_instead():
-    refuse({"--dataset": "mnist", "--timestamp": None})
-    with pytest.raises(ParamsError, match="dynamics list"):
-        refuse({"--timestamp": "now"})
+    assert "no effect" in view(1, 2, 3)[1][1]
 
 
 @pytest.fixture
@@ -96,12 +97,12 @@ def params(tmp_path):
 def carried(params, record):
     file = params.with_name("17h.json")
     file.write_text(json.dumps(record))
-    return records_2020.carried(file, params)
+    return importing.carried(file, params)
 
 
 def test_a_record_of_2020_is_a_whole_valid_params_file(params):
     found = carried(params, RECORD)
-    text = records_2020.as_yaml(found, params)
+    text = importing.as_yaml(found, params)
     params.write_text(text)
     full = settings.checked(params.parent, {})
     assert full["conditions"] == ["scratch"]
@@ -120,9 +121,11 @@ def test_a_record_of_2020_is_a_whole_valid_params_file(params):
     [
         ({}, "is not a record of 2020: it has no training_iterations"),
         ([1], "is not a record of 2020"),
-        (RECORD | {"training_iterations": "ten"}, 'training_iterations is "ten"'),
+        (RECORD | {"training_iterations": "ten"}, 'train.epochs is "ten"'),
         (RECORD | {"network_parameters": {"solver": "lbfgs"}}, "lbfgs"),
-        (RECORD | {"projection_model": "MDS"}, "projection_model is MDS"),
+        (RECORD | {"network_parameters": [8]}, "network_parameters is no object"),
+        (RECORD | {"layer_to_track": "first"}, "layer_to_track is first"),
+        (RECORD | {"projection_model": "MDS"}, "project.methods is .*MDS"),
     ],
 )
 def test_what_is_no_record_is_refused_by_its_name(params, record, message):

@@ -1,12 +1,53 @@
-"""``dynamics import``: experiments of 2020 as parameters of today."""
+"""``dynamics import``: experiments of 2020 (``TIMESTAMP.json``) as parameters of today."""
 
+import json
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from deep_learning_dynamics import tracking
+from deep_learning_dynamics.cli import dvc, options_2020, settings
+from deep_learning_dynamics.cli.run import execute
+from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
+
 EPILOG = "Example: dynamics import 17h32m49s22June2020.json > from_2020.yaml"
+NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version
+KNOWN = (
+    *NEEDED,
+    "train_projection_model_on_first_only",
+    "average_hidden_layers",
+    "notes",
+    "network_parameters",
+    "layer_to_track",
+    "track_first_n_layers_separately",
+)
+SKLEARN = {  # what scikit-learn's class sets
+    "hidden_layer_sizes": [100],
+    "activation": "relu",
+    "alpha": 1e-4,
+    "solver": "adam",
+    "learning_rate_init": 0.001,
+    "batch_size": "auto",
+}
+# What the script set while its records did not say so yet.
+FIRST = {"hidden_layer_sizes": [8, 8, 8, 8, 8], "solver": "sgd", "learning_rate_init": 0.1}
+# What ours always does, and what has no effect on scikit-learn's partial_fit.
+SAME = {
+    "momentum": 0.9,
+    "nesterovs_momentum": True,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "epsilon": 1e-8,
+    "learning_rate": "constant",
+    "shuffle": True,
+}
+NO_EFFECT = ("max_iter", "max_fun", "tol", "verbose", "warm_start", "n_iter_no_change", "power_t")
+SEEDS = "the random numbers: 2020 drew them without a seed, so these are other networks alike"
 
 
 def command(
@@ -23,33 +64,130 @@ def command(
     Networks start from scratch, as they did in 2020. Settings that a record
     lacks are those of params.yaml; settings that have no equivalent are listed.
     """
-    from deep_learning_dynamics.cli import dvc, records_2020, settings
-    from deep_learning_dynamics.cli.run import execute
-    from deep_learning_dynamics.errors import ParamsError
-    from deep_learning_dynamics.tracking import NOTE
-    from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
-
     root = project_root(Path.cwd())
     path = root / "params.yaml"
-    if path.exists() and not path.read_text(encoding="utf-8").strip():
-        raise ParamsError(
-            "params.yaml is empty, perhaps because the output is to go there; expected it as the "
-            "pattern. Restore it (git checkout params.yaml) and print into another file."
-        )
-    known = [records_2020.carried(file, path) for file in files]  # all of them before any runs
+    known = [carried(file, path) for file in files]  # all of them before any runs
     for number, experiment in enumerate(known):
+        name = experiment.source.name
         if run:
-            print(f"{experiment.source.name}: {settings.described(experiment.values)}", flush=True)
+            print(f"{name}: {settings.described(experiment.values)}", flush=True)
         else:
-            if number:
-                print("---")
-            print(records_2020.as_yaml(experiment, path), end="", flush=True)
-        print(f"{experiment.source.name}, not carried over or changed:", file=sys.stderr)
-        for line in experiment.left_behind:
-            print(f"  {line}", file=sys.stderr, flush=True)
+            print("---\n" * (number > 0) + as_yaml(experiment, path), end="", flush=True)
+        print(f"{name}, not carried over or changed:", file=sys.stderr)
+        print(*(f"  {line}" for line in experiment.left_behind), sep="\n", file=sys.stderr)
         if run:
             end_like_ctrl_c()
             with alone(root):
                 dvc.prepare(root)
                 settings.write(root, experiment.values)
-                execute(root, {NOTE: experiment.note} if experiment.note else {})
+                execute(root, {tracking.NOTE: experiment.note} if experiment.note else {})
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A record of 2020 as settings of today."""
+
+    source: Path
+    values: dict[str, Any]  # dotted keys
+    note: str
+    left_behind: list[str]  # what could not be carried over, and what was decided
+
+
+def carried(source: Path, params_file: Path) -> Carried:
+    """Read a record; what it does not say stays as in ``params_file``.
+
+    Raises:
+        ParamsError: the file cannot be read, is not such a record, or what it says is not possible.
+    """
+    record = _read(source)
+    network, lost = _network(record)
+    first = record.get("track_first_n_layers_separately")
+    try:
+        viewed, notices = options_2020.view(
+            record.get("layer_to_track"),
+            first or None,  # false was "no" in some versions
+            len(network["network.hidden_layers"]),
+        )
+    except ParamsError as error:
+        raise ParamsError(f"{source.name}: {error}") from None
+    values = {
+        "conditions": ["scratch"],
+        "contrasts": [],
+        "train.epochs": record["training_iterations"],
+        "pairs": record["number_of_networks"],
+        # One after each pass through the data; each network shuffled for itself.
+        "train.snapshots": {"first_epoch": 1, "per_epoch": 1},
+        "train.batch_order": "per_pair",
+        "view.parameters": "*.weight",
+        "view.separately": False,
+        "project.methods": [options_2020.method(str(record["projection_model"]))],
+        "project.fit_on_first_network_only": bool(
+            record.get("train_projection_model_on_first_only")
+        ),
+        **network,
+        **viewed,
+    }
+    settings.checked(params_file.parent, values, origin=source.name)
+    unknown = [f"{key}: not a setting of 2020 that is known" for key in record.keys() - set(KNOWN)]
+    averaged = "average_hidden_layers: weights are no longer averaged; all are projected"
+    lost += [averaged] if record.get("average_hidden_layers") else []
+    note = str(record.get("notes") or "")
+    note = "".join(each if each.isprintable() or each == "\n" else " " for each in note)
+    return Carried(
+        source,
+        values,
+        "" if note == "..." else note,  # what the script wrote when nothing was said
+        [*sorted(unknown), *lost, *notices, SEEDS],
+    )
+
+
+def as_yaml(experiment: Carried, params_file: Path) -> str:
+    """A whole ``params.yaml`` for a record, its comments included."""
+    note = " ".join(experiment.note.split())
+    head = f"# {experiment.source.name}, an experiment of 2020{f': {note}' if note else ''}\n"
+    return head + settings.text_with(params_file, experiment.values)
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(
+            f"{source} cannot be read: {error.strerror}; expected a record of 2020."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ParamsError(f"{source} is not valid JSON: {error}.") from None
+    missing = [key for key in NEEDED if not isinstance(record, dict) or key not in record]
+    if missing:
+        raise ParamsError(
+            f"{source} is not a record of 2020: it has no {', '.join(missing)}. Expected the "
+            "TIMESTAMP.json that the script of 2020 wrote beside its results."
+        )
+    if not isinstance(record.get("network_parameters") or {}, dict):
+        raise ParamsError(f"{source.name}: network_parameters is no object; expected one.")
+    return record
+
+
+def _network(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The keys of ``params.yaml`` for a scikit-learn network, and what is lost."""
+    lost = []
+    if "network_parameters" not in record:
+        found = SKLEARN | FIRST
+        lost.append(
+            "network_parameters: not in this record; the script had five hidden layers of 8, relu, "
+            "sgd at 0.1 then"
+        )
+    else:
+        found = SKLEARN | (record["network_parameters"] or {})
+    for key in sorted(found.keys() - {*SKLEARN, *NO_EFFECT}):
+        if key not in SAME or found[key] != SAME[key]:
+            lost.append(f"network_parameters.{key} = {found[key]}: there is no such setting")
+    sizes, batch = found["hidden_layer_sizes"], found["batch_size"]
+    return {
+        "network.hidden_layers": sizes if isinstance(sizes, list) else [sizes],
+        "network.activation": found["activation"],
+        "train.optimiser": found["solver"],
+        "train.learning_rate": found["learning_rate_init"],
+        "train.weight_decay": found["alpha"],
+        "train.batch_size": 200 if batch == "auto" else batch,  # scikit-learn's meaning of it
+    }, lost

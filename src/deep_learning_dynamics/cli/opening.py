@@ -132,6 +132,22 @@ def complete_key(incomplete: str) -> list[str]:
     return [f"{key}=" for key in tracking.flattened(flat) if key.startswith(incomplete)]
 
 
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-S",
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a key of params.yaml. May be repeated.",
+        autocompletion=complete_key,
+    ),
+]
+Note = Annotated[
+    str | None, typer.Option(help="A note that MLflow keeps with the run.", metavar="TEXT")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show all output of DVC and the stages.")
+]
 Run = Annotated[str, typer.Argument(metavar="RUN", show_default=False, autocompletion=complete_run)]
 Runs = Annotated[
     list[str],

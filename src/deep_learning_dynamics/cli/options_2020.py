@@ -1,195 +1,147 @@
 """The settings of the 2020 script by the names that they had, as keys of ``params.yaml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deep_learning_dynamics.cli import settings
 from deep_learning_dynamics.errors import ParamsError
 
-PROJECTIONS = {  # in later versions by the class's name, in the first ones shorter
-    "PrincipalComponentAnalysis": "pca",
-    "SelfOrganisingMap": "som",
-    "AutoEncoder": "autoencoder",
-    "AE_SOM": "autoencoder_som",
-    "AE_Tsne": "autoencoder_tsne",
+METHODS = {  # in later versions of the script by the class's name, in the first ones shorter
+    "principalcomponentanalysis": "pca",
+    "selforganisingmap": "som",
+    "autoencoder": "autoencoder",
+    "ae_som": "autoencoder_som",
+    "ae_tsne": "autoencoder_tsne",
     "ae": "autoencoder",
 }
-METHODS = ("pca", "som", "autoencoder", "autoencoder_som", "autoencoder_tsne", "umap")
-ALGORITHMS = ("sgd", "adam")
+KEYS = {  # options whose values are the same today
+    "iterations": "train.epochs",
+    "networks": "pairs",
+    "activation": "network.activation",
+    "learning_algorithm": "train.optimiser",
+    "train_projection_model_on_first_only": "project.fit_on_first_network_only",
+}
+TODAY = ("settings", "note", "verbose")  # options that the script did not have
 GONE = {  # options of 2020 without a counterpart, and what to do instead
-    "--timestamp": "results are in MLflow now. See dynamics list and dynamics show RUN",
-    "--dataset": "networks learn mnist, some of them omniglot before. Choose with "
+    "timestamp": "results are in MLflow now. See dynamics list and dynamics show RUN",
+    "dataset": "networks learn mnist, some of them omniglot before. Choose with "
     "-S conditions=[scratch]",
-    "--dont-save": "every run is kept. To log nothing to MLflow set DYNAMICS_TRACKING=off",
-    "--average-hidden-layers": "weights are no longer averaged. For each hidden layer's own path: "
+    "dont_save": "every run is kept. To log nothing to MLflow set DYNAMICS_TRACKING=off",
+    "average_hidden_layers": "weights are no longer averaged. For each hidden layer's own path: "
     "-S 'view.parameters=[hidden2.weight, hidden3.weight]' -S view.separately=true",
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a command line of 2020 could set; ``None`` is not given."""
-
-    iterations: int | None = None
-    networks: int | None = None
-    projection: str | None = None
-    train_projection_model_on_first_only: bool | None = None
-    width: int | None = None
-    depth: int | None = None
-    activation: str | None = None
-    learning_algorithm: str | None = None
-    layer_to_track: int | None = None
-    track_first_n_layers_separately: int | None = None
-
-
-@dataclass(frozen=True)
-class Translation:
-    """Values by dotted key, and what a person should know about how they came about."""
-
-    values: dict[str, Any]
-    notices: tuple[str, ...] = ()
-
-
-def with_options(root: Path, assigned: Mapping[str, Any], given: Options) -> dict[str, Any]:
+def with_options(
+    root: Path, assigned: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
     """What ``-S`` sets, and with it what the options of 2020 set; says what they became.
 
-    Raises:
-        ParamsError: a key is set in both ways, or a value has no counterpart.
-    """
-    from deep_learning_dynamics.cli import settings
-    from deep_learning_dynamics.study import params
+    Args:
+        assigned: values by dotted key.
+        options: all of ``dynamics run``; those that are None or False were not given.
 
-    raw = settings.with_values(params.read(root / "params.yaml"), assigned)
-    translation = translated(given, raw)
-    both = sorted(assigned.keys() & translation.values.keys())
+    Raises:
+        ParamsError: an option has no counterpart, or a key is set in both ways.
+    """
+    given = {
+        name: value
+        for name, value in options.items()
+        if name not in TODAY and value is not None and value is not False
+    }
+    if not given:
+        return dict(assigned)
+    gone = [
+        f"--{name.replace('_', '-')} of 2020 cannot be carried over: {GONE[name]}."
+        for name in GONE
+        if given.get(name) not in (None, "mnist")
+    ]
+    if gone:
+        raise ParamsError("\n".join(gone))
+    network = settings.checked(root, assigned)["network"]
+    values, notices = translated(given, network.get("hidden_layers", []))
+    both = sorted(assigned.keys() & values.keys())
     if both:
         raise ParamsError(
             f"{', '.join(both)} is set with -S and with an option of 2020; expected one of them."
         )
-    for notice in translation.notices:
+    for notice in notices:
         print(f"note: {notice}")
-    return {**assigned, **translation.values}
+    return {**assigned, **values}
 
 
-def refuse(given: Mapping[str, Any]) -> None:
-    """Refuse options that are gone, where they were given.
+def translated(given: Mapping[str, Any], layers: list[int]) -> tuple[dict[str, Any], list[str]]:
+    """The keys that options set, and what a person should know about how they came about.
 
-    Raises:
-        ParamsError: what to do instead.
-    """
-    problems = [
-        f"{name} of 2020 cannot be carried over: {GONE[name]}."
-        for name, value in given.items()
-        if value is not None and (name, value) != ("--dataset", "mnist")
-    ]
-    if problems:
-        raise ParamsError("\n".join(problems))
-
-
-def translated(given: Options, raw: Mapping[str, Any]) -> Translation:
-    """The keys that ``given`` sets; ``raw`` are the plain contents of ``params.yaml``.
+    Args:
+        layers: the units of each hidden layer as they are now.
 
     Raises:
-        ParamsError: a value has no counterpart.
+        ParamsError: what the options mean is not clear.
     """
-    values: dict[str, Any] = {}
-    if given.iterations is not None:
-        values["train.epochs"] = given.iterations
-    if given.networks is not None:
-        values["pairs"] = given.networks
-    if given.projection is not None:
-        values["project.methods"] = [method(given.projection, "--projection")]
-    if given.train_projection_model_on_first_only is not None:
-        only = given.train_projection_model_on_first_only
-        values["project.fit_on_first_network_only"] = only
-    widths = _widths(given, raw)
-    if given.width is not None or given.depth is not None:
-        values["network.hidden_layers"] = widths
-    if given.activation is not None:
-        values["network.activation"] = given.activation
-    if given.learning_algorithm is not None:
-        values["train.optimiser"] = algorithm(given.learning_algorithm, "--learning-algorithm")
-    viewed = view(given.layer_to_track, given.track_first_n_layers_separately, len(widths), "--")
-    return Translation(values | viewed.values, viewed.notices)
+    values: dict[str, Any] = {key: given[name] for name, key in KEYS.items() if name in given}
+    if "projection" in given:
+        values["project.methods"] = [method(given["projection"])]
+    if "width" in given or "depth" in given:
+        if "width" not in given and len(set(layers)) != 1:
+            raise ParamsError(
+                f"--depth {given['depth']} says nothing about the width, and network.hidden_layers "
+                f"is {layers}; expected --width beside it."
+            )
+        layers = [given.get("width", *layers[:1])] * given.get("depth", len(layers))
+        values["network.hidden_layers"] = layers
+    first, layer = given.get("track_first_n_layers_separately"), given.get("layer_to_track")
+    viewed, notices = view(layer, first, len(layers))
+    return values | viewed, notices
 
 
-def method(projection: str, name: str) -> str:
-    """The projection method that was called so; ``name`` is how the setting is called."""
-    by_lower_case = {old.lower(): new for old, new in PROJECTIONS.items()}
-    by_lower_case |= {known: known for known in METHODS}
-    if projection.lower() not in by_lower_case:
-        expected = " or ".join([*(old for old in PROJECTIONS if old != "ae"), *METHODS])
-        raise ParamsError(f"{name} is {projection}; expected {expected}.")
-    return by_lower_case[projection.lower()]
+def method(projection: str) -> str:
+    """Today's key of a projection method."""
+    return METHODS.get(projection.lower(), projection)
 
 
-def algorithm(solver: str, name: str) -> str:
-    """The optimiser that was called so; scikit-learn's third cannot be carried over."""
-    if solver == "lbfgs":
-        raise ParamsError(
-            f"{name} is lbfgs, which cannot be carried over: it has no mini-batches and so no "
-            "path of steps; expected sgd or adam."
-        )
-    if solver not in ALGORITHMS:
-        raise ParamsError(f"{name} is {solver}; expected {' or '.join(ALGORITHMS)}.")
-    return solver
-
-
-def view(layer: int | None, first: int | None, hidden: int, prefix: str = "") -> Translation:
-    """Which layers are projected. ``hidden`` is the number of hidden layers.
+def view(layer: Any, first: Any, hidden: int) -> tuple[dict[str, Any], list[str]]:
+    """Which layers are projected, and what is not obvious about it.
 
     The script of 2020 numbered layers from 0, and of the first n that it tracked separately it left
-    out number 0, whose shape differs. When both were asked for, it took these. ``prefix`` is what
-    names have in messages.
+    out number 0, whose shape differs. When both were asked for, it took these.
+
+    Args:
+        layer: a number, as an option or a record has it, or None.
+        first: n, likewise.
+        hidden: the number of hidden layers.
+
+    Raises:
+        ParamsError: there are no such layers.
     """
-    names = {"track_first_n_layers_separately": first, "layer_to_track": layer}
-    if prefix:
-        names = {f"{prefix}{name.replace('_', '-')}": value for name, value in names.items()}
-    asked = [name for name, value in names.items() if value is not None]
-    ignored = tuple(
-        f"{name} has no effect beside {asked[0]}, as it had none in 2020." for name in asked[1:]
-    )
+    notices = []
     if first is not None:
-        if not 2 <= first <= hidden:
+        if type(first) is not int or not 2 <= first <= hidden:
             raise ParamsError(
-                f"{asked[0]} is {first}; expected 2 to {hidden}: in 2020 the first layer, whose "
-                "shape differs, was left out, and so is the output layer now."
+                f"track_first_n_layers_separately is {first}; expected 2 to {hidden}: in 2020 the "
+                "first layer, whose shape differs, was left out, and so is the output layer now."
             )
-        chosen, separately = [f"hidden{n}.weight" for n in range(2, first + 1)], True
-        notice = f"{asked[0]} {first}: {', '.join(chosen)}; 2020 left out the first layer."
+        chosen = [f"hidden{number}.weight" for number in range(2, first + 1)]
+        notices.append(
+            f"track_first_n_layers_separately {first}: {', '.join(chosen)}; 2020 left out the "
+            "first layer."
+        )
+        if layer is not None:
+            notices.append(
+                "layer_to_track has no effect beside track_first_n_layers_separately, as it had "
+                "none in 2020."
+            )
     elif layer is not None:
         count = hidden + 1
-        if not -count <= layer < count:
+        if type(layer) is not int or not -count <= layer < count:
             raise ParamsError(
-                f"{asked[0]} is {layer}; expected 0 to {hidden}: 2020 numbered the {count} layers "
-                "of weights from 0."
+                f"layer_to_track is {layer}; expected 0 to {hidden}: 2020 numbered the {count} "
+                "layers of weights from 0."
             )
         number = layer % count + 1
         chosen = ["output.weight" if number == count else f"hidden{number}.weight"]
-        separately = False
-        notice = f"{asked[0]} {layer}: {chosen[0]}, because 2020 numbered layers from 0."
+        notices.append(f"layer_to_track {layer}: {chosen[0]}, because 2020 numbered from 0.")
     else:
-        return Translation({})
-    values = {"view.parameters": chosen, "view.separately": separately}
-    return Translation(values, (notice, *ignored))
-
-
-def _widths(given: Options, raw: Mapping[str, Any]) -> list[int]:
-    """The hidden layers that ``--width`` and ``--depth`` ask for; the other is as it is now."""
-    network = raw.get("network")
-    widths = network.get("hidden_layers") if isinstance(network, dict) else None
-    if not isinstance(widths, list) or not all(type(width) is int for width in widths):
-        widths = []  # the check of the whole says what is wrong
-    for name, value, limit in (("width", given.width, 4096), ("depth", given.depth, 1000)):
-        if value is not None and not 1 <= value <= limit:
-            raise ParamsError(f"--{name} is {value}; expected a whole number from 1 to {limit:,}.")
-    if given.width is None and given.depth is None:
-        return widths
-    if given.width is None and len(set(widths)) != 1:
-        raise ParamsError(
-            f"--depth {given.depth} says nothing about the width, and network.hidden_layers is "
-            f"{widths}; expected --width beside it."
-        )
-    width = widths[0] if given.width is None else given.width
-    return [width] * (len(widths) if given.depth is None else given.depth)
+        return {}, []
+    return {"view.parameters": chosen, "view.separately": first is not None}, notices

@@ -1,31 +1,26 @@
 """``dynamics track``: logs the outputs that are there to the MLflow store that is set now."""
 
+import json
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from deep_learning_dynamics.workspace import project_root
+from deep_learning_dynamics import tracking
+from deep_learning_dynamics.cli import dvc
+from deep_learning_dynamics.cli.opening import Note
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.workspace import alone, project_root
 
 EPILOG = "Example: MLFLOW_TRACKING_URI=http://example.org:5000 dynamics track"
 
 
-def command(
-    note: Annotated[
-        str | None, typer.Option(help="A note that MLflow keeps with the run.", metavar="TEXT")
-    ] = None,
-) -> None:
+def command(note: Note = None) -> None:
     """Log the current outputs to the MLflow store that is set now, unless it has them.
 
     A run that is finished there is not changed. Outputs that were made with
     other settings or code than the project has now are refused.
     """
-    from deep_learning_dynamics import tracking
-    from deep_learning_dynamics.cli import dvc
     from deep_learning_dynamics.cli.summary import summary
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.study import params
-    from deep_learning_dynamics.workspace import alone
 
     root = project_root(Path.cwd())
     settings = params.load(root / "params.yaml").as_json()
@@ -37,16 +32,7 @@ def command(
 
 
 def check_outputs(root: Path) -> None:
-    """Refuse outputs that are not those of the parameters, code and data that there are now.
-
-    Raises:
-        TrackingError: which stages differ.
-    """
-    import json
-
-    from deep_learning_dynamics.cli import dvc
-    from deep_learning_dynamics.errors import TrackingError
-
+    """Refuse outputs that are not those of the parameters, code and data that there are now."""
     status = json.loads(dvc.call(root, "status", "--json") or "{}")
     # A name with a colon is of a dvc.yaml elsewhere, such as the copy that a run has.
     stale = sorted(

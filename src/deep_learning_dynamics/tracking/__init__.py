@@ -8,7 +8,6 @@ from typing import Any
 
 from deep_learning_dynamics.tracking.dvc_files import flattened, read_lock, stage_names
 from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
-from deep_learning_dynamics.tracking.live import Live, mark
 from deep_learning_dynamics.tracking.runs import Record, local_files, records, resolve
 from deep_learning_dynamics.tracking.store import EXPERIMENT, Store, connect, is_off, store_of
 
@@ -36,6 +35,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("attempt", "log", "logged"):  # they read all results, with pandas
+    modules = {"Live": "live", "mark": "live"}  # they need numpy; the others read all results
+    modules |= dict.fromkeys(("attempt", "log", "logged"), "complete")
+    if name not in modules:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.complete"), name)
+    return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)
