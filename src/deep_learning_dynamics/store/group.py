@@ -76,8 +76,7 @@ class StoreGroup:
     def write(self, name: str, networks: slice, snapshots: slice, values: np.ndarray) -> None:
         """Write part of such an array; a score that is new becomes one."""
         if name not in self._arrays:
-            shape = (len(self.positions), self.capacity)
-            self._create_array(name, shape, self._score_chunk(), values.dtype.name)
+            self._create_array(name, values.dtype.name, self._score_chunk())
         self._arrays[name][networks, snapshots] = values
 
     def clear(self, networks: slice, snapshots: slice, known: Collection[str]) -> None:
@@ -99,11 +98,10 @@ class StoreGroup:
     def resize(self, capacity: int) -> None:
         """Make room for that many snapshots, of all networks."""
         self.capacity = capacity
-        networks = len(self.positions)
         # Steps say what counts, so they come last.
-        names = sorted(self._arrays, key=lambda name: name == schema.STEP)
-        for array in (self._arrays[name] for name in names):
-            shape = (networks, capacity, *array.shape[2:])
+        for name in sorted(self._arrays, key=lambda name: name == schema.STEP):
+            array = self._arrays[name]
+            shape = (len(self.positions), capacity, *array.shape[2:])
             if array.shape != shape:
                 array.resize(shape)
 
@@ -127,58 +125,61 @@ class StoreGroup:
             metadata.unlink()
 
     def _create(self) -> None:
-        contents = self._contents
-        given, names = contents.networks, contents.names
-        size, networks = contents.parameters.size, len(names)
+        import zarr
+
+        contents, names = self._contents, self._contents.names
+        size = contents.parameters.size
         self.positions = {name: position for position, name in enumerate(names)}
-        columns = min(size, CHUNK_WEIGHTS)
-        together = max(1, contents.buffer_bytes // (4 * size * networks))
         self.capacity = CAPACITY if contents.snapshots is None else contents.snapshots
+        columns = min(size, CHUNK_WEIGHTS)
+        together = max(1, contents.buffer_bytes // (4 * size * len(names)))
         self.block = max(1, min(self.capacity, CHUNK_BYTES // (4 * columns), together))
         # The schema tells what a writer that is killed here leaves from somebody else's folder.
-        self._group = _zarr().create_group(
+        self._group = zarr.create_group(
             self._folder, zarr_format=3, attributes={"schema": schema.SCHEMA}
         )
-        shape = (networks, self.capacity, size)
         chunk = (1, self.block, columns)
         per_file = min(-(-size // columns), max(1, SHARD_CHUNKS // self.block))
         shard = (1, self.block, columns * per_file) if per_file > 1 else None
-        self._create_array(schema.WEIGHTS, shape, chunk, "float32", shard, (schema.WEIGHT,))
+        self._create_array(schema.WEIGHTS, "float32", chunk, {schema.WEIGHT: size}, shard)
         if contents.probes:
-            of_one = (contents.probes, contents.classes)
-            chunk = (1, self.block, *of_one)
-            axes = (schema.PROBE, schema.CLASS)
-            self._create_array(schema.OUTPUTS, (*shape[:2], *of_one), chunk, "float32", None, axes)
+            axes = {schema.PROBE: contents.probes, schema.CLASS: contents.classes}
+            self._create_array(schema.OUTPUTS, "float32", (1, self.block, *axes.values()), axes)
             if contents.probe_labels is not None:
-                self._write_table({schema.LABEL: list(contents.probe_labels)}, schema.PROBE)
-        chunk = self._score_chunk()
-        self._create_array(schema.FINITE, shape[:2], chunk, "bool")
-        self._write_table(contents.parameters.columns(), schema.PARAMETER)
-        for name in given.columns:
-            self._write_coordinate(name, dict(zip(names, given[name], strict=True)))
+                self._write_column(schema.LABEL, contents.probe_labels, schema.PROBE)
+        self._create_array(schema.FINITE, "bool", self._score_chunk())
+        for name, column in contents.parameters.columns().items():
+            self._write_column(name, column, schema.PARAMETER)
+        for name in contents.networks:
+            self._write_coordinate(name, dict(zip(names, contents.networks[name], strict=True)))
         for name in (schema.CONTINUES, schema.OUTCOME):
-            if name not in given:
+            if name not in contents.networks:
                 self._write_coordinate(name, dict.fromkeys(names, ""))
-        self._write_table({schema.NETWORK: names}, schema.NETWORK)
-        self._write_attributes()
+        self._write_column(schema.NETWORK, names, schema.NETWORK)
+        attributes = {"environment": _environment(), **contents.attributes}
+        for name, value in attributes.items():
+            if isinstance(value, Mapping):
+                attributes[name] = json.dumps(value, ensure_ascii=False)
+        self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
+        self._name_coordinates()
         # Last: what has steps is a store, and what has not was never begun.
-        self._create_array(schema.STEP, shape[:2], chunk, "int64", fill=schema.ABSENT)
+        self._create_array(schema.STEP, "int64", self._score_chunk())
 
     def _continue(self) -> None:
+        import zarr
+
         from deep_learning_dynamics.store.opening import open as open_store
 
         contents = self._contents
-
         with open_store(self._folder) as present:  # refuses what is damaged, and names the fix
             theirs = schema.Parameters.from_runs(present)
-            names = [str(name) for name in present[schema.NETWORK].values]
             known = schema.networks_table(present)
         difference = theirs.difference(contents.parameters, str(self.path), "the network to record")
         if difference:
             raise StoreError(
                 f"{difference}; expected the same parameters. Record it in another store."
             )
-        self._group = _zarr().open_group(self._folder, mode="r+")
+        self._group = zarr.open_group(self._folder, mode="r+")
         along = (schema.NETWORK, schema.SNAPSHOT)
         for name, array in self._group.arrays():
             if array.metadata.dimension_names[:2] == along:
@@ -194,40 +195,37 @@ class StoreGroup:
                     f"record have {contents.probes} and {contents.classes}. "
                     "Record them in another store."
                 )
-        self.positions = {name: position for position, name in enumerate(names)}
-        for name in contents.names:
-            self.positions.setdefault(name, len(self.positions))
+        for name in dict.fromkeys([*known.index, *contents.names]):
+            self.positions[name] = len(self.positions)
         self.resize(self.capacity)  # also repairs what a killed writer left half resized
-        columns = dict.fromkeys([*known.columns, *map(str, contents.networks.columns)])
-        for column in columns:
-            told = contents.networks.get(column, {})
-            of_given = {name: told[name] for name in contents.names if name in told}
+        for column in dict.fromkeys([*known, *map(str, contents.networks)]):
+            given = contents.networks.get(column, {})
+            of_given = {name: given[name] for name in contents.names if name in given}
             self._write_coordinate(column, {**known.get(column, {}), **of_given})
-        self._write_table({schema.NETWORK: list(self.positions)}, schema.NETWORK)
+        self._write_column(schema.NETWORK, list(self.positions), schema.NETWORK)
         self._extend_attributes(dict(self._group.attrs))
 
     def _create_array(
         self,
         name: str,
-        shape: tuple[int, ...],
-        chunks: tuple[int, ...],
         dtype: str,
+        chunks: tuple[int, ...],
+        axes: Mapping[str, int] | None = None,
         shards: tuple[int, ...] | None = None,
-        axes: tuple[str, ...] = (),
-        fill: Any = None,
     ) -> None:
+        """An array along network, snapshot and further axes, which are given with their lengths."""
         from zarr.codecs import Crc32cCodec
 
-        missing = float("nan") if dtype.startswith("float") else False
+        axes = axes or {}
         self._arrays[name] = self._group.create_array(
             name,
-            shape=shape,
-            chunks=tuple(max(1, length) for length in chunks),
+            shape=(len(self.positions), self.capacity, *axes.values()),
+            chunks=chunks,
             shards=shards,
             dtype=dtype,
             # Trained weights are close to random bits: compressing them only costs time.
             compressors=[Crc32cCodec()],
-            fill_value=missing if fill is None else fill,
+            fill_value={"f": float("nan"), "b": False, "i": schema.ABSENT}[np.dtype(dtype).kind],
             dimension_names=(schema.NETWORK, schema.SNAPSHOT, *axes),
             config={"write_empty_chunks": True},  # so that a missing file is a damage
         )
@@ -246,42 +244,36 @@ class StoreGroup:
         empty = "" if any(isinstance(value, str) for value in column.values()) else np.nan
         if all(isinstance(value, bool | np.bool_) for value in column.values()):
             empty = False
-        self._write_table({name: [column.get(each, empty) for each in names]}, schema.NETWORK)
+        self._write_column(name, [column.get(each, empty) for each in names], schema.NETWORK)
 
-    def _write_table(self, columns: Mapping[str, Sequence[Any]], axis: str) -> None:
-        for name, values in columns.items():
-            data = _column(values)
-            text = data.dtype.kind == "T"
-            with warnings.catch_warnings():
-                # zarr's strings are not in the specification yet; xarray writes them as well.
-                warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
-                if name in self._group and self._group[name].shape == data.shape:
-                    array = self._group[name].with_config({"write_empty_chunks": True})
-                    if (array.dtype.kind in "TO") == text:
-                        array[:] = data
-                        continue
-                self._group.create_array(
-                    name,
-                    shape=data.shape,
-                    chunks=(max(1, len(data)),),
-                    dtype="string" if text else data.dtype,
-                    dimension_names=(axis,),
-                    attributes={"whole": True},  # so that a missing file is a damage
-                    config={"write_empty_chunks": True},
-                    overwrite=name in self._group,
-                )[:] = data
-
-    def _write_attributes(self) -> None:
-        attributes = {"environment": _environment(), **self._contents.attributes}
-        for name, value in attributes.items():
-            if isinstance(value, Mapping):
-                attributes[name] = json.dumps(value, ensure_ascii=False)
-        self._group.attrs.update({"schema": schema.SCHEMA, **attributes})
-        self._name_coordinates()
+    def _write_column(self, name: str, values: Sequence[Any], axis: str) -> None:
+        """A column of a table: numbers, true and false, or text."""
+        data = np.asarray(list(values))
+        text = data.dtype.kind not in "biuf"
+        if text:
+            data = np.array([str(value) for value in values], np.dtypes.StringDType())
+        with warnings.catch_warnings():
+            # zarr's strings are not in the specification yet; xarray writes them as well.
+            warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
+            if name in self._group and self._group[name].shape == data.shape:
+                array = self._group[name].with_config({"write_empty_chunks": True})
+                if (array.dtype.kind in "TO") == text:
+                    array[:] = data
+                    return
+            self._group.create_array(
+                name,
+                shape=data.shape,
+                chunks=data.shape,
+                dtype="string" if text else data.dtype,
+                dimension_names=(axis,),
+                attributes={"whole": True},  # so that a missing file is a damage
+                config={"write_empty_chunks": True},
+                overwrite=name in self._group,
+            )[:] = data
 
     def _extend_attributes(self, present: Mapping[str, Any]) -> None:
         """Add titles, and the environment if it is another one."""
-        titles = json.loads(present.get("titles", "{}"))
+        titles = schema.titles_of(present, str(self.path))
         for name, of_values in self._contents.attributes.get("titles", {}).items():
             titles[name] = titles.get(name, {}) | dict(of_values)
         first = json.loads(present.get("environment", "{}"))
@@ -320,23 +312,7 @@ def files_of(
         yield file, tuple(slice(number * size, (number + 1) * size) for number, size in corners)
 
 
-def _zarr() -> Any:
-    import zarr  # 0.3 s, which an import of the package need not wait for
-
-    return zarr
-
-
 def _environment() -> dict[str, Any]:
     from deep_learning_dynamics.environment import Environment
 
     return Environment.current().as_json()
-
-
-def _column(values: Sequence[Any]) -> np.ndarray:
-    """A column as an array: text, numbers, or true and false."""
-    if any(isinstance(value, str) for value in values) or not len(values):
-        return np.array([str(value) for value in values], np.dtypes.StringDType())
-    data = np.asarray(list(values))
-    if data.dtype.kind not in "biuf":
-        return np.array([str(value) for value in values], np.dtypes.StringDType())
-    return data

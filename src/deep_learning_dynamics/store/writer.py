@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup, files_of
-from deep_learning_dynamics.store.lock import Lock
+from deep_learning_dynamics.store.lock import locked
 from deep_learning_dynamics.store.opening import DAMAGES, damaged
 
 if TYPE_CHECKING:
@@ -98,19 +97,12 @@ class StoreWriter:
                 folder = stack.enter_context(replacing(self.path))
             else:
                 # Below an array, so that nobody who lists the group's members meets it.
-                lock = Lock(self.path / schema.STEP / ".lock", self.path)
-                stack.callback(lock.release)
-                lock.acquire()
+                stack.enter_context(locked(self.path / schema.STEP / ".lock", self.path))
             self._group = StoreGroup(folder, self.path, self._contents)
             self._cleanup = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None and self._replace:  # what was there before stays
             self._cleanup.__exit__(kind, error, trace)
             return
@@ -228,45 +220,42 @@ class StoreWriter:
     # Buffers
 
     def _lane(self, network: str | None) -> Lane:
-        if network is not None and network not in self._names:
-            raise StoreError(
-                f"{self.path} was not told of a network {network!r}; expected one of "
-                f"{', '.join(self._names[:10])}. Name all networks when opening it."
-            )
-        if (None in self._lanes) != (network is None) and self._lanes:
+        if self._lanes and (None in self._lanes) != (network is None):
             raise StoreError(
                 f"{self.path}: add() appends to all networks and add_to() to one; "
                 "use the same for a whole block."
             )
-        if network not in self._lanes:
-            for lane in self._lanes.values():  # another network's buffer would not be bounded
-                self._flush(lane)
-                lane.weights = None
-            names = self._names if network is None else [network]
-            positions = [self._group.positions[name] for name in names]
-            if positions != list(range(positions[0], positions[0] + len(positions))):
-                raise StoreError(
-                    f"{self.path} holds these networks in another order; "
-                    "name them in the same order to continue it."
-                )
-            steps = [self.steps(name) for name in names]
-            counts = {len(of_network) for of_network in steps}
-            if len(counts) > 1:
-                raise StoreError(
-                    f"{self.path}: networks have {sorted(counts)} snapshots; expected as many of "
-                    "each to continue them together. Continue one at a time, with add_to()."
-                )
-            (count,) = counts
-            last = np.array([of_network[-1] for of_network in steps if count], np.int64)
-            networks = slice(positions[0], positions[-1] + 1)
-            self._lanes[network] = Lane(networks, count, count, last)
-        lane = self._lanes[network]
-        if network is not None and lane.weights is None:
-            for other in self._lanes.values():
-                if other is not lane and other.weights is not None:
-                    self._flush(other)
-                    other.weights = None
+        lane = self._lanes.get(network)
+        for other in self._lanes.values():  # buffers of many networks would not be bounded
+            if other is not lane:
+                self._flush(other)
+                other.weights = None
+        if lane is None:
+            lane = self._lanes[network] = self._begin(self._names if network is None else [network])
         return lane
+
+    def _begin(self, names: list[str]) -> Lane:
+        unknown = [name for name in names if name not in self._names]
+        if unknown:
+            raise StoreError(
+                f"{self.path} was not told of a network {unknown[0]!r}; expected one of "
+                f"{', '.join(self._names[:10])}. Name all networks when opening it."
+            )
+        positions = [self._group.positions[name] for name in names]
+        if (np.diff(positions) != 1).any():
+            raise StoreError(
+                f"{self.path} holds these networks in another order; "
+                "name them in the same order to continue it."
+            )
+        steps = [self.steps(name) for name in names]
+        count = len(steps[0])
+        if any(len(of_network) != count for of_network in steps):
+            raise StoreError(
+                f"{self.path}: its networks have different numbers of snapshots; expected as many "
+                "of each to continue them together. Continue one at a time, with add_to()."
+            )
+        last = np.array([of_network[-1] for of_network in steps if count], np.int64)
+        return Lane(slice(positions[0], positions[-1] + 1), count, count, last)
 
     def _append(
         self,

@@ -16,11 +16,7 @@ from deep_learning_dynamics.errors import CheckpointError, ParamsError, StoreErr
 from deep_learning_dynamics.execution import Cluster, connected, run_tasks
 from deep_learning_dynamics.files import workspace
 from deep_learning_dynamics.store.collecting import layouts, scores_files
-from deep_learning_dynamics.store.collecting.checkpoint import (
-    Checkpoint,
-    Options,
-    open_checkpoint,
-)
+from deep_learning_dynamics.store.collecting.checkpoint import Checkpoint, Options, open_checkpoint
 from deep_learning_dynamics.store.collecting.layouts import Snapshot
 from deep_learning_dynamics.store.opening import open as open_store
 from deep_learning_dynamics.store.schema import Parameters

@@ -13,11 +13,7 @@ from pathlib import Path
 
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import CheckpointError
-from deep_learning_dynamics.store.collecting.checkpoint import (
-    Options,
-    format_of,
-    open_checkpoint,
-)
+from deep_learning_dynamics.store.collecting.checkpoint import Options, format_of, open_checkpoint
 
 FIELD = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}")
 # step1000, step_1000, step=1000, checkpoint-1000, epoch=3-step=1000, global_step1000, iter_0001000

@@ -11,12 +11,7 @@ from typing import Any
 
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.store.collecting.arrays import NumpyArchive
-from deep_learning_dynamics.store.collecting.checkpoint import (
-    FORMATS,
-    Checkpoint,
-    Format,
-    Options,
-)
+from deep_learning_dynamics.store.collecting.checkpoint import FORMATS, Checkpoint, Format, Options
 from deep_learning_dynamics.store.collecting.converting import CONVERTER, RefusedError
 
 MARKERS = ("_CHECKPOINT_METADATA", "_METADATA")

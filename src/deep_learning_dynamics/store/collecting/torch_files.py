@@ -10,12 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from deep_learning_dynamics.store.collecting.checkpoint import (
-    FORMATS,
-    Checkpoint,
-    Format,
-    Options,
-)
+from deep_learning_dynamics.store.collecting.checkpoint import FORMATS, Checkpoint, Format, Options
 from deep_learning_dynamics.store.collecting.converting import CONVERTER, RefusedError
 from deep_learning_dynamics.store.collecting.safetensors_files import TYPES, Safetensors
 
