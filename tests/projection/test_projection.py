@@ -132,7 +132,7 @@ def test_a_projection_comes_back_from_its_files(selection, tmp_path, method, rob
 
 
 def test_a_damaged_or_missing_projection_is_named_with_the_command_that_makes_it(
-    projected, tmp_path
+    selection, projected, tmp_path
 ):
     folder = tmp_path / "pca"
     with pytest.raises(ResultsError, match=r"does not exist. Make it with: dvc repro project@pca"):
@@ -140,6 +140,11 @@ def test_a_damaged_or_missing_projection_is_named_with_the_command_that_makes_it
     projected("pca").save(folder)
     (folder / "coordinates.parquet").write_bytes(b"nothing")
     with pytest.raises(ResultsError, match="does not hold a whole projection"):
+        Projection.load(folder)
+    settings = {"seeds": 0, "folds": 2, "nulls": 1}
+    project(selection, "pca", robustness=settings).save(folder)
+    (folder / "nulls.parquet").unlink()
+    with pytest.raises(ResultsError, match=r"whole projection .* dvc repro project@pca"):
         Projection.load(folder)
 
 

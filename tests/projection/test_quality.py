@@ -26,13 +26,11 @@ def ranked(points):
 
 
 def agreement_of(space, other, k=10):
-    found = agreement(ranked(space), ranked(other), k)
-    return None if found is None else found[0]
+    return agreement(ranked(space), ranked(other), k)[0]
 
 
 def trustworthiness(rows, points, k=10):
-    found = agreement_of(rows, points, k)
-    return None if found is None else found.mean()
+    return agreement_of(rows, points, k).mean()
 
 
 def correlation(rows, points):
@@ -201,7 +199,7 @@ def test_paths_that_are_compared_together_have_the_numbers_of_each_alone():
         ("distance_rank_correlation", correlation),
     ):
         values = [of(rows[path], points[path]) for path in paths]
-        values = [value for value in values if value is not None]
+        values = [value for value in values if np.isfinite(value)]
         expected = Spread(np.median(values), min(values), max(values))
         assert vars(along[key]) == pytest.approx(vars(expected))
 
@@ -288,8 +286,6 @@ def test_what_is_written_is_read_again_and_everything_measured_has_a_title():
     again = Quality.from_json(json.loads(text))
     assert json.dumps(again.as_json()) == text
     assert again.numbers() == pytest.approx(quality.quality.numbers())
-    assert "distance rank correlation along paths 0." in again.summary()
-    assert "stress 0.25" in again.summary()
     for key in set(again.numbers()) - {"stress"}:
         assert quantity(key).meaning.endswith(".")
         assert quantity(key).better == "higher"

@@ -73,20 +73,18 @@ class Ranked:
         return (_triangular(last - k) - _triangular(first - 1 - k)) / (last - first + 1)
 
 
-def agreement(
-    space: Ranked, other: Ranked, neighbours: int
-) -> Float64[np.ndarray, "stack row"] | None:
+def agreement(space: Ranked, other: Ranked, neighbours: int) -> Float64[np.ndarray, "stack row"]:
     """Whether each row's nearest in ``other`` are near in ``space``; the mean is the measure.
 
     It is the trustworthiness of the plane as ``other`` and the continuity of the plane as
     ``space``: 1 where all neighbours are, about 0.5 where they are any rows; that of a single row
-    can fall below 0. None for fewer than four rows; the number of neighbours is at most what the
+    can fall below 0. NaN for fewer than four rows; the number of neighbours is at most what the
     measure allows.
     """
     rows = space.others + 1
     k = limited(neighbours, rows)
     if k < 1:
-        return None
+        return np.full(space.squared.shape[:2], np.nan)
     inside, tied = other.nearest(k)
     share = (k - inside.sum(axis=2)) / tied.sum(axis=2)  # chance of one of the tied to be chosen
     penalty = np.zeros(share.size)
@@ -98,12 +96,11 @@ def agreement(
     return 1 - penalty.reshape(share.shape) * 2 / (k * (2 * rows - 3 * k - 1))
 
 
-def rank_correlations(space: Ranked, other: Ranked) -> list[float | None]:
-    """Spearman's, over all pairs of rows, of each of the stack; None where all are equal."""
+def rank_correlations(space: Ranked, other: Ranked) -> Float64[np.ndarray, " stack"]:
+    """Spearman's, over all pairs of rows, of each of the stack; NaN where all are equal."""
     left, right = space.pair_ranks, other.pair_ranks
     defined = left.any(axis=1) & right.any(axis=1)
-    values = np.einsum("sp,sp->s", left, right)
-    return [float(value) if known else None for value, known in zip(values, defined, strict=True)]
+    return np.where(defined, np.einsum("sp,sp->s", left, right), np.nan)
 
 
 def limited(neighbours: int, rows: int) -> int:
@@ -112,8 +109,7 @@ def limited(neighbours: int, rows: int) -> int:
 
 
 def squared_distances(
-    rows: Float[np.ndarray, "row component"],
-    others: Float[np.ndarray, "other component"] | None = None,
+    rows: Vectors, others: Float[np.ndarray, "other component"] | None = None
 ) -> Float64[np.ndarray, "row other"]:
     """From inner products, of which what is no more than rounding counts as 0.
 

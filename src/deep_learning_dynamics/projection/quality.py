@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 
 from deep_learning_dynamics.projection.distances import (
+    Points,
     Ranked,
+    Vectors,
     agreement,
     evenly,
     limited,
@@ -16,61 +18,32 @@ from deep_learning_dynamics.projection.distances import (
     sampled,
     squared_distances,
 )
-from deep_learning_dynamics.quantities import Quantity, define, quantity
+from deep_learning_dynamics.quantities import Quantity, define
 
 NEIGHBOURS = 10
 MOST_ROWS = 3000  # above, quality is estimated on a sample of the rows
 _BLOCK = 2**22  # distances that are worked on at once
 
 _Distances = Callable[..., Float64[np.ndarray, "row other"]]  # of rows, or to others
+_Space = tuple[np.ndarray, _Distances]  # rows, and what is between them
 
-define(
-    Quantity(
-        "trustworthiness",
-        "trustworthiness",
-        "",
-        "higher",
-        "Whether neighbours in the plane are neighbours in weight space: 1 if all are, about 0.5 "
-        "if they are any snapshots (Venna and Kaski, 2001).",
-    ),
-    Quantity(
-        "continuity",
-        "continuity",
-        "",
-        "higher",
-        "Whether neighbours in weight space are neighbours in the plane: 1 if all are, about 0.5 "
-        "if they are any snapshots (Venna and Kaski, 2001).",
-    ),
-    Quantity(
-        "distance_rank_correlation",
-        "distance rank correlation",
-        "",
-        "higher",
-        "Spearman's correlation between distances in weight space and in the plane, over all pairs "
-        "of snapshots: 1 if their order is kept, 0 if it is lost.",
-    ),
-    Quantity(
-        "path_trustworthiness",
-        "trustworthiness along paths",
-        "",
-        "higher",
-        "Trustworthiness among the snapshots of one path; the median over paths.",
-    ),
-    Quantity(
-        "path_continuity",
-        "continuity along paths",
-        "",
-        "higher",
-        "Continuity among the snapshots of one path; the median over paths.",
-    ),
-    Quantity(
-        "path_distance_rank_correlation",
-        "distance rank correlation along paths",
-        "",
-        "higher",
-        "Distance rank correlation over the pairs of snapshots of one path; the median over paths.",
-    ),
-)
+for _key, _meaning in {
+    "trustworthiness": "Whether neighbours in the plane are neighbours in weight space: 1 if all "
+    "are, about 0.5 if they are any snapshots (Venna and Kaski, 2001).",
+    "continuity": "Whether neighbours in weight space are neighbours in the plane: 1 if all are, "
+    "about 0.5 if they are any snapshots (Venna and Kaski, 2001).",
+    "distance_rank_correlation": "Spearman's correlation between distances in weight space and in "
+    "the plane, over all pairs of snapshots: 1 if their order is kept, 0 if it is lost.",
+    "path_trustworthiness": "Trustworthiness among the snapshots of one path; the median over "
+    "paths.",
+    "path_continuity": "Continuity among the snapshots of one path; the median over paths.",
+    "path_distance_rank_correlation": "Distance rank correlation over the pairs of snapshots of "
+    "one path; the median over paths.",
+}.items():
+    _title = _key.replace("_", " ")
+    if _title.startswith("path "):
+        _title = f"{_title.removeprefix('path ')} along paths"
+    define(Quantity(_key, _title, "", "higher", _meaning))
 
 
 @dataclass(frozen=True)
@@ -80,10 +53,6 @@ class Spread:
     median: float
     minimum: float
     maximum: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        return cls(float(np.median(values)), float(min(values)), float(max(values)))
 
 
 @dataclass(frozen=True)
@@ -112,13 +81,6 @@ class Quality:
             **self.properties,
         }
         return {key: value for key, value in found.items() if value is not None}
-
-    def summary(self) -> str:
-        """One line for the terminal."""
-        return ", ".join(
-            f"{quantity(key).title} {quantity(key).format(value)}"
-            for key, value in self.numbers().items()
-        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON, floats with 10 significant digits."""
@@ -152,8 +114,8 @@ class Assessment:
 
 
 def assess(
-    vectors: Float[np.ndarray, "row component"],
-    points: Float[np.ndarray, "row 2"],
+    vectors: Vectors,
+    points: Points,
     paths: Sequence[Int[np.ndarray, " _"]],
     properties: Mapping[str, float] | None = None,
     distances: _Distances = squared_distances,
@@ -176,14 +138,12 @@ def assess(
     space, plane = (Ranked(between(rows[sample])[None]) for rows, between in (far, near))
     trust = _of_rows(far, near, sample, agreement(space, plane, NEIGHBOURS))
     continuity = _of_rows(near, far, sample, agreement(plane, space, NEIGHBOURS))
-    neighbours = limited(NEIGHBOURS, len(sample))
+    whole = trust[sample].mean(), continuity[sample].mean(), rank_correlations(space, plane)[0]
     quality = Quality(
-        rows=len(points),
-        rows_measured=len(sample),
-        neighbours=neighbours,
-        trustworthiness=float(trust[sample].mean()) if neighbours else None,
-        continuity=float(continuity[sample].mean()) if neighbours else None,
-        distance_rank_correlation=rank_correlations(space, plane)[0],
+        len(points),
+        len(sample),
+        limited(NEIGHBOURS, len(sample)),
+        *(float(value) if np.isfinite(value) else None for value in whole),
         along_paths=_along_paths(far, near, paths),
         properties=dict(properties or {}),
     )
@@ -191,56 +151,50 @@ def assess(
 
 
 def _of_rows(
-    space: tuple[Float[np.ndarray, "row column"], _Distances],
-    other: tuple[Float[np.ndarray, "row column_of_other"], _Distances],
+    space: _Space,
+    other: _Space,
     sample: Int[np.ndarray, " measured"],
-    values: Float64[np.ndarray, "1 measured"] | None,
+    values: Float64[np.ndarray, "1 measured"],
 ) -> Float64[np.ndarray, " row"]:
     """Agreement of the sample and, from their ranks among the sample, of the other rows."""
     found = np.full(len(space[0]), np.nan)
-    if values is None:
-        return found
     found[sample] = values[0]
-    others = np.setdiff1d(np.arange(len(space[0])), sample)
+    others = np.setdiff1d(np.arange(len(found)), sample)
     for block in np.array_split(others, max(1, len(others) * len(sample) // _BLOCK)):
         if len(block):
             ranked = [
                 Ranked(between(rows[block], rows[sample])[None], among_themselves=False)
                 for rows, between in (space, other)
             ]
-            result = agreement(*ranked, NEIGHBOURS)
-            assert result is not None
-            found[block] = result[0]
+            found[block] = agreement(*ranked, NEIGHBOURS)[0]
     return found
 
 
 def _along_paths(
-    space: tuple[Float[np.ndarray, "row component"], _Distances],
-    plane: tuple[Float[np.ndarray, "row 2"], _Distances],
-    paths: Sequence[Int[np.ndarray, " _"]],
+    space: _Space, plane: _Space, paths: Sequence[Int[np.ndarray, " _"]]
 ) -> dict[str, Spread]:
-    found: dict[str, list[float]] = {}
+    parts: dict[str, list[np.ndarray]] = {
+        "trustworthiness": [], "continuity": [], "distance_rank_correlation": []
+    }  # fmt: skip
     for block in _of_equal_length(paths):
         far, near = (
             Ranked(np.stack([between(rows[path]) for path in block]))
             for rows, between in (space, plane)
         )
-        for key, values in (
-            ("trustworthiness", agreement(far, near, NEIGHBOURS)),
-            ("continuity", agreement(near, far, NEIGHBOURS)),
-        ):
-            if values is not None:
-                found.setdefault(key, []).extend(values.mean(axis=1).tolist())
+        parts["trustworthiness"].append(agreement(far, near, NEIGHBOURS).mean(axis=1))
+        parts["continuity"].append(agreement(near, far, NEIGHBOURS).mean(axis=1))
         # A path that the plane shows as a point keeps none of its distances; one that never
         # moved has none to keep.
-        found.setdefault("distance_rank_correlation", []).extend(
-            0.0 if value is None else value
-            for value, moved in zip(
-                rank_correlations(far, near), far.pair_ranks.any(axis=1), strict=True
-            )
-            if moved
-        )
-    return {key: Spread.of(values) for key, values in found.items() if values}
+        moved = far.pair_ranks.any(axis=1)
+        kept = np.nan_to_num(rank_correlations(far, near))[moved]
+        parts["distance_rank_correlation"].append(kept)
+    found = {}
+    for key, of_blocks in parts.items():
+        values = np.concatenate([np.zeros(0), *of_blocks])
+        values = values[np.isfinite(values)]
+        if len(values):
+            found[key] = Spread(*(float(of(values)) for of in (np.median, np.min, np.max)))
+    return found
 
 
 def _of_equal_length(

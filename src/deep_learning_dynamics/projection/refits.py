@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics import null_models, predictions, seeds
@@ -17,15 +18,12 @@ from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.formatting import count
 from deep_learning_dynamics.null_models import NULL_MODELS
-from deep_learning_dynamics.projection.distances import evenly
+from deep_learning_dynamics.projection.distances import Points, Vectors, evenly
 from deep_learning_dynamics.projection.method import METHODS, Method, different_rows
-from deep_learning_dynamics.projection.procrustes import align
 from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Fold, Robustness, RobustnessSettings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from deep_learning_dynamics.projection.projection import Projection
     from deep_learning_dynamics.projection.reduction import Reduction
 
@@ -37,7 +35,7 @@ LEAST_SNAPSHOTS = 5  # of a path that takes part
 class Rows:
     """What every fit starts from."""
 
-    vectors: Float64[np.ndarray, "row component"]
+    vectors: Vectors
     fitted: Bool[np.ndarray, " row"]  # the others are placed afterwards
     paths: Sequence[null_models.Path]
     dimensions: int  # of the space that null models walk in
@@ -58,7 +56,8 @@ class Fit:
 class Found:
     """What a fit gave."""
 
-    points: Float64[np.ndarray, "row 2"]  # NaN for rows that were left out
+    fit: Fit
+    points: Points  # NaN for rows that were left out
     numbers: Mapping[str, float]  # by quantity; none for refits
 
 
@@ -100,54 +99,49 @@ def assess_robustness(
     label = f"fits of {method.key}"
     results = list(run_tasks(work, fits, label=label, progress=progress))
     found, failures = _by_test(fits, results)
-    not_tested |= failures
-    nowhere = np.full((len(subset), 3), np.nan)
-    if "base" not in found:
-        robustness = Robustness(settings, len(subset), not_tested=not_tested)
-        return _with(projection, robustness, _among_all(nowhere, subset, len(table)))
-
-    base = found["base"][0][1]
-    stable = {
-        test: [align_to(base.points, result.points) for _, result in found.get(test, [])]
-        for test in ("seeds", "folds")
-    }
-    moved = [moves for test in stable.values() for _, moves in test]
-    moments = _moments(moved) if moved else nowhere
-    robustness = Robustness(
-        settings,
-        len(subset),
-        real=base.numbers,
-        seeds=tuple(disparity for disparity, _ in stable["seeds"])
-        if chance
-        else (0.0,) * settings.seeds,
-        folds=tuple(
-            Fold(fit.left_out, disparity)
-            for (fit, _), (disparity, _) in zip(
-                found.get("folds", []), stable["folds"], strict=True
-            )
-        ),
-        refit_spread=_relative(moved, base.points) if moved else None,
-        nulls={
-            model: {
-                key: np.array([result.numbers.get(key, np.nan) for _, result in found[model]])
-                for key in base.numbers
-            }
-            for model in settings.null_models
-            if model in found
-        },
-        examples={
-            model: _among_all(found[model][0][1].points, subset, len(table))
-            for model in settings.null_models
-            if model in found
-        },
-        not_tested=not_tested,
-    )
-    # Refits lie around the fit of the subset; the drawn layout has a plane of its own.
-    onto = align(base.points, projection.points[subset]).matrix
-    return _with(projection, robustness, _among_all(_turned(moments, onto), subset, len(table)))
+    robustness = Robustness(settings, len(subset), not_tested=not_tested | failures)
+    spread = np.full((len(table), 3), np.nan)
+    if "base" in found:
+        base = found["base"][0]
+        stable = {
+            test: [align_to(base.points, each.points) for each in found.get(test, [])]
+            for test in ("seeds", "folds")
+        }
+        moved = [moves for refits in stable.values() for _, moves in refits]
+        disparities = {test: [each for each, _ in refits] for test, refits in stable.items()}
+        drawn = {model: found[model] for model in settings.null_models if model in found}
+        robustness = replace(
+            robustness,
+            real=base.numbers,
+            seeds=tuple(disparities["seeds"]) if chance else (0.0,) * settings.seeds,
+            folds=tuple(
+                Fold(each.fit.left_out, disparity)
+                for each, disparity in zip(
+                    found.get("folds", []), disparities["folds"], strict=True
+                )
+            ),
+            refit_spread=_relative(moved, base.points) if moved else None,
+            nulls={
+                model: {
+                    key: np.array([null.numbers.get(key, np.nan) for null in nulls])
+                    for key in base.numbers
+                }
+                for model, nulls in drawn.items()
+            },
+            examples={
+                model: _among_all(nulls[0].points, subset, len(table))
+                for model, nulls in drawn.items()
+            },
+        )
+        if moved:
+            # Refits lie around the fit of the subset; the drawn layout has a plane of its own.
+            onto = align(base.points, projection.points[subset]).matrix
+            spread = _among_all(_turned(_moments(moved), onto), subset, len(table))
+    coordinates = table.assign(**dict(zip(SPREAD, spread.T, strict=True)))
+    return replace(projection, robustness=robustness, coordinates=coordinates)
 
 
-def subset_of(table: "pd.DataFrame", most: int | None) -> Int[np.ndarray, " taken"]:
+def subset_of(table: pd.DataFrame, most: int | None) -> Int[np.ndarray, " taken"]:
     """Usable rows that are placed, about ``most`` of them.
 
     They are the same number of snapshots of every path, at least 5, evenly spread over it. Where
@@ -157,7 +151,7 @@ def subset_of(table: "pd.DataFrame", most: int | None) -> Int[np.ndarray, " take
     numbers = np.flatnonzero(placed)
     if most is None or len(numbers) <= most:
         return numbers
-    units = list(_units(table.iloc[numbers]).values())
+    units = _units(table.iloc[numbers])
     paths = sum(len(unit) for unit in units)
     wanted = max(2, len(units) * most // (LEAST_SNAPSHOTS * paths))
     chosen = [units[number] for number in evenly(len(units), min(len(units), wanted))]
@@ -167,7 +161,7 @@ def subset_of(table: "pd.DataFrame", most: int | None) -> Int[np.ndarray, " take
 
 
 def folds_of(
-    rows: "pd.DataFrame", folds: int
+    rows: pd.DataFrame, folds: int
 ) -> list[tuple[tuple[str, ...], Bool[np.ndarray, " row"]]]:
     """For each fold the networks that are left out, and which rows are kept.
 
@@ -175,11 +169,8 @@ def folds_of(
     once. Only paths that are fitted are; where there is a single unit of them, none is.
     """
     networks, fitted = rows["network"].to_numpy(), rows["fitted"].to_numpy(bool)
-    units = [
-        np.concatenate(paths)
-        for unit in _units(rows).values()
-        if (paths := [path for path in unit if fitted[path].any()])
-    ]
+    of_units = [[path for path in unit if fitted[path].any()] for unit in _units(rows)]
+    units = [np.concatenate(paths) for paths in of_units if paths]
     if folds < 2 or len(units) < 2:
         return []
     found = []
@@ -191,7 +182,7 @@ def folds_of(
     return found
 
 
-def _units(rows: "pd.DataFrame") -> dict[tuple[str, Any], list[Int[np.ndarray, " _"]]]:
+def _units(rows: pd.DataFrame) -> list[list[Int[np.ndarray, " _"]]]:
     """The paths of each pair, or of each network that has none."""
     networks = rows["network"].to_numpy()
     pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
@@ -199,36 +190,62 @@ def _units(rows: "pd.DataFrame") -> dict[tuple[str, Any], list[Int[np.ndarray, "
     for segments in null_models.segments_of(rows):
         path = np.concatenate(segments)
         pair = pairs[path[-1]]
-        unit = ("network", networks[path[0]]) if _missing(pair) else ("pair", pair)
+        alone = pd.isna(pair) or pair == ""
+        unit = ("network", networks[path[0]]) if alone else ("pair", pair)
         units.setdefault(unit, []).append(path)
-    return units
+    return list(units.values())
 
 
-def along_principal_axes(
-    vectors: Float[np.ndarray, "row component"],
-) -> Float64[np.ndarray, "row axis"]:
+def along_principal_axes(vectors: Vectors) -> Float64[np.ndarray, "row axis"]:
     """Rows with the same distances, centred, along their principal axes by falling variance.
 
     Rows that are equal stay so.
     """
     different, of_row = different_rows(vectors.astype(np.float64))
     centred = different - vectors.mean(axis=0)
+    often = np.bincount(of_row)[:, None]  # each of the different rows counts as often as it occurs
     if centred.shape[1] <= len(centred):
-        # Each of the different rows counts as often as it occurs.
-        often = np.bincount(of_row)[:, None]
         values, axes = np.linalg.eigh(centred.T @ (often * centred))
         turned = centred @ axes
     else:
-        often = np.sqrt(np.bincount(of_row))[:, None]
+        often = np.sqrt(often)
         values, left = np.linalg.eigh((often * centred) @ (often * centred).T)
         turned = left * np.sqrt(np.maximum(values, 0)) / often
     known = values > max(values[-1], 0) * 1e-13  # the others are rounding
     return np.ascontiguousarray(turned[:, known][:, ::-1][of_row])
 
 
-def align_to(
-    base: Float[np.ndarray, "row 2"], points: Float[np.ndarray, "row 2"]
-) -> tuple[float, Float64[np.ndarray, "row 2"]]:
+@dataclass(frozen=True)
+class Alignment:
+    """A layout that was brought onto another one."""
+
+    points: Points  # in the plane of the other
+    matrix: Float[np.ndarray, "2 2"]  # a difference of places before, times this, is that of after
+    disparity: float  # 0: the same shape, 1: nothing in common
+
+
+def align(points: Points, onto: Points) -> Alignment:
+    """Shift, turn, reflect and scale a layout so that it lies as near as possible to another one.
+
+    What is minimised is the sum of squared distances between the places of each row (Gower, 1975).
+    The disparity is that of ``scipy.spatial.procrustes``: the sum that is left with both layouts
+    centred and of unit size, so it does not depend on which of them is moved. A layout of which
+    all points are one has nothing in common with any other.
+    """
+    from scipy.linalg import orthogonal_procrustes
+
+    middle, target = points.mean(axis=0), onto.mean(axis=0)
+    size, target_size = np.linalg.norm(points - middle), np.linalg.norm(onto - target)
+    if size == 0 or target_size == 0:
+        return Alignment(np.tile(target, (len(points), 1)), np.zeros((2, 2)), 1.0)
+    # The second result is the sum of singular values, which is the best scale of unit layouts.
+    turn, scale = orthogonal_procrustes((points - middle) / size, (onto - target) / target_size)
+    matrix = scale * target_size / size * turn
+    disparity = float(np.clip(1 - scale**2, 0, 1))
+    return Alignment(target + (points - middle) @ matrix, matrix, disparity)
+
+
+def align_to(base: Points, points: Points) -> tuple[float, Points]:
     """The disparity of a refit, and how far each row moved in the plane of ``base``; NaN where a
     row was left out."""
     kept = np.isfinite(points).all(axis=1)
@@ -239,35 +256,28 @@ def align_to(
 
 
 def _planned(
-    settings: RobustnessSettings,
-    method: type[Method],
-    rows: "pd.DataFrame",
-    chance: bool,
-    seed: int,
+    settings: RobustnessSettings, method: type[Method], rows: pd.DataFrame, chance: bool, seed: int
 ) -> tuple[list[Fit], dict[str, str]]:
     """All fits, the one first with which the others are compared; what is not tested, and why."""
     fits, not_tested = [], {}
-    if settings.seeds and chance:
+    if settings.seeds == 0:
+        not_tested["seeds"] = "robustness.seeds is 0"
+    elif chance:
         numbers = range(settings.seeds)
         fits += [Fit("seeds", seeds.integer(seed, "refit", number)) for number in numbers]
-    elif not settings.seeds:
-        not_tested["seeds"] = "robustness.seeds is 0"
     folds = folds_of(rows, settings.folds)
     fits += [Fit("folds", seed, left_out, kept) for left_out, kept in folds]
-    if not folds:
-        not_tested["folds"] = (
-            "robustness.folds is less than 2"
-            if settings.folds < 2
-            else "the method is fitted on one pair or network alone"
-        )
+    if settings.folds < 2:
+        not_tested["folds"] = "robustness.folds is less than 2"
+    elif not folds:
+        not_tested["folds"] = "the method is fitted on one pair or network alone"
     for model in NULL_MODELS:
         if settings.nulls == 0 or model not in settings.null_models:
             not_tested[model] = "not asked for; use robustness: full"
         elif method.key in settings.no_nulls_for:
             not_tested[model] = f"would take long for {method.key}; use robustness: full"
         else:
-            numbers = range(settings.nulls)
-            fits += [Fit(model, seed, null=number) for number in numbers]
+            fits += [Fit(model, seed, null=number) for number in range(settings.nulls)]
     return [Fit("base", seed), *fits] if fits else [], not_tested
 
 
@@ -292,16 +302,14 @@ def _fit(method: type[Method], settings: Mapping[str, Any], rows: Rows, fit: Fit
     points = np.full((len(rows.vectors), 2), np.nan)
     points[kept] = places
     if fit.test in ("seeds", "folds"):
-        return Found(points, {})
+        return Found(fit, points, {})
     paths = [np.concatenate(path) for path in rows.paths]
     assessment = assess(vectors, places, paths, found.properties, method.distances)
-    return Found(points, assessment.quality.numbers())
+    return Found(fit, points, assessment.quality.numbers())
 
 
 def _as_seen(
-    method: type[Method],
-    rows: Float[np.ndarray, "row axis"],
-    real: Float[np.ndarray, "real component"],
+    method: type[Method], rows: Vectors, real: Float[np.ndarray, "real output"]
 ) -> Float64[np.ndarray, "row seen"]:
     """Rows along their principal axes; or brought back to where roots of probabilities lie."""
     if method.sees == "weights":
@@ -311,15 +319,13 @@ def _as_seen(
 
 def _by_test(
     fits: Sequence[Fit], results: Sequence[Found | str]
-) -> tuple[dict[str, list[tuple[Fit, Found]]], dict[str, str]]:
+) -> tuple[dict[str, list[Found]], dict[str, str]]:
     """The results of each test, and why those that failed did."""
-    found: dict[str, list[tuple[Fit, Found]]] = {}
+    found: dict[str, list[Found]] = {}
     failed: dict[str, list[str]] = {}
     for fit, result in zip(fits, results, strict=True):
-        if isinstance(result, str):
-            failed.setdefault(fit.test, []).append(result)
-        else:
-            found.setdefault(fit.test, []).append((fit, result))
+        of_test = failed if isinstance(result, str) else found
+        of_test.setdefault(fit.test, []).append(result)
     if "base" in failed:  # nothing to compare the others with
         return {}, {fit.test: failed["base"][0] for fit in fits if fit.test != "base"}
     return found, {
@@ -328,7 +334,7 @@ def _by_test(
     }
 
 
-def _moments(moved: Sequence[Float64[np.ndarray, "row 2"]]) -> Float64[np.ndarray, "row 3"]:
+def _moments(moved: Sequence[Points]) -> Float64[np.ndarray, "row 3"]:
     """Mean xx, xy and yy of the moves of each row; NaN for one that no refit has."""
     moves = np.stack(moved)
     products = np.stack([moves[..., a] * moves[..., b] for a, b in ((0, 0), (0, 1), (1, 1))], -1)
@@ -337,9 +343,7 @@ def _moments(moved: Sequence[Float64[np.ndarray, "row 2"]]) -> Float64[np.ndarra
     return np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
 
 
-def _relative(
-    moved: Sequence[Float64[np.ndarray, "row 2"]], points: Float[np.ndarray, "row 2"]
-) -> float:
+def _relative(moved: Sequence[Points], points: Points) -> float:
     """The moves' root mean square, relative to that of distances from the layout's centre."""
     size = ((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()
     moves = np.concatenate(moved)
@@ -361,15 +365,3 @@ def _among_all(
     spread = np.full((rows, values.shape[1]), np.nan)
     spread[subset] = values
     return spread
-
-
-def _with(
-    projection: "Projection", robustness: Robustness, spread: Float64[np.ndarray, "row 3"]
-) -> "Projection":
-    columns = dict(zip(SPREAD, spread.T, strict=True))
-    coordinates = projection.coordinates.assign(**columns)
-    return replace(projection, robustness=robustness, coordinates=coordinates)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or bool(value != value)  # NaN

@@ -4,50 +4,44 @@ Raw numbers are kept; p-values are the matter of ``inference``. The tests run in
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from deep_learning_dynamics.errors import ParamsError, ResultsError
+from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.files import read_json, write_json
-from deep_learning_dynamics.formatting import count, listed, number
+from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.null_models import NULL_MODELS
+from deep_learning_dynamics.projection.method import read_settings
 from deep_learning_dynamics.projection.quality import rounded
-from deep_learning_dynamics.quantities import Quantity, define, quantity
+from deep_learning_dynamics.quantities import Quantity, define
 
 _PLAIN = ("rows", "real", "seeds", "refit_spread", "not_tested")  # fields that are JSON already
+_DISPARITY = (
+    "Procrustes disparity between the projection and refits {}, the median: 0 if the shape is the "
+    "same, 1 if nothing is."
+)
 
-define(
-    Quantity(
-        "seed_disparity",
-        "disparity between seeds",
-        "",
-        "lower",
-        "Procrustes disparity between the projection and refits with other random numbers, the "
-        "median: 0 if the shape is the same, 1 if nothing is.",
-    ),
-    Quantity(
+for _key, _title, _meaning in (
+    ("seed_disparity", "disparity between seeds", _DISPARITY.format("with other random numbers")),
+    (
         "fold_disparity",
         "disparity without some networks",
-        "",
-        "lower",
-        "Procrustes disparity between the projection and refits without some of the networks, the "
-        "median: 0 if the shape is the same, 1 if nothing is.",
+        _DISPARITY.format("without some of the networks"),
     ),
-    Quantity(
+    (
         "refit_spread",
         "spread over refits",
-        "",
-        "lower",
         "How far a snapshot moves between refits, as root mean square, relative to the size of the "
         "projection.",
     ),
-)
+):
+    define(Quantity(_key, _title, "", "lower", _meaning))
 
 
 @dataclass(frozen=True)
@@ -74,40 +68,18 @@ class RobustnessSettings:
         Raises:
             ParamsError: there is no such preset or setting, or a value is not valid.
         """
-        if isinstance(given, cls):
-            return given._checked()
         if given is None or isinstance(given, bool):
             given = "default" if given else "none"
         if isinstance(given, str):
             if given not in PRESETS:
-                raise ParamsError(
-                    f"robustness is {given!r}; expected {listed(list(PRESETS), 'or')}, or "
-                    f"settings ({', '.join(each.name for each in fields(cls))})."
-                )
+                presets = listed(list(PRESETS), "or")
+                raise ParamsError(f"robustness is {given!r}; expected {presets}, or settings.")
             return PRESETS[given]
-        if not isinstance(given, Mapping):
-            raise ParamsError(f"robustness is {given!r}; expected settings or a preset's name.")
-        known = [each.name for each in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise ParamsError(
-                    f"robustness has no setting {name!r}; expected {', '.join(known)}."
-                )
-        try:
-            return TypeAdapter(cls).validate_python(dict(given))._checked()
-        except ValidationError as error:
-            raise ParamsError(
-                "\n".join(
-                    f"robustness.{'.'.join(str(part) for part in each['loc'])} is "
-                    f"{each['input']!r}; {each['msg']}."
-                    for each in error.errors()
-                )
-            ) from None
-
-    def _checked(self) -> "RobustnessSettings":
-        for key in self.null_models:
+        remedy = "Set it in params.yaml (robustness) or in robustness=."
+        found = read_settings(cls, given, "robustness", remedy)
+        for key in found.null_models:
             NULL_MODELS[key]  # unknown ones raise
-        return self
+        return found
 
 
 PRESETS = {
@@ -155,20 +127,6 @@ class Robustness:
             found["refit_spread"] = self.refit_spread
         return found
 
-    def summary(self) -> str:
-        """One line for the terminal: what was found, and what was not tested and why."""
-        parts = [f"{quantity(key).title} {number(value)}" for key, value in self.numbers().items()]
-        parts += [
-            f"{count(len(next(iter(numbers.values()))), 'null')}: {NULL_MODELS[model].title}"
-            for model, numbers in self.nulls.items()
-        ]
-        reasons: dict[str, list[str]] = {}
-        for test, reason in self.not_tested.items():
-            title = NULL_MODELS[test].title if test in NULL_MODELS else test
-            reasons.setdefault(reason, []).append(title)
-        parts += [f"{listed(titles)} not tested ({why})" for why, titles in reasons.items()]
-        return ", ".join(parts)
-
     def as_json(self) -> dict[str, Any]:
         """All but the nulls, as plain values for JSON."""
         content = {name: getattr(self, name) for name in _PLAIN}
@@ -203,36 +161,26 @@ class Robustness:
 
     @classmethod
     def load(cls, folder: Path) -> "Robustness | None":
-        """Read what :meth:`save` wrote; None where there is nothing.
-
-        Raises:
-            ResultsError: a file is missing or damaged.
-        """
+        """Read what :meth:`save` wrote; None where there is nothing."""
         path = folder / "robustness.json"
         if not path.exists():
             return None
         content = read_json(path, f"dvc repro project@{folder.name}")
-        try:
-            numbers = pd.read_parquet(folder / "nulls.parquet")
-            places = pd.read_parquet(folder / "null_examples.parquet")
-            nulls: dict[str, dict[str, np.ndarray]] = {}
-            for (model, key), of in numbers.groupby(["null_model", "quantity"], sort=False):
-                nulls.setdefault(model, {})[key] = of["value"].to_numpy()
-            return cls(
-                **{name: content[name] for name in ("rows", "real", "refit_spread", "not_tested")},
-                settings=RobustnessSettings.of(content["settings"]),
-                seeds=tuple(content["seeds"]),
-                folds=tuple(
-                    Fold(tuple(fold["left_out"]), fold["disparity"]) for fold in content["folds"]
-                ),
-                nulls=nulls,
-                examples={
-                    model: of[["x", "y"]].to_numpy()
-                    for model, of in places.groupby("null_model", sort=False)
-                },
-            )
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise ResultsError(
-                f"{folder} does not hold whole robustness tests ({error}). Make it again with: "
-                f"dvc repro project@{folder.name}"
-            ) from None
+        numbers = pd.read_parquet(folder / "nulls.parquet")
+        places = pd.read_parquet(folder / "null_examples.parquet")
+        nulls: dict[str, dict[str, np.ndarray]] = {}
+        for (model, key), of in numbers.groupby(["null_model", "quantity"], sort=False):
+            nulls.setdefault(model, {})[key] = of["value"].to_numpy()
+        content |= {
+            "settings": RobustnessSettings.of(content["settings"]),
+            "seeds": tuple(content["seeds"]),
+            "folds": tuple(
+                Fold(tuple(fold["left_out"]), fold["disparity"]) for fold in content["folds"]
+            ),
+            "nulls": nulls,
+            "examples": {
+                model: of[["x", "y"]].to_numpy()
+                for model, of in places.groupby("null_model", sort=False)
+            },
+        }
+        return cls(**content)
