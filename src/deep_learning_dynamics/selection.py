@@ -15,7 +15,7 @@ from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.registry import Registry
 from deep_learning_dynamics.store import schema
-from deep_learning_dynamics.store.matrix import ArrayWeights, Matrix, StoredWeights, finite_rows
+from deep_learning_dynamics.store.matrix import ArrayWeights, Matrix, StoredWeights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +156,7 @@ def from_arrays(
     matrix = ArrayWeights(weights, order)
     if "usable" not in table:
         outcomes = table.get(schema.OUTCOME, "")
-        table["usable"] = finite_rows(matrix) & (np.asarray(outcomes) != schema.DIVERGED)
+        table["usable"] = matrix.finite_rows() & (np.asarray(outcomes) != schema.DIVERGED)
     first = ["network", "snapshot", "step", "path", "position", "usable"]
     table = table[[*first, *(name for name in table if name not in first)]]
     return Selection(table, matrix, titles or {}, description)
@@ -305,7 +305,7 @@ def _usable(
     if schema.FINITE in runs.variables:
         finite = runs[schema.FINITE].values.astype(bool)[sources[:, 0], sources[:, 1]]
     else:  # somebody else wrote the store
-        finite = finite_rows(weights)
+        finite = weights.finite_rows()
     return finite & (rows[schema.OUTCOME] != schema.DIVERGED).to_numpy()
 
 

@@ -3,10 +3,11 @@
 A selection has one beside its table of rows.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,38 +19,25 @@ BLOCK_BYTES = 128 * 2**20
 READ_BYTES = 64 * 2**20  # read from a store at once
 
 
-@runtime_checkable
-class Matrix(Protocol):
+class Matrix(ABC):
     """Weights, row × weight, read where and when they are needed."""
 
     shape: tuple[int, int]
+    chunk: int = 1  # neighbouring weights that are stored in one piece
 
+    @abstractmethod
     def read(
         self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
     ) -> Float[np.ndarray, "row block"]:
         """Neighbouring columns of all rows, or of some, in the precision they are stored in."""
 
-    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
-        """All columns from left to right, some at a time; a block has at most ``max_bytes`` as
-        float64."""
-
-    def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
-        """The columns of these blocks."""
-
+    @abstractmethod
     def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "Matrix":
         """Some of the rows; nothing is read."""
 
-
-class _Blocks:
-    """What matrices have in common, given their ``shape`` and ``read``."""
-
-    shape: tuple[int, int]
-    chunk: int = 1  # neighbouring weights that are stored in one piece
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def spans(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        """All columns from left to right, some at a time; those of all rows have at most
+        ``max_bytes`` as float64."""
         rows, width = self.shape
         columns = max(1, max_bytes // (8 * max(1, rows)))
         if columns > self.chunk:  # then no chunk is read twice
@@ -57,14 +45,12 @@ class _Blocks:
         for start in range(0, width, columns):
             yield slice(start, min(start + columns, width))
 
-    def blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[Float[np.ndarray, "row block"]]:
-        for columns in self.spans(max_bytes):
-            yield self.read(columns)
-
-    def read(
-        self, columns: slice, rows: Int[np.ndarray, " chosen"] | None = None
-    ) -> Float[np.ndarray, "row block"]:
-        raise NotImplementedError
+    def finite_rows(self) -> Bool[np.ndarray, " row"]:
+        """Rows whose weights are all finite; all of them are read."""
+        finite = np.ones(self.shape[0], bool)
+        for columns in self.spans():
+            finite &= np.isfinite(self.read(columns)).all(axis=1)
+        return finite
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self.read(slice(0, self.shape[1]))
@@ -72,7 +58,7 @@ class _Blocks:
 
 
 @dataclass(frozen=True)
-class ArrayWeights(_Blocks):
+class ArrayWeights(Matrix):
     """Weights that are in memory, or in any array that can be sliced, such as a memory map."""
 
     values: Any
@@ -82,7 +68,7 @@ class ArrayWeights(_Blocks):
     def shape(self) -> tuple[int, int]:  # type: ignore[override]
         return len(self.chosen), self.values.shape[1]
 
-    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "ArrayWeights":
+    def take(self, rows: np.ndarray) -> "ArrayWeights":
         return replace(self, chosen=self.chosen[rows])
 
     def read(
@@ -93,7 +79,7 @@ class ArrayWeights(_Blocks):
 
 
 @dataclass(frozen=True)
-class StoredWeights(_Blocks):
+class StoredWeights(Matrix):
     """Weights of a store: columns are those of some of its parameters."""
 
     array: "xr.DataArray"  # network × snapshot × weight
@@ -110,7 +96,7 @@ class StoredWeights(_Blocks):
         chunks = self.array.encoding.get("chunks") or self.array.shape
         return max(1, min(int(chunks[-1]), self.shape[1]))
 
-    def take(self, rows: Int[np.ndarray, " chosen"] | Bool[np.ndarray, " row"]) -> "StoredWeights":
+    def take(self, rows: np.ndarray) -> "StoredWeights":
         return replace(self, sources=self.sources[rows])
 
     def read(
@@ -139,16 +125,14 @@ class StoredWeights(_Blocks):
         columns: slice,
     ) -> None:
         """Put neighbouring columns of the store into the rows ``mine`` of a block."""
-        owners = np.unique(sources[mine, 0])
-        snapshots = np.unique(sources[mine, 1])
+        owners, snapshots = (np.unique(sources[mine, axis]) for axis in (0, 1))
         bytes_each = self.array.dtype.itemsize * len(snapshots) * (columns.stop - columns.start)
         together = max(1, READ_BYTES // max(1, bytes_each))
         for begin in range(0, len(owners), together):
             networks = owners[begin : begin + together]
             asked = mine[np.isin(sources[mine, 0], networks)]
             taken = np.unique(sources[asked, 1])
-            key = (as_slice(networks), as_slice(taken), columns)
-            values = self.array.variable[key].values
+            values = self.array.variable[as_slice(networks), as_slice(taken), columns].values
             network = np.searchsorted(networks, sources[asked, 0])
             snapshot = np.searchsorted(taken, sources[asked, 1])
             block[as_slice(asked)] = values[network, snapshot]
@@ -159,11 +143,3 @@ def as_slice(numbers: Int[np.ndarray, " number"]) -> slice | Int[np.ndarray, " n
     if len(numbers) and (np.diff(numbers) == 1).all():
         return slice(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers
-
-
-def finite_rows(weights: Any) -> Bool[np.ndarray, " row"]:
-    """Rows whose weights are all finite; all of them are read."""
-    finite = np.ones(weights.shape[0], bool)
-    for block in weights.blocks():
-        finite &= np.isfinite(block).all(axis=1)
-    return finite

@@ -240,75 +240,67 @@ def _read(path: str) -> _Store:
 def _contents(path: str, arrays: dict[str, Any], attributes: dict[str, Any]) -> _Store:
     import pandas as pd
 
+    along = (schema.NETWORK, schema.SNAPSHOT)
+    tables = ((schema.NETWORK,), (schema.PARAMETER,), (schema.PROBE,))
     axes = {name: tuple(array.metadata.dimension_names or ()) for name, array in arrays.items()}
     # A writer that was killed while it extended the arrays leaves some longer than others.
-    along = (schema.NETWORK, schema.SNAPSHOT)
     by_snapshot = [name for name in arrays if axes[name][:2] == along]
-    names = _values(path, arrays, schema.NETWORK)
+    small = {name: _values(path, arrays[name]) for name in arrays if axes[name] in (along, *tables)}
+    names = small.pop(schema.NETWORK)
     networks = min(len(names), *(arrays[name].shape[0] for name in by_snapshot))
     length = min(arrays[name].shape[1] for name in by_snapshot)
-    steps = _values(path, arrays, schema.STEP)[:networks, :length]
-    used = np.flatnonzero((steps != schema.ABSENT).any(axis=0))
+    present = small[schema.STEP][:networks, :length] != schema.ABSENT
+    used = np.flatnonzero(present.any(axis=0))
     length = int(used[-1]) + 1 if len(used) else 0
-    scores = {schema.STEP: steps[:, :length]}
+    present = present[:, :length]
+    scores = {}
     for name in by_snapshot:
-        if axes[name] == along and name != schema.STEP:
-            values = _values(path, arrays, name)[:networks, :length]
-            empty = np.nan if values.dtype.kind == "f" else False
-            # A snapshot whose step was not written yet, or was dropped, does not count.
-            scores[name] = np.where(scores[schema.STEP] == schema.ABSENT, empty, values).astype(
-                values.dtype
-            )
-    columns = {}
-    for name in arrays:
-        if axes[name] == (schema.NETWORK,) and name != schema.NETWORK:
-            columns[name] = _values(path, arrays, name)[:networks]
+        if axes[name] == along:
+            scores[name] = small[name][:networks, :length].copy()
+            if name != schema.STEP:
+                # A snapshot whose step was not written yet, or was dropped, does not count.
+                scores[name][~present] = np.nan if scores[name].dtype.kind == "f" else False
+    columns = {name: small[name][:networks] for name in small if axes[name] == (schema.NETWORK,)}
     for name in (schema.CONTINUES, schema.OUTCOME):
         columns.setdefault(name, np.full(networks, "", object))
-    known = str(attributes.get("coordinates", "")).split()
-    order = [name for name in known if name in columns]
+    order = [name for name in str(attributes.get("coordinates", "")).split() if name in columns]
     order += [name for name in sorted(columns) if name not in order]
     table = pd.DataFrame({name: columns[name] for name in order}, index=list(names[:networks]))
-    parameters = schema.Parameters.from_runs(
-        pd.DataFrame(
-            {name: _values(path, arrays, name) for name in schema.COLUMNS if name in arrays}
-        )
-    )
+    parameters = schema.Parameters.from_runs(small)
     size = arrays[schema.WEIGHTS].shape[2]
     if parameters.size != size:
         raise StoreError(
             f"{path} holds {size:,} weights for parameters of {parameters.size:,}; expected as "
             "many. Copy it again, or record it again."
         )
-    labels = _values(path, arrays, schema.LABEL) if schema.LABEL in arrays else None
     large = {name: arrays[name] for name in (schema.WEIGHTS, schema.OUTPUTS) if name in arrays}
-    return _Store(path, table, parameters, scores, large, labels, attributes)
+    return _Store(path, table, parameters, scores, large, small.get(schema.LABEL), attributes)
 
 
-def _values(path: str, arrays: dict[str, Any], name: str) -> np.ndarray:
+def _values(path: str, array: Any) -> np.ndarray:
     try:
-        values = np.asarray(arrays[name][:])
-        if arrays[name].attrs.get("whole") and not arrays[name].nchunks_initialized:
+        values = np.asarray(array[:])
+        if array.attrs.get("whole") and not array.nchunks_initialized:
             raise OSError("its chunk is missing")
     except DAMAGES as error:
-        raise damaged(f"{path}/{name}", error) from error
+        raise damaged(f"{path}/{array.path}", error) from error
     if values.dtype.kind in "biuf":
         return values
     return np.array([str(value) for value in values], object)
 
 
 def _nothing_at(path: str) -> str:
+    folder = Path(path)
     if "://" in path:
         return f"There is no store at {path}. Check the address, and that you may read it."
-    folder = Path(path)
     if not folder.exists():
         return (
             f"{path} does not exist; expected a store of trajectories. "
             "Write one with dld.Recorder, or dynamics collect."
         )
-    inside = sorted(folder.glob("*.zarr")) if folder.is_dir() else []
+    inside = len(list(folder.glob("*.zarr")))
     if inside:
-        return f"{path} is a folder of {len(inside)} stores. Open them with {folder / '*.zarr'}"
+        return f"{path} is a folder of {inside} stores. Open them with {folder / '*.zarr'}"
     return (
         f"{path} is no store: it has no whole zarr.json. Copy it again, or write one with "
         "dld.Recorder or dynamics collect."
@@ -328,23 +320,13 @@ def _joined_tables(stores: Sequence[_Store]) -> "pd.DataFrame":
                     'dld.open({"first": path, "second": path}).'
                 )
             owners[name] = store.path
-    columns: dict[str, Any] = {}  # with what stands for a value that is not known
-    for store in stores:
-        for name, values in store.table.items():
-            kind = values.dtype.kind
-            empty = False if kind == "b" else np.nan if kind in "iuf" else ""
-            columns.setdefault(str(name), empty)
-    complete = []
-    for store in stores:
-        table = store.table.copy()
-        for name, empty in columns.items():
-            if name not in table:
-                table[name] = empty
-        complete.append(table[list(columns)])
-    table = pd.concat(complete)
-    for name, empty in columns.items():
-        if empty is False and table[name].dtype != bool:
-            table[name] = table[name].astype(str)
+    table = pd.concat([store.table for store in stores])
+    for name in table:
+        kinds = [store.table[name].dtype.kind for store in stores if name in store.table]
+        if kinds[0] not in "iuf":  # what is not known of numbers is NaN
+            known = table[name].where(table[name].notna(), False if kinds[0] == "b" else "")
+            truths = set(kinds) == {"b"}
+            table[name] = known.astype(bool if truths else str if kinds[0] == "b" else object)
     return table
 
 

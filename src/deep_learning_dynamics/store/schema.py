@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.formatting import listed
 
@@ -87,22 +89,17 @@ class Parameters:
         return cls.of({name: shapes[name] for name in chosen}, dtypes)
 
     @classmethod
-    def from_runs(cls, runs: "xr.Dataset") -> "Parameters":
+    def from_runs(cls, runs: "xr.Dataset | Mapping[str, np.ndarray]") -> "Parameters":
         """Those of an opened store."""
-        columns = {name: runs[name].values.tolist() for name in COLUMNS if name in runs}
-        missing = [name for name in COLUMNS[:4] if name not in columns]
-        if missing:
-            raise StoreError(
-                f"The table of parameters lacks {listed(missing)}; expected {listed(COLUMNS)}. "
-                "Write the store with dld.Recorder or store.StoreWriter."
-            )
-        shapes = tuple(_shape(text) for text in columns["shape"])
-        names = tuple(map(str, columns[PARAMETER]))
-        kinds = columns.get("kind") or map(_kind, names, shapes)
+        columns = {name: np.asarray(runs[name]).tolist() for name in COLUMNS if name in runs}
+        names, shapes, starts, stops = (columns[name] for name in COLUMNS[:4])
+        sides = tuple(
+            tuple(int(length) for length in str(text).split(",") if length) for text in shapes
+        )
+        kinds = columns.get("kind") or map(_kind, names, sides)
         dtypes = columns.get("dtype") or ["float32"] * len(names)
         return cls(
-            names, shapes, tuple(columns["start"]), tuple(columns["stop"]), tuple(kinds),
-            tuple(dtypes),
+            tuple(names), sides, tuple(starts), tuple(stops), tuple(kinds), tuple(dtypes)
         )  # fmt: skip
 
     @property
@@ -248,10 +245,6 @@ def _kind(name: str, shape: Sequence[int]) -> str:
     if last.startswith("bias") or last == "beta":
         return "bias"
     return "weight" if len(shape) > 1 else "other"
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    return tuple(int(length) for length in str(text).split(",") if length)
 
 
 def _sides(shape: Sequence[int]) -> str:
