@@ -12,11 +12,9 @@ from deep_learning_dynamics.study.stores import open_runs
 
 
 def main(params: Params) -> None:
-    chosen, evaluate = params.geometry.analyses, forward(params)
-    with watching.line("geometry") as line:
-        found = analyse(
-            open_runs(), analyses=chosen, forward=evaluate, seed=params.seed, progress=line.count
-        )
+    chosen, evaluate, seed = params.geometry.analyses, forward(params), params.seed
+    with watching.line("geometry") as show:
+        found = analyse(open_runs(), analyses=chosen, forward=evaluate, seed=seed, progress=show)
     found.save(Path("geometry"))
     print(f"analyses: {', '.join(found.findings) or 'none'}")
 

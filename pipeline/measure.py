@@ -15,8 +15,8 @@ from deep_learning_dynamics.study.summary import summary
 
 def main(params: Params) -> None:
     found = Geometry.load(Path("geometry")).measures
-    with watching.line("weights measured") as line:
-        measures = measure(open_runs(), found=found, progress=line.count)
+    with watching.line("weights measured") as show:
+        measures = measure(open_runs(), found=found, progress=show)
     command = "dynamics run -S pairs={pairs}"
     contrasts = params.all_contrasts()
     comparisons = compare(measures, contrasts=contrasts, seed=params.seed, command=command)

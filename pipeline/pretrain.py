@@ -12,8 +12,8 @@ def main(params: Params) -> None:
         print("No condition needs pre-training.")
         return
     with watching.watching(training, continued=True) as watch:
-        networks = parts.train("pretraining", params, training, watch, watch.count)
-    print(*watching.headlines(training, networks), sep="\n")
+        parts.train("pretraining", params, training, *watch)
+    print(*watching.headlines(training), sep="\n")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,10 @@ from deep_learning_dynamics.study.stores import open_runs
 
 
 def main(params: Params) -> None:
-    view = params.view.model_dump()
-    selection = select(open_runs(), networks="not twin", **view)
-    with (
-        watching.line(f"{len(selection):,} rows of {selection.weights.shape[1]:,} weights") as line,
-        or_note(Path("reduction")),
-    ):
-        reduce(selection, progress=line.share).save(Path("reduction"))
+    selection = select(open_runs(), networks="not twin", **params.view.model_dump())
+    what = f"{len(selection):,} rows of {selection.weights.shape[1]:,} weights"
+    with watching.line(what) as show, or_note(Path("reduction")):
+        reduce(selection, progress=lambda share: show(share, 1)).save(Path("reduction"))
     print(f"{len(selection):,} snapshots: {selection.description}")
 
 

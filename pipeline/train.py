@@ -9,8 +9,8 @@ from deep_learning_dynamics.study.params import Params
 def main(params: Params) -> None:
     training = phases.main_training(params)
     with watching.watching(training) as watch:
-        networks = parts.train("main_training", params, training, watch, watch.count)
-    print(*watching.headlines(training, networks), sep="\n")
+        parts.train("main_training", params, training, *watch)
+    print(*watching.headlines(training), sep="\n")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
 
 from deep_learning_dynamics import environment, store
 from deep_learning_dynamics.errors import ExecutionError
@@ -24,7 +22,7 @@ from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study import phases
 from deep_learning_dynamics.study.stores import PRETRAIN
-from deep_learning_dynamics.study.training import Moment, Training, schedule_of
+from deep_learning_dynamics.study.training import Observer, Training
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
@@ -35,7 +33,6 @@ OF_WORKER, OF_MACHINE = 8 * 2**20, 256 * 2**20
 COPIES = 6  # of a network's weights: with gradients, an optimiser's two states, what is recorded
 WHOLE = "zarr.json"  # the file without which a part is trained again
 BYTES_OF_EXAMPLE = 12  # in the order of mini-batches
-SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "epoch")
 
 
 @dataclass(frozen=True)
@@ -55,20 +52,17 @@ def train(
     phase: str,
     params: "Params",
     training: Training,
-    observe: Callable[[Moment], Any] = lambda moment: None,
+    observe: Observer = lambda step, epoch, scores: None,
     progress: Callable[[int, int], Any] = lambda done, of: None,
-) -> pd.DataFrame:
+) -> None:
     """Run the training of a phase, in parts where it is large or there is a cluster.
 
     Parts that an interrupted run of the same training left are not trained again.
 
     Args:
         phase: the name of the function of ``phases`` that made it.
-        observe: called at every snapshot; where there are parts, after all of them.
+        observe: called at every snapshot, as by :meth:`Training.run`; not where there are parts.
         progress: called with the number of parts that are done, and of all.
-
-    Returns:
-        The table of networks with their last scores and their ``outcome``.
     """
     from deep_learning_dynamics.study.params import record_plugins
 
@@ -79,15 +73,16 @@ def train(
     cluster = connected() if len(small) > 1 else None  # which is not started for little work
     pairs = whole if cluster is None else small
     if len(pairs) == 1:
-        return training.run(observe)
+        training.run(observe)
+        return
     folder = training.path.absolute().with_name(f".{training.path.name}.parts")
-    root, plain = Path().absolute(), params.as_json()
+    plain = params.as_json()
     plugins = record_plugins(_plugins(plain))
-    own = folder / _digest(phase, plain, plugins, pairs, root)
+    own = folder / _digest(phase, plain, plugins, pairs)
     _remove_others(own)
     threads = environment.cores() if cluster is None else 1
     parts = [
-        Part(phase, plain, plugins, of_part, root, own / f"{number}.zarr", threads)
+        Part(phase, plain, plugins, of_part, Path().absolute(), own / f"{number}.zarr", threads)
         for number, of_part in enumerate(pairs)
     ]
     label, backend = f"parts of {training.title}", cluster or ThisProcess()
@@ -102,7 +97,6 @@ def train(
         writer.label("outcome", outcomes.loc[training.networks.index].tolist())
     _remove(own)
     shutil.rmtree(folder)
-    return _observed(training, observe)
 
 
 def plan(training: Training, most: int) -> list[range]:
@@ -122,14 +116,15 @@ def _train(part: Part) -> None:
 
     if (part.path / WHOLE).exists():
         return
-    params = validate(part.params, sections=tuple(part.params), folder=part.root)
-    if _of_process(_plugins(part.params)) != part.plugins:
-        raise ExecutionError(
-            f"The code of {listed(list(part.plugins))} has changed since a worker imported it; "
-            "expected the same as here. Start the workers again."
-        )
-    training = getattr(phases, part.phase)(params, part.pairs, part.root, part.threads)
-    replace(training, path=part.path).run()
+    with chdir(part.root):
+        params = validate(part.params, sections=tuple(part.params))
+        if _of_process(_plugins(part.params)) != part.plugins:
+            raise ExecutionError(
+                f"The code of {listed(list(part.plugins))} has changed since a worker imported it; "
+                "expected the same as here. Start the workers again."
+            )
+        training = getattr(phases, part.phase)(params, part.pairs, part.threads)
+        replace(training, path=part.path).run()
 
 
 def _plugins(params: dict[str, Any]) -> tuple[str, ...]:
@@ -145,20 +140,16 @@ def _of_process(plugins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _digest(
-    phase: str,
-    params: dict[str, Any],
-    plugins: dict[str, Any],
-    pairs: Sequence[range],
-    root: Path,
+    phase: str, params: dict[str, Any], plugins: dict[str, Any], pairs: Sequence[range]
 ) -> str:
     """Of all that the parts are made of."""
     digest = hashlib.blake2b(digest_size=8)
     plan = [phase, params, plugins, [each.start for each in pairs], environment.code_digest()]
     digest.update(json.dumps(plan, sort_keys=True).encode())
     datasets = [params[section]["dataset"] for section in ("pretrain", "train")]
-    files = [root / "data" / f"{dataset}.npz" for dataset in datasets]
+    files = [Path("data", f"{dataset}.npz") for dataset in datasets]
     if phase == "main_training":
-        files += sorted(path for path in (root / PRETRAIN).rglob("*") if path.is_file())
+        files += sorted(path for path in PRETRAIN.rglob("*") if path.is_file())
     for file in files:
         if file.exists():
             with file.open("rb") as stream:
@@ -180,16 +171,3 @@ def _remove(parts: Path) -> None:
     for part in parts.glob(f"*/{WHOLE}"):
         part.unlink()
     shutil.rmtree(parts)
-
-
-def _observed(training: Training, observe: Callable[[Moment], Any]) -> pd.DataFrame:
-    """Show every snapshot to those who watch; the networks with their last scores."""
-    schedule = schedule_of(training.settings, len(training.task.labels))
-    with store.open(training.path) as runs:
-        scores = {name: runs[name].values for name in SCORES}
-        outcome = runs["outcome"].values
-    for snapshot, step in enumerate(schedule.steps.tolist()):
-        now = {name: values[:, snapshot] for name, values in scores.items()}
-        observe(Moment(step, step / schedule.steps_per_epoch, now))
-    last = {name: values[:, -1] for name, values in scores.items()}
-    return training.networks.assign(**last, outcome=np.asarray(outcome))

@@ -1,6 +1,6 @@
 """The two phases of the study: pre-training, and training in every condition."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def pretraining(
-    params: "Params",
-    pairs: Sequence[int] | None = None,
-    root: Path = Path(),
-    threads: int | None = None,
+    params: "Params", pairs: Sequence[int] | None = None, threads: int | None = None
 ) -> Training | None:
     """Train what the conditions start from, from the initialisation of each pair.
 
@@ -38,22 +35,20 @@ def pretraining(
 
     Args:
         pairs: which of them; all by default.
-        root: the project's folder.
         threads: how many may be used; otherwise one for each core.
     """
     needed = _pretrainings(params)
     if not needed:
-        with replacing(root / PRETRAIN) as partial:
+        with replacing(PRETRAIN) as partial:
             partial.mkdir()
             (partial / "README").write_text("No condition needs pre-training.\n")
         return None
-    settings, pairs = params.pretrain, _pairs(params, pairs)
-    task = _task(params, settings.dataset, root)
-    kind = NETWORKS[params.network.kind]
-    network = kind(params.network.settings(), task.shape, task.classes)
+    settings = params.pretrain
+    pairs = range(params.pairs) if pairs is None else pairs
+    task = _task(params, settings.dataset)
+    network = _network(params, task.shape, task.classes)
     # The network that will be trained afterwards, as its output layer is recorded.
-    classes = _task(params, params.train.dataset, root).classes
-    after = kind(params.network.settings(), task.shape, classes)
+    after = _network(params, task.shape, _task(params, params.train.dataset).classes)
     names, groups = training.grouped(pairs, settings.batch_order)
 
     @cache
@@ -67,101 +62,86 @@ def pretraining(
 
     def start() -> Ensemble:
         initial = _initial(network, params.seed, pairs, settings.dataset)
-        return network.ensemble(initial, _optimisation(settings), groups, _threads(threads))
+        return _ensemble(network, initial, settings, groups, threads)
 
     cohorts = []
     for key in needed:
         rng = seeds.generator(params.seed, "labels", key, settings.dataset)
         labels = CONDITIONS[key]().labels(task.labels, rng)
-        table = _table(
-            [network_name(settings.dataset, key, pair) for pair in pairs],
-            condition=key,
-            pair=list(pairs),
-            dataset=settings.dataset,
-            twin=False,
-        )
+        rows = [_row(settings.dataset, key, pair) for pair in pairs]
+        table = pd.DataFrame(rows).set_index("network")
         cohorts.append(Cohort(table, start, labels, names, recorded))
     return Training(
-        root / PRETRAIN,
+        PRETRAIN,
         tuple(cohorts),
         task,
         settings,
         params.seed,
         after.parameters,
-        _attributes(params, kind),
+        _attributes(params),
         datasets.DATASETS[settings.dataset].title,
         with_outputs=False,  # of other classes than those after it
     )
 
 
 def main_training(
-    params: "Params",
-    pairs: Sequence[int] | None = None,
-    root: Path = Path(),
-    threads: int | None = None,
+    params: "Params", pairs: Sequence[int] | None = None, threads: int | None = None
 ) -> Training:
     """Train the networks of all conditions, with their rounding twins, all at once.
 
     Args:
         pairs: which of them; all by default.
-        root: the project's folder.
         threads: how many may be used; otherwise one for each core.
+
+    Raises:
+        StoreError: when it starts, if the store of pre-training is not what is needed.
     """
-    settings, pairs = params.train, _pairs(params, pairs)
-    task = _task(params, settings.dataset, root)
-    kind = NETWORKS[params.network.kind]
-    network = kind(params.network.settings(), task.shape, task.classes)
-    learnt = {key: _ends(key, params, network, pairs, root) for key in _pretrainings(params)}
+    settings = params.train
+    pairs = range(params.pairs) if pairs is None else pairs
+    task = _task(params, settings.dataset)
+    network = _network(params, task.shape, task.classes)
     rows = []
     for key in params.conditions:
-        condition = CONDITIONS[key]
+        before = CONDITIONS[key].pretraining if CONDITIONS[key].continues else None
         for pair in pairs:
-            source = (
-                network_name(params.pretrain.dataset, str(condition.pretraining), pair)
-                if condition.continues
-                else ""
-            )
-            rows.append((network_name(settings.dataset, key, pair), key, pair, False, source))
+            source = network_name(params.pretrain.dataset, before, pair) if before else ""
+            rows.append(_row(settings.dataset, key, pair) | {"continues": source})
+    originals = len(rows)
     if params.twins:
-        rows += [(f"{name}/twin", key, pair, True, "") for name, key, pair, _, _ in rows]
-    names, conditions, of_pair, is_twin, continues = zip(*rows, strict=True)
-    table = _table(
-        names,
-        condition=conditions,
-        pair=of_pair,
-        dataset=settings.dataset,
-        twin=is_twin,
-        continues=continues,
-    )
-    group_names, groups = training.grouped(of_pair, settings.batch_order)
+        rows += [
+            row | {"network": f"{row['network']}/twin", "twin": True, "continues": ""}
+            for row in rows
+        ]
+    of_pair = [row["pair"] for row in rows]
+    names, groups = training.grouped(of_pair, settings.batch_order)
 
     def start() -> Ensemble:
-        before = {key: read() for key, read in learnt.items()}
+        ends = {key: _ends(key, params, network, pairs) for key in _pretrainings(params)}
         initial = _initial(network, params.seed, pairs, settings.dataset)
         sensitive = network.sensitive(task.images)
         weights = np.empty((len(rows), network.parameters.size), np.float32)
-        originals = len(params.conditions) * len(pairs)
-        for row, (_, key, pair, twin, _) in enumerate(rows):
-            if twin:
+        for number, row in enumerate(rows):
+            key, pair = row["condition"], row["pair"]
+            if row["twin"]:
                 rng = seeds.generator(params.seed, "twin", key, pair)
-                weights[row] = twin_start(weights[row - originals], sensitive, rng)
+                weights[number] = twin_start(weights[number - originals], sensitive, rng)
                 continue
-            condition, position = CONDITIONS[key](), row % len(pairs)
-            pretrained = before[condition.pretraining][position] if condition.pretraining else None
+            condition, position = CONDITIONS[key](), number % len(pairs)
+            pretrained = ends[condition.pretraining][position] if condition.pretraining else None
             rng = seeds.generator(params.seed, "condition", key, pair)
             own = condition.start(initial[position], pretrained, network.parameters, rng)
-            weights[row] = np.where(network.output, initial[position], own)
-        return network.ensemble(weights, _optimisation(settings), groups, _threads(threads))
+            weights[number] = np.where(network.output, initial[position], own)
+        return _ensemble(network, weights, settings, groups, threads)
 
-    cohort = Cohort(table, start, task.labels, group_names, lambda weights: weights)
+    table = pd.DataFrame(rows).set_index("network")
     return Training(
-        root / TRAIN,
-        (cohort,),
+        TRAIN,
+        (Cohort(table, start, task.labels, names, lambda weights: weights),),
         task,
         settings,
         params.seed,
         network.parameters,
-        _attributes(params, kind),
+        _attributes(params),
         datasets.DATASETS[settings.dataset].title,
         with_outputs=True,
     )
@@ -186,13 +166,6 @@ def twin_start(
     return np.where(sensitive, np.nextafter(start, towards), start)
 
 
-def condition_titles(params: "Params") -> dict[str, str]:
-    """What the conditions are called for people."""
-    pretraining = datasets.DATASETS[params.pretrain.dataset].title
-    keys = dict.fromkeys([*params.conditions, *_pretrainings(params)])
-    return {key: CONDITIONS[key].title.format(pretraining=pretraining) for key in keys}
-
-
 def _pretrainings(params: "Params") -> list[str]:
     """The pre-trainings that the conditions need, each once, in their order."""
     needed = [CONDITIONS[key].pretraining for key in params.conditions]
@@ -200,9 +173,9 @@ def _pretrainings(params: "Params") -> list[str]:
 
 
 def _ends(
-    key: str, params: "Params", network: Network, pairs: Sequence[int], root: Path
-) -> Callable[[], Float32[np.ndarray, "pair weight"]]:
-    """Reads where the pre-training of each pair ended.
+    key: str, params: "Params", network: Network, pairs: Sequence[int]
+) -> Float32[np.ndarray, "pair weight"]:
+    """Where the pre-training of each pair ended.
 
     Raises:
         StoreError: the store of pre-training has other parameters or lacks a pair.
@@ -210,48 +183,44 @@ def _ends(
     from deep_learning_dynamics import store
 
     remedy = "Make it again with: dvc repro --force pretrain"
-    places = []
-    with store.open(root / PRETRAIN) as runs:
-        found, here = store.Parameters.from_runs(runs), network.parameters
-        difference = here.difference(found, "network", str(PRETRAIN))
+    ends = []
+    with store.open(PRETRAIN) as runs:
+        found = store.Parameters.from_runs(runs)
+        difference = network.parameters.difference(found, "network", str(PRETRAIN))
         if difference:
             raise StoreError(f"{difference}; expected the same. {remedy}")
         rows = {str(name): row for row, name in enumerate(runs["network"].values)}
+        there = runs["step"].values >= 0
         for pair in pairs:
             name = network_name(params.pretrain.dataset, key, pair)
             if name not in rows:
                 raise StoreError(f"{PRETRAIN} has no network {name}; expected one. {remedy}")
-            steps = runs["step"].values[rows[name]]
-            places.append((rows[name], int(np.flatnonzero(steps >= 0)[-1])))
-
-    def read() -> Float32[np.ndarray, "pair weight"]:
-        with store.open(root / PRETRAIN) as runs:
-            weights = runs["weights"]
-            return np.stack([weights.isel(network=n, snapshot=s).values for n, s in places])
-
-    return read
+            last = int(np.flatnonzero(there[rows[name]])[-1])
+            ends.append(runs["weights"].isel(network=rows[name], snapshot=last).values)
+    return np.stack(ends)
 
 
-def _pairs(params: "Params", pairs: Sequence[int] | None) -> Sequence[int]:
-    return range(params.pairs) if pairs is None else pairs
+def _row(dataset: str, condition: str, pair: int) -> dict[str, Any]:
+    """What the store says of a network."""
+    name = network_name(dataset, condition, pair)
+    return {"network": name, "condition": condition, "pair": pair, "dataset": dataset,
+            "twin": False}  # fmt: skip
 
 
-def _threads(threads: int | None) -> int:
-    return environment.cores() if threads is None else threads
-
-
-def _task(params: "Params", dataset: str, root: Path) -> Task:
+def _task(params: "Params", dataset: str) -> Task:
     kept = params.train  # says how many examples are scored and probed, in both phases
-    file = root / "data" / f"{dataset}.npz"
+    file = Path("data", f"{dataset}.npz").absolute()
     written = file.stat().st_mtime_ns if file.exists() else 0
-    return _read_task(dataset, file, written, params.seed, kept.scored_examples, kept.probes)
+    return _read_task(file, written, params.seed, kept.scored_examples, kept.probes)
 
 
 @lru_cache(maxsize=2)  # of both phases; one part of a training after the other has it
-def _read_task(
-    dataset: str, file: Path, written: int, seed: int, scored_examples: int, probes: int
-) -> Task:
-    return Task.of(dataset, datasets.load(file), seed, scored_examples, probes)
+def _read_task(file: Path, written: int, seed: int, scored_examples: int, probes: int) -> Task:
+    return Task.of(file.stem, datasets.load(file), seed, scored_examples, probes)
+
+
+def _network(params: "Params", shape: tuple[int, int], classes: int) -> Network:
+    return NETWORKS[params.network.kind](params.network.settings(), shape, classes)
 
 
 def _initial(
@@ -260,27 +229,32 @@ def _initial(
     return np.stack([network.initial(seed, pair, task) for pair in pairs])
 
 
-def _optimisation(settings: Any) -> Optimisation:
-    return Optimisation(settings.optimiser, settings.learning_rate, settings.weight_decay)
+def _ensemble(
+    network: Network,
+    weights: Float32[np.ndarray, "network weight"],
+    settings: Any,
+    groups: list[int],
+    threads: int | None,
+) -> Ensemble:
+    rule = Optimisation(settings.optimiser, settings.learning_rate, settings.weight_decay)
+    return network.ensemble(weights, rule, groups, threads or environment.cores())
 
 
-def _table(names: Sequence[str], **columns: Any) -> pd.DataFrame:
-    return pd.DataFrame(columns, index=pd.Index(names, name="network"))
-
-
-def _attributes(params: "Params", kind: type[Network]) -> dict[str, Any]:
-    settings = vars(params.network.settings())
+def _attributes(params: "Params") -> dict[str, Any]:
+    kind, settings = NETWORKS[params.network.kind], vars(params.network.settings())
+    before, task = params.pretrain.dataset, params.train.dataset
+    title = {key: datasets.DATASETS[key].title for key in (before, task)}
+    conditions = dict.fromkeys([*params.conditions, *_pretrainings(params)])
     return {
         # Such as the activation, whose symmetries an alignment takes out.
         **{name: value for name, value in settings.items() if isinstance(value, str | float | int)},
         "network": kind.key,
         "arithmetic": kind.arithmetic,
-        "task": datasets.DATASETS[params.train.dataset].title,
+        "task": title[task],
         "titles": {
-            "condition": condition_titles(params),
-            "dataset": {
-                key: datasets.DATASETS[key].title
-                for key in (params.pretrain.dataset, params.train.dataset)
+            "condition": {
+                key: CONDITIONS[key].title.format(pretraining=title[before]) for key in conditions
             },
+            "dataset": title,
         },
     }

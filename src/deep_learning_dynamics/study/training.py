@@ -17,26 +17,8 @@ from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study.datasets import Examples
 from deep_learning_dynamics.study.networks import Ensemble
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """When snapshots are taken."""
-
-    steps: Int64[np.ndarray, " snapshot"]  # optimiser steps since the start, ascending, first is 0
-    steps_per_epoch: int
-
-    @classmethod
-    def regular(
-        cls, steps_per_epoch: int, epochs: int, first_epoch: int, per_epoch: int
-    ) -> "Schedule":
-        """One at step 0, ``first_epoch`` in the first epoch, ``per_epoch`` in each later one.
-
-        Where an epoch has fewer steps than snapshots were asked for, every step has one.
-        """
-        first = np.linspace(0, 1, first_epoch + 1)
-        later = 1 + np.arange(1, (epochs - 1) * per_epoch + 1) / per_epoch
-        steps = np.rint(np.concatenate([first, later]) * steps_per_epoch).astype(np.int64)
-        return cls(np.unique(steps), steps_per_epoch)
+SHARED = "all"  # the name of the only group where all pairs see the same mini-batches
+Observer = Callable[[int, float, dict[str, np.ndarray]], Any]
 
 
 @dataclass(frozen=True)
@@ -68,29 +50,16 @@ class Task:
         # The probes come first, so that they are a slice of the test set.
         test = seeds.generator(seed, "probes", name).permutation(np.flatnonzero(examples.is_test))
         return cls(
-            name,
-            flat[train],
-            examples.labels[train],
-            order[:scored_examples],
-            flat[test],
-            examples.labels[test],
-            min(probes, len(test)),
-            examples.images.shape[1:],
-            examples.classes,
+            name=name,
+            images=flat[train],
+            labels=examples.labels[train],
+            scored=order[:scored_examples],
+            test_images=flat[test],
+            test_labels=examples.labels[test],
+            probes=min(probes, len(test)),
+            shape=examples.images.shape[1:],
+            classes=examples.classes,
         )
-
-    @cached_property
-    def scored_images(self) -> UInt8[np.ndarray, "scored pixel"]:
-        return self.images[self.scored]
-
-    @cached_property
-    def probe_images(self) -> UInt8[np.ndarray, "probe pixel"]:
-        return self.test_images[: self.probes]
-
-    @property
-    def largest_class(self) -> float:
-        """The accuracy of naming the most frequent class of the test examples."""
-        return float(np.bincount(self.test_labels).max() / len(self.test_labels))
 
 
 @dataclass(frozen=True)
@@ -108,15 +77,6 @@ class Cohort:
     def ensemble(self) -> Ensemble:
         """The networks."""
         return self.start()
-
-
-@dataclass(frozen=True)
-class Moment:
-    """How far training is, for those who watch."""
-
-    step: int
-    epoch: float
-    scores: dict[str, np.ndarray]  # by name, of each network
 
 
 @dataclass(frozen=True)
@@ -138,38 +98,38 @@ class Training:
         """A row per network, indexed by its name."""
         return pd.concat([cohort.networks for cohort in self.cohorts])
 
-    def run(self, observe: Callable[[Moment], Any] = lambda moment: None) -> pd.DataFrame:
+    def run(self, observe: Observer = lambda step, epoch, scores: None) -> None:
         """Train the networks from where they start, writing snapshots to the store as they learn.
 
-        Returns:
-            The table of networks with their last scores and their ``outcome``.
+        Args:
+            observe: called at every snapshot with the step, the epoch, and by their names the
+                scores of each network.
         """
-        task, schedule = self.task, schedule_of(self.settings, len(self.task.labels))
-        count = len(self.networks)
-        diverged, done, scores = np.zeros(count, bool), 0, {}
-        orders = [Batches(task, c.groups, self.settings, self.seed) for c in self.cohorts]
+        task, steps = self.task, snapshot_steps(self.settings, len(self.task.labels))
+        per_epoch = steps_per_epoch(self.settings, len(task.labels))
+        count, done = len(self.networks), 0
+        diverged = np.zeros(count, bool)
+        # The same arrays at every snapshot: ensembles remember what they make of images.
+        scored, probes = task.images[task.scored], task.test_images[: task.probes]
+        batches = [Batches(task, c.groups, self.settings, self.seed) for c in self.cohorts]
         with self.writer() as writer:
-            for step in schedule.steps.tolist():
-                for cohort, batches in zip(self.cohorts, orders, strict=True):
-                    for order in batches.between(done, step):
+            for step in steps.tolist():
+                for cohort, its in zip(self.cohorts, batches, strict=True):
+                    for order in its.between(done, step):
                         cohort.ensemble.train(
                             task.images, cohort.labels, order, self.settings.batch_size
                         )
-                done, epoch = step, step / schedule.steps_per_epoch
-                scores = _together([_scores(cohort, task) for cohort in self.cohorts])
-                scores["epoch"] = np.full(count, epoch)
+                done = step
+                scores = _together([_scores(cohort, task, scored) for cohort in self.cohorts])
+                scores["epoch"] = np.full(count, step / per_epoch)
                 weights = np.concatenate([c.recorded(c.ensemble.weights()) for c in self.cohorts])
                 outputs = None
                 if self.with_outputs:
-                    outputs = np.concatenate(
-                        [c.ensemble.outputs(task.probe_images) for c in self.cohorts]
-                    )
+                    outputs = np.concatenate([c.ensemble.outputs(probes) for c in self.cohorts])
                 diverged |= ~np.isfinite(weights).all(axis=1) | ~np.isfinite(scores["train_loss"])
                 writer.add(np.full(count, step), weights, scores, outputs)
-                observe(Moment(step, epoch, scores))
-            outcome = outcomes(scores["test_accuracy"], diverged, task)
-            writer.label("outcome", outcome)
-        return self.networks.assign(**scores, outcome=outcome)
+                observe(step, step / per_epoch, scores)
+            writer.label("outcome", outcomes(scores["test_accuracy"], diverged, task))
 
     def writer(self, buffer_bytes: int = BUFFER_BYTES) -> StoreWriter:
         """What replaces the store."""
@@ -179,7 +139,7 @@ class Training:
             self.networks,
             self.parameters,
             self.attributes,
-            snapshots=len(schedule_of(self.settings, len(task.labels)).steps),
+            snapshots=len(snapshot_steps(self.settings, len(task.labels))),
             probes=task.probes if self.with_outputs else 0,
             classes=task.classes,
             probe_labels=task.test_labels[: task.probes].tolist(),
@@ -188,8 +148,11 @@ class Training:
         )
 
 
-def schedule_of(settings: Any, examples: int) -> Schedule:
-    """When snapshots are taken of a training on so many examples.
+def snapshot_steps(settings: Any, examples: int) -> Int64[np.ndarray, " snapshot"]:
+    """The steps at which snapshots are taken of a training on so many examples: at 0, then
+    ``first_epoch`` times in the first epoch, and ``per_epoch`` times in each later one.
+
+    Where an epoch has fewer steps than snapshots were asked for, every step has one.
 
     Raises:
         ParamsError: the batch is larger than the training set.
@@ -199,13 +162,11 @@ def schedule_of(settings: Any, examples: int) -> Schedule:
             f"batch_size is {settings.batch_size:,}, but {settings.dataset} has {examples:,} "
             "training examples; expected at most that many. Set it in params.yaml."
         )
-    snapshots = settings.snapshots
-    return Schedule.regular(
-        steps_per_epoch(settings, examples),
-        settings.epochs,
-        snapshots.first_epoch,
-        snapshots.per_epoch,
-    )
+    per_epoch = settings.snapshots.per_epoch
+    first = np.linspace(0, 1, settings.snapshots.first_epoch + 1)
+    later = 1 + np.arange(1, (settings.epochs - 1) * per_epoch + 1) / per_epoch
+    epochs = np.concatenate([first, later])
+    return np.unique(np.rint(epochs * steps_per_epoch(settings, examples)).astype(np.int64))
 
 
 def steps_per_epoch(settings: Any, examples: int) -> int:
@@ -239,9 +200,6 @@ class Batches:
         return rng.permutation(self._examples).astype(np.int32)
 
 
-SHARED = "all"  # the name of the only group where all pairs see the same mini-batches
-
-
 def grouped(pairs: Sequence[int], batch_order: str) -> tuple[tuple[str, ...], list[int]]:
     """Names of the groups that share mini-batches, and the number of each network's group."""
     if batch_order == "shared":
@@ -258,14 +216,15 @@ def outcomes(
     "diverged": its weights or its loss were not finite at some snapshot. "dead": it ends no better
     than naming the most frequent class, as networks do whose units no longer respond.
     """
-    dead = test_accuracy <= np.float32(task.largest_class)
+    most_frequent = float(np.bincount(task.test_labels).max() / len(task.test_labels))
+    dead = test_accuracy <= np.float32(most_frequent)
     return np.where(diverged, "diverged", np.where(dead, "dead", "")).tolist()
 
 
-def _scores(cohort: Cohort, task: Task) -> dict[str, np.ndarray]:
-    train_loss, train_accuracy = cohort.ensemble.scores(
-        task.scored_images, cohort.labels[task.scored]
-    )
+def _scores(
+    cohort: Cohort, task: Task, scored: UInt8[np.ndarray, "scored pixel"]
+) -> dict[str, np.ndarray]:
+    train_loss, train_accuracy = cohort.ensemble.scores(scored, cohort.labels[task.scored])
     test_loss, test_accuracy = cohort.ensemble.scores(task.test_images, task.test_labels)
     return {
         "train_loss": train_loss,
