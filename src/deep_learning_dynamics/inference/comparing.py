@@ -8,18 +8,24 @@ concerns the same networks.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.files import read_json, write_json
-from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE, Measures, measure_of
+from deep_learning_dynamics.geometry.measures import (
+    MEASURES,
+    WHOLE,
+    Measure,
+    Measures,
+    measure_of,
+)
 from deep_learning_dynamics.inference import statistics
 from deep_learning_dynamics.inference.groups import Group, groups_of
-from deep_learning_dynamics.inference.partners import partner_rows
-from deep_learning_dynamics.inference.statistics import Evidence, Sample, holm
+from deep_learning_dynamics.inference.partners import partner_samples
+from deep_learning_dynamics.inference.statistics import Sample, holm
 from deep_learning_dynamics.projection.quality import rounded
 
 if TYPE_CHECKING:
@@ -163,22 +169,21 @@ def compare(
     from deep_learning_dynamics.geometry.measuring import measure
     from deep_learning_dynamics.inference.verdict import verdict
 
-    if isinstance(measures_or_runs, Measures):
-        measures = measures_or_runs
-    else:
-        measures = measure(measures_or_runs, by=by)
-    groups = groups_of(measures, by)
-    names = tuple(group.name for group in groups)
+    measures = measures_or_runs
+    if not isinstance(measures, Measures):
+        measures = measure(measures, by=by)
+    groups = {group.name: group for group in groups_of(measures, by)}
+    names = tuple(groups)
     chosen = _chosen(contrasts, names, by)
-    by_name = {group.name: group for group in groups}
     items: list[Comparison] = []
-    for number, (reference, other) in enumerate(chosen):
-        rows = _rows(measures, by_name[reference], by_name[other], seed)
-        items += _adjusted(rows)
+    for done, (reference, other) in enumerate(chosen, 1):
+        items += _adjusted(_rows(measures, groups[reference], groups[other], seed))
         if progress is not None:
-            progress(number + 1, len(chosen))
+            progress(done, len(chosen))
     if not chosen:
-        items = [_described(measures, group, *key) for group in groups for key in _keys(measures)]
+        items = [
+            _row(measures, [group], *key) for group in groups.values() for key in _keys(measures)
+        ]
     titles = measures.titles.get(by, {})
     found = Comparisons(
         by if by in measures.networks else None,
@@ -187,7 +192,7 @@ def compare(
         tuple(items),
         {name: titles[name] for name in names if name in titles},
         None,  # type: ignore[arg-type]  # follows from the rest
-        {group.name: {"networks": len(group), "failed": group.failed} for group in groups},
+        {name: {"networks": len(group), "failed": group.failed} for name, group in groups.items()},
     )
     return replace(found, verdict=verdict(found, measures.attributes.get("task", ""), command))
 
@@ -220,95 +225,97 @@ def _keys(measures: Measures) -> list[tuple[str, str]]:
 
 def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list[Comparison]:
     paired = reference.paired_with(other)
+    groups = [reference, other.in_order_of(reference) if paired else other]
+
+    def stream(*name: str) -> np.random.Generator:
+        # Each test draws from its own: a measure more changes no other result.
+        return seeds.generator(seed, "compare", reference.name, other.name, *name)
+
+    design = "paired" if paired else "independent"
+    rows = [_row(measures, groups, *key, design, stream(*key)) for key in _keys(measures)]
     if paired:
-        other = other.in_order_of(reference)
-    rows = []
-    for key, parameter in _keys(measures):
-        # Each test draws from its own stream: a measure more changes no other result.
-        rng = seeds.generator(seed, "compare", reference.name, other.name, key, parameter)
-        rows.append(_compared(measures, reference, other, key, parameter, paired, rng))
-    if paired:
-        rng = seeds.generator(seed, "compare", reference.name, other.name, "partners")
-        rows += [Comparison(**row) for row in partner_rows(measures, reference, other, rng)]
+        rng = stream("partners")
+        for key, of_key, samples in partner_samples(measures, *groups):
+            evidence = statistics.of_pairs(*samples, rng)
+            row = _described(key, WHOLE, "partners", "partners", of_key, samples)
+            rows.append(replace(row, **asdict(evidence)))
     return rows
 
 
-def _compared(
+def _row(
     measures: Measures,
-    reference: Group,
-    other: Group,
+    groups: list[Group],
     key: str,
     parameter: str,
-    paired: bool,
-    rng: np.random.Generator,
+    design: Design = "described",
+    rng: np.random.Generator | None = None,
 ) -> Comparison:
+    """One measure of two groups; or of one, which is described."""
     measure = measure_of(key)
-    values = [group.sample(measures, measure, parameter) for group in (reference, other)]
-    known = [~np.isnan(sample.values) for sample in values]
-    if paired:
+    samples = [group.sample(measures, measure, parameter) for group in groups]
+    known = [~np.isnan(sample.values) for sample in samples]
+    if design == "paired":
         known = [known[0] & known[1]] * 2
-    groups = [group.take(kept) for group, kept in zip((reference, other), known, strict=True)]
-    samples = [
-        Sample(sample.values[kept], sample.limits[kept])
-        for sample, kept in zip(values, known, strict=True)
-    ]
+    groups = [group.take(kept) for group, kept in zip(groups, known, strict=True)]
+    samples = [sample.take(kept) for sample, kept in zip(samples, known, strict=True)]
+    family = "network" if parameter == WHOLE else "parameter"
+    row = _described(key, parameter, design, family, groups, samples, measure)
+    share, change = _rounding(measures, groups, samples, measure, parameter, design == "paired")
+    row = replace(row, rounding_share=share, rounding_change=change)
+    if rng is None:
+        return row
     resamples = statistics.RESAMPLES if parameter == WHOLE else PARAMETER_RESAMPLES
-    test = statistics.of_pairs if paired else statistics.of_groups
-    found: Evidence = test(*samples, rng, measure.centre, resamples)
-    share, change = _rounding(measures, groups, samples, measure, parameter, paired)
-    reached = [int((~sample.unseen).sum()) if measure.censored else None for sample in samples]
-    return Comparison(
-        key,
-        parameter,
-        reference.name,
-        other.name,
-        "paired" if paired else "independent",
-        "network" if parameter == WHOLE else "parameter",
-        len(samples[0]) if paired else None,
-        len(samples[0]),
-        len(samples[1]),
-        _value(samples[0], measure.centre),
-        _value(samples[1], measure.centre),
-        **asdict(found),
-        reached_reference=reached[0],
-        reached_other=reached[1],
-        failed_reference=groups[0].failed,
-        failed_other=groups[1].failed,
-        rounding_share=share,
-        rounding_change=change,
-    )
+    test = statistics.of_pairs if design == "paired" else statistics.of_groups
+    return replace(row, **asdict(test(*samples, rng, measure.centre, resamples)))
 
 
-def _described(measures: Measures, group: Group, key: str, parameter: str) -> Comparison:
-    measure = measure_of(key)
-    sample = group.sample(measures, measure, parameter)
-    known = ~np.isnan(sample.values)
-    sample, group = Sample(sample.values[known], sample.limits[known]), group.take(known)
-    share, change = _rounding(measures, [group], [sample], measure, parameter, False)
-    return Comparison(
+def _described(
+    key: str,
+    parameter: str,
+    design: Design,
+    family: Family,
+    groups: list[Group],
+    samples: list[Sample],
+    measure: type[Measure] = Measure,
+) -> Comparison:
+    """A row without a test."""
+    counts = [len(sample) for sample in samples]
+    row = Comparison(
         key,
         parameter,
-        group.name,
+        groups[0].name,
         "",
-        "described",
-        "network" if parameter == WHOLE else "parameter",
-        None,
-        len(sample),
-        0,
-        _value(sample, measure.centre),
-        None,
-        reached_reference=int((~sample.unseen).sum()) if measure.censored else None,
-        failed_reference=group.failed,
-        rounding_share=share,
-        rounding_change=change,
+        design,
+        family,
+        pairs=counts[0] if design in ("paired", "partners") else None,
+        n_reference=counts[0],
+        n_other=0,
+        reference_value=_value(samples[0], measure.centre),
+        other_value=None,
+        reached_reference=_reached(samples[0], measure),
+        failed_reference=groups[0].failed,
     )
+    if len(groups) == 1:
+        return row
+    return replace(
+        row,
+        other=groups[1].name,
+        n_other=counts[1],
+        other_value=_value(samples[1], measure.centre),
+        reached_other=_reached(samples[1], measure),
+        failed_other=groups[1].failed,
+    )
+
+
+def _reached(sample: Sample, measure: type[Measure]) -> int | None:
+    return int((~sample.unseen).sum()) if measure.censored else None
 
 
 def _rounding(
     measures: Measures,
     groups: list[Group],
     samples: list[Sample],
-    measure: Any,
+    measure: type[Measure],
     parameter: str,
     paired: bool,
 ) -> tuple[float | None, float | None]:

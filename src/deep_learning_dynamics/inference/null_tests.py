@@ -177,8 +177,7 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
     by_network = dict(tuple(paths.groupby("network", sort=False)))
     items: list[NullTest] = []
     for group in groups_of(measures, by):
-        alive = np.array([outcome != "diverged" for outcome in group.outcomes], bool)
-        kept = group.take(alive)
+        kept = group.take(group.outcomes != "diverged")
         expected = [_expected(by_network[network]) for network in kept.networks]
         for model in ("random_walk", "momentum_walk"):
             tests = [
@@ -216,7 +215,7 @@ def _expected(path: "pd.DataFrame") -> dict[str, dict[str, float]]:
 def _path_test(
     measures: Measures, group: Group, key: str, model: str, expected: Sequence[float], seed: int
 ) -> NullTest:
-    real = measures.values(key).reindex(list(group.networks)).to_numpy(np.float64)
+    real = measures.values(key).reindex(group.networks).to_numpy(np.float64)
     walks = np.array(expected, np.float64)
     known = np.isfinite(real) & np.isfinite(walks)
     real, walks = real[known], walks[known]
@@ -225,9 +224,8 @@ def _path_test(
         value = float(np.median(real)) if count else None
         reason = f"{formatting.count(count, 'network')}; at least {FEWEST_NETWORKS} are needed"
         return _untested(group.name, key, model, value, count, reason)
-    no_limit = np.full(count, np.nan)
     rng = seeds.generator(seed, "null test", group.name, key, model)
-    found = of_pairs(Sample(walks, no_limit), Sample(real, no_limit), rng, resamples=99)
+    found = of_pairs(Sample.of(walks), Sample.of(real), rng, resamples=99)
     medians = float(np.median(real)), float(np.median(walks))
     return NullTest(group.name, key, model, *medians, None, None, count, found.p, None, "as", "")
 

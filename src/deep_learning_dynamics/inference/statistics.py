@@ -33,8 +33,16 @@ class Sample:
     values: Float64[np.ndarray, " network"]
     limits: Float64[np.ndarray, " network"]
 
+    @classmethod
+    def of(cls, values: Float64[np.ndarray, " network"]) -> "Sample":
+        """Of a measure that is no time to an event."""
+        return cls(values, np.full(len(values), np.nan))
+
     def __len__(self) -> int:
         return len(self.values)
+
+    def take(self, chosen: Bool[np.ndarray, " network"]) -> "Sample":
+        return Sample(self.values[chosen], self.limits[chosen])
 
     @property
     def unseen(self) -> Bool[np.ndarray, " network"]:
