@@ -13,7 +13,7 @@ import pytest
 from small_projects import PARAMETERS, small_project, wait_for
 
 from deep_learning_dynamics import tracking
-from deep_learning_dynamics.tracking import Live, connect, mark, records, store_of
+from deep_learning_dynamics.tracking import connect, log_live, mark, records, store_of
 from deep_learning_dynamics.tracking.live import curves_locked
 
 NETWORKS = pd.DataFrame(
@@ -27,8 +27,8 @@ TRAINING = """
 import sys, time, numpy as np
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_live import NETWORKS, PARAMETERS, Live
-with Live(Path(sys.argv[1]), PARAMETERS, NETWORKS) as log:
+from test_live import NETWORKS, PARAMETERS, log_live
+with log_live(Path(sys.argv[1]), PARAMETERS, NETWORKS) as log:
     for step in range(3):
         log(step, {"test_accuracy": np.full(5, step / 10)})
     print("three", flush=True)
@@ -73,7 +73,7 @@ def empty_store(tmp_path_factory):
 
 def test_a_curve_is_the_median_of_a_condition_without_twins(project):
     accuracy = np.array([0.1, 0.3, 0.9, 0.5, np.nan])
-    with Live(project, PARAMETERS, NETWORKS) as log:
+    with log_live(project, PARAMETERS, NETWORKS) as log:
         log(0, {"test_accuracy": accuracy, "epoch": accuracy})
         log(7, {"test_accuracy": accuracy + 0.1, "epoch": accuracy})
     wait_for(lambda: started(project))
@@ -105,14 +105,14 @@ def test_a_killed_training_leaves_its_whole_curve_and_a_mark(project, how, statu
 def test_a_server_that_is_not_there_costs_the_training_nothing(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     start = time.monotonic()
-    with Live(project, PARAMETERS, NETWORKS) as log:
+    with log_live(project, PARAMETERS, NETWORKS) as log:
         for step in range(1000):
             log(step, {"test_accuracy": np.zeros(5)})
     assert time.monotonic() - start < 2
 
 
 def test_what_a_working_copy_was_at_is_marked(project):
-    with Live(project, PARAMETERS, NETWORKS) as log:
+    with log_live(project, PARAMETERS, NETWORKS) as log:
         log(0, {"test_accuracy": np.zeros(5)})
     wait_for(lambda: started(project))
     mark(project, "FAILED")
@@ -121,7 +121,7 @@ def test_what_a_working_copy_was_at_is_marked(project):
 
 def test_tracking_that_is_off_starts_nothing(project, monkeypatch):
     monkeypatch.setenv("DYNAMICS_TRACKING", "off")
-    with Live(project, PARAMETERS, NETWORKS) as log:
+    with log_live(project, PARAMETERS, NETWORKS) as log:
         log(0, {"test_accuracy": np.zeros(5)})
     assert not (project / ".dvc").exists()
     assert tracking.is_off()

@@ -16,7 +16,7 @@ from project import dynamics
 from small_projects import PARAMETERS, identity, small_project
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.tracking import connect, records, store, store_of
+from deep_learning_dynamics.tracking import connect, records, store_of
 from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run
 
 EXPERIMENT = {"experiment_id": "7", "name": "deep-learning-dynamics", "lifecycle_stage": "active"}
@@ -79,24 +79,17 @@ def test_a_dead_server_is_known_at_once(folder, monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        assert seconds_until_refused(folder, "nothing answers") < 5
+        assert seconds_until_refused(folder, "nothing answers") < 8
 
 
 def test_a_hanging_server_costs_one_short_time(folder, serve, monkeypatch):
     port, _ = serve(lambda path, number: None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(store, "PATIENCE", 2.0)
-    assert 1.5 < seconds_until_refused(folder, "did not answer within 2 s") < 6
-
-
-def test_a_server_that_hangs_later_costs_some_seconds(folder, serve, monkeypatch):
-    port, _ = serve(lambda path, number: 200 if path == "/health" else None)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    assert seconds_until_refused(folder, "cannot be used") < 20
+    assert 1.5 < seconds_until_refused(folder, "did not answer a request within 1 s") < 10
 
 
-@pytest.mark.parametrize("hangs_from", [1, 2, 3])
+@pytest.mark.parametrize("hangs_from", [1, 2])
 def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, serve, hangs_from):
     def seconds(first, status):
         port, _ = serve(lambda path, number: 200 if number < first else None)
@@ -112,15 +105,14 @@ def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, s
     assert said.count("\n") == 1
 
 
-def test_errors_of_a_server_are_retried_for_a_short_time(folder, serve, monkeypatch):
-    port, requests = serve(lambda path, number: 500 if number < 3 else 200)
+def test_an_error_of_a_server_is_retried_once(folder, serve, monkeypatch):
+    port, requests = serve(lambda path, number: 500 if number < 2 else 200)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     assert connect(store_of(folder)).experiment_id == "7"
-    assert [path for path, _ in requests[:3]] == ["/health"] * 3
+    assert len(requests) == 2
     port, _ = serve(lambda path, number: 503)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-    monkeypatch.setattr(store, "PATIENCE", 2.0)
-    assert seconds_until_refused(folder, "it answers 503") < 6
+    assert seconds_until_refused(folder, "503") < 6
 
 
 def test_user_and_password_reach_the_server_and_nobody_else(folder, serve, monkeypatch):

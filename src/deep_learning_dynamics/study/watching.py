@@ -32,7 +32,7 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
-    live = tracking.Live(
+    live = tracking.log_live(
         Path(),
         params.load().as_json(),
         training.networks,

@@ -15,7 +15,6 @@ __all__ = [
     "EXPERIMENT",
     "NOTE",
     "SWEEP",
-    "Live",
     "Record",
     "Store",
     "attempt",
@@ -24,6 +23,7 @@ __all__ = [
     "is_off",
     "local_files",
     "log",
+    "log_live",
     "logged",
     "mark",
     "read_lock",
@@ -33,10 +33,12 @@ __all__ = [
     "store_of",
 ]
 
+# What needs numpy or pandas is imported when it is asked for.
+_ELSEWHERE = {"log_live": "live", "mark": "live"}
+_ELSEWHERE |= dict.fromkeys(("attempt", "log", "logged"), "complete")
+
 
 def __getattr__(name: str) -> Any:
-    modules = {"Live": "live", "mark": "live"}  # they need numpy; the others read all results
-    modules |= dict.fromkeys(("attempt", "log", "logged"), "complete")
-    if name not in modules:
+    if name not in _ELSEWHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{modules[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)

@@ -2,7 +2,7 @@
 
 MLflow runs in a process of its own rather than in threads of the training, as its asynchronous
 logging does: its import takes two seconds of the interpreter, and at the end of a process its
-threads wait for a server that hangs. The training writes lines to a file and waits for nothing.
+threads wait for a server that hangs. The training writes lines to a pipe and waits for nothing.
 """
 
 import json
@@ -10,10 +10,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,105 +22,92 @@ from jaxtyping import Float
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.tracking.curves import curve_name, wanted_scores
 from deep_learning_dynamics.tracking.identity import execution, identity_of
-from deep_learning_dynamics.tracking.runs import log_curves, open_run, running
+from deep_learning_dynamics.tracking.runs import FINISHED, log_curves, open_run, running
 from deep_learning_dynamics.tracking.store import connect, is_off, reaching, store_of
 from deep_learning_dynamics.workspace import SCRATCH, locked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GUARD = "live.lock"
-INTERVAL = 1.0  # seconds from one writing to the next
+INTERVAL = 0.5  # seconds from one writing to the next
 PATIENCE = 10.0  # seconds to wait for a process that logs what is not logged yet
+PIPE = 2**20  # bytes that are told before MLflow is imported, or while a server hangs
+MAIN = "from deep_learning_dynamics.tracking.live import main; main()"
+Log = Callable[[int, Mapping[str, Float[np.ndarray, " network"]]], None]
 
 
-class Live:
-    """Logs the median of each condition while networks train.
+@contextmanager
+def log_live(
+    root: Path,
+    parameters: Mapping[str, Any],
+    networks: "pd.DataFrame",
+    *,
+    continued: bool = False,
+    device: str = "cpu",
+) -> Iterator[Log]:
+    """Log the median of each condition while networks train.
 
-    ``with Live(...) as log: log(step, scores)``, scores by name, a value for each network. A store
-    that does not answer neither stops nor slows the training; the stage ``log`` adds what is
-    missing. Leaving the block with an error marks the run FAILED, with Ctrl-C KILLED.
+    ``with log_live(...) as log: log(step, scores)``, scores by name, a value for each network. A
+    store that does not answer does not stop the training; the stage ``log`` adds what is missing.
+    Leaving the block with an error marks the run FAILED, with Ctrl-C KILLED.
+
+    Args:
+        parameters: all settings, as for :func:`tracking.log`.
+        networks: a row for each with ``dataset``, ``condition`` and ``twin``; twins are left out.
+        continued: whether others go on from the ends of these, as after pre-training.
+        device: on which networks train.
     """
+    if is_off():
+        yield lambda step, scores: None
+        return
+    groups: dict[tuple[str, str], list[int]] = {}  # positions of networks
+    columns = networks["dataset"], networks["condition"], networks["twin"]
+    for position, (dataset, condition, twin) in enumerate(zip(*columns, strict=True)):
+        if not twin:
+            group = (dataset if continued else "", condition)
+            groups.setdefault(group, []).append(position)
+    folder = root / SCRATCH
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "live.log").open("w") as output:
+        # In a group of its own: Ctrl-C must not end it before it has marked the run.
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, root.resolve()],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            process_group=0,
+            pipesize=PIPE,
+        )
 
-    def __init__(
-        self,
-        root: Path,
-        parameters: Mapping[str, Any],
-        networks: "pd.DataFrame",
-        *,
-        continued: bool = False,
-        device: str = "cpu",
-    ) -> None:
-        """
-        Args:
-            parameters: all settings, as for :func:`tracking.log`.
-            networks: a row for each, with its coordinates; those with ``twin`` are left out.
-            continued: whether others go on from the ends of these, as after pre-training.
-            device: on which networks train.
-        """
-        self._root, self._process = root, None
-        self._opening = {"parameters": dict(parameters), "device": device}
-        chosen = ~networks["twin"].to_numpy(bool) if "twin" in networks else np.ones(len(networks))
-        self._groups: dict[tuple[str, str], np.ndarray] = {}  # of networks, by the curve's name
-        datasets = networks.get("dataset", [""] * len(networks))
-        conditions = networks.get("condition", ["all"] * len(networks))
-        for position, group in enumerate(zip(datasets, conditions, strict=True)):
-            if chosen[position]:
-                key = (str(group[0]) if continued else "", str(group[1]))
-                self._groups[key] = np.append(self._groups.get(key, np.array([], int)), position)
+    def tell(**event: Any) -> None:
+        with suppress(BrokenPipeError):  # it has ended, as the store does not answer
+            process.stdin.write(f"{json.dumps(event)}\n".encode())
+            process.stdin.flush()
 
-    def __enter__(self) -> "Live":
-        if not is_off():
-            folder = self._root / SCRATCH
-            folder.mkdir(parents=True, exist_ok=True)
-            feed = folder.resolve() / f"live-{os.getpid()}.jsonl"
-            self._feed = feed.open("w", encoding="utf-8")
-            self._tell(self._opening)
-            main = "from deep_learning_dynamics.tracking.live import main; main()"
-            with (folder / "live.log").open("w") as log:
-                # In a group of its own: Ctrl-C must not end it before it has marked the run.
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", main, self._root.resolve(), feed, str(os.getpid())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    process_group=0,
-                )
-        return self
-
-    def __call__(self, step: int, scores: Mapping[str, Float[np.ndarray, " network"]]) -> None:
-        """Log every group's scores at one snapshot; returns at once."""
-        if self._process is None:
-            return
+    def log(step: int, scores: Mapping[str, Float[np.ndarray, " network"]]) -> None:
         points = {}
         for score in wanted_scores(scores):
-            values = np.asarray(scores[score], np.float64)
-            for (dataset, group), members in self._groups.items():
-                finite = values[members][np.isfinite(values[members])]
-                if len(finite):
-                    points[curve_name(score, group, dataset)] = float(np.median(finite))
-        self._tell({"step": int(step), "points": points})
+            for (dataset, condition), members in groups.items():
+                values = np.asarray(scores[score], np.float64)[members]
+                values = values[np.isfinite(values)]
+                if len(values):
+                    points[curve_name(score, condition, dataset)] = float(np.median(values))
+        tell(step=int(step), points=points)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is None:
-            return
-        status = "RUNNING"  # the stages that follow belong to the same run
-        if kind is not None:
-            status = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
-        self._tell({"status": status})
-        self._feed.close()
-        if kind is not None:  # else it ends by itself while the next stage begins
+    tell(parameters=dict(parameters), device=device)
+    status = "RUNNING"  # the stages that follow belong to the same run
+    try:
+        yield log
+    except BaseException as error:
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        raise
+    finally:
+        tell(status=status)
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        if status != "RUNNING":  # else it ends by itself while the next stage begins
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
-
-    def _tell(self, event: dict[str, Any]) -> None:
-        self._feed.write(f"{json.dumps(event)}\n")
-        self._feed.flush()
+                process.wait(PATIENCE)
 
 
 def mark(root: Path, status: str) -> None:
@@ -142,61 +129,48 @@ def mark(root: Path, status: str) -> None:
 
 def curves_locked(root: Path) -> AbstractContextManager[bool]:
     """Wait until no process logs curves for this working copy, for a short time."""
-    return locked(root / SCRATCH / GUARD, PATIENCE)
-
-
-def record(root: Path, events: Iterator[dict[str, Any]], parent: int) -> None:
-    """Log what a training tells until it ends, or the process ``parent`` does."""
-    opening = next(events)
-    identity = identity_of(root, opening["parameters"], opening["device"])
-    connection = connect(store_of(root))
-    with reaching(connection.store):
-        run = open_run(connection, identity)
-        if run.info.status == "FINISHED":  # the same is recorded; it stays as it is
-            return
-        status, waiting = None, {}
-        while status is None:
-            gone = os.getppid() != parent  # asked first: what it wrote last is read then
-            for event in events:
-                for name, value in event.get("points", {}).items():
-                    waiting.setdefault(name, {})[event["step"]] = value
-                status = event.get("status", status)
-            if gone and status is None:
-                status = "KILLED"  # it ended without a word
-            if waiting:
-                log_curves(connection, run.info.run_id, waiting)
-                waiting = {}
-            elif status is None:
-                time.sleep(INTERVAL)
-        if status != "RUNNING":
-            connection.client.set_terminated(run.info.run_id, status=status)
+    return locked(root / SCRATCH / "live.lock", PATIENCE)
 
 
 def main() -> None:
-    """What the process beside a training runs."""
+    """What the process beside a training runs: log what it is told, until the training ends."""
     os.nice(5)  # the training goes first
-    root, feed, parent = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    events = Lines(feed)
+    root = Path(sys.argv[1])
     try:
         with curves_locked(root):  # the process beside the training before has to be done
-            record(root, events, parent)
-        feed.unlink()
+            _record(root)
     except DynamicsError as error:
         print(error, flush=True)
         os._exit(1)
     os._exit(0)  # all is written; taking hundreds of modules apart would keep the training waiting
 
 
-class Lines(Iterator[dict[str, Any]]):
-    """The lines of a file that grows: ends at the last whole one, and goes on when asked again."""
+def _record(root: Path) -> None:
+    told = _told()
+    opening, *first = next(told)
+    identity = identity_of(root, opening["parameters"], opening["device"])
+    connection = connect(store_of(root))
+    with reaching(connection.store):
+        run = open_run(connection, identity)
+        if run.info.status == FINISHED:  # the same is recorded; it stays as it is
+            return
+        status = "KILLED"  # unless the training says otherwise before it ends
+        for events in chain([first], told):
+            curves: dict[str, dict[int, float]] = {}
+            for event in events:
+                status = event.get("status", status)
+                for name, value in event.get("points", {}).items():
+                    curves.setdefault(name, {})[event["step"]] = value
+            if curves:
+                log_curves(connection, run.info.run_id, curves)
+        if status != "RUNNING":
+            connection.client.set_terminated(run.info.run_id, status=status)
 
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open(encoding="utf-8")
-        self._partial = ""
 
-    def __next__(self) -> dict[str, Any]:
-        self._partial += self._stream.readline()
-        if not self._partial.endswith("\n"):
-            raise StopIteration
-        line, self._partial = self._partial, ""
-        return json.loads(line)
+def _told() -> Iterator[list[dict[str, Any]]]:
+    """What the training has told since the last time."""
+    rest = b""
+    while some := os.read(sys.stdin.fileno(), PIPE):
+        *lines, rest = (rest + some).split(b"\n")
+        yield [json.loads(line) for line in lines]
+        time.sleep(INTERVAL)

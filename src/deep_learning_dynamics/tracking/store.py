@@ -5,9 +5,8 @@ import math
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "deep-learning-dynamics"
-PATIENCE = 5.0  # seconds that a server has to answer for the first time
 SETTINGS = {  # of MLflow, where the person set nothing
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # not each migration of a new database
@@ -134,17 +132,24 @@ def connect(store: Store, create: bool = True) -> Connection | None:
     Raises:
         TrackingError: the store cannot be reached, or the experiment in it is deleted.
     """
-    if store.is_server:
-        _await(store)
-    elif not create and store.database is not None and not store.database.exists():
+    database = store.database
+    if not create and database is not None and not database.exists():
         return None
+    if store.is_server and store.user:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = store.user
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = store.password
     load_mlflow()
-    with reaching(store), _locked(store):
+    # One process at a time, of all projects that use an SQLite store, creates or moves it. Later
+    # writes need no lock: SQLite has its own, and MLflow waits for it.
+    lock = nullcontext()
+    if database is not None:
+        lock = locked(database.with_name(f"{database.name}.lock"), patience=math.inf)
+    with reaching(store), lock:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        if store.database is not None:
-            _prepare(store, store.database)
+        if database is not None:
+            _prepare(store, database)
         client = MlflowClient(tracking_uri=store.uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None and not create:
@@ -211,47 +216,6 @@ def load_mlflow() -> None:
     for name in ("alembic", "urllib3", "mlflow.store.db.utils"):  # they print what they raise, too
         logging.getLogger(name).setLevel(logging.CRITICAL)
     import mlflow.tracking  # noqa: F401
-
-
-def _await(store: Store) -> None:
-    """Wait until a server answers, for a short time in all; hand MLflow the password.
-
-    Raises:
-        TrackingError: it did not.
-    """
-    import requests
-
-    if store.user:
-        os.environ["MLFLOW_TRACKING_USERNAME"] = store.user
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = store.password
-    verify = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() not in ("true", "1")
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            left = max(0.5, deadline - time.monotonic())
-            with requests.get(
-                f"{store.uri.rstrip('/')}/health", timeout=left, verify=verify, stream=True
-            ) as answer:
-                if answer.status_code < 500:
-                    return
-                reason = f"it answers {answer.status_code} {answer.reason}"
-        except requests.Timeout:
-            raise unusable(store, f"it did not answer within {PATIENCE:.0f} s") from None
-        except requests.RequestException as error:
-            raise unusable(store, str(error)) from None
-        if time.monotonic() + 1 > deadline:
-            raise unusable(store, reason)
-        time.sleep(1)
-
-
-def _locked(store: Store) -> AbstractContextManager[object]:
-    """One process at a time, of all projects that use an SQLite store, creates or moves it.
-
-    Later writes need no lock: SQLite has its own, and MLflow waits for it.
-    """
-    if store.database is None:
-        return nullcontext()
-    return locked(store.database.with_name(f"{store.database.name}.lock"), patience=math.inf)
 
 
 def _prepare(store: Store, database: Path) -> None:
