@@ -8,7 +8,8 @@ import pytest
 from made_results import words
 
 from deep_learning_dynamics import figures
-from deep_learning_dynamics.figures.series import Series, grid, series_of
+from deep_learning_dynamics.figures.page import grid
+from deep_learning_dynamics.figures.series import Series, series_of
 from deep_learning_dynamics.figures.style import Groups
 
 

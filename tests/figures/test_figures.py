@@ -4,13 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_results import projection_of, trajectories, words
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure, FigureKind
+from deep_learning_dynamics.figures.style import groups_of
+from deep_learning_dynamics.geometry import Geometry
 from deep_learning_dynamics.results import Results
 
 
@@ -77,8 +78,11 @@ def test_a_plane_without_places_says_why(make_results):
 
 
 @pytest.mark.parametrize("width", [3.35, 7.0])
-def test_every_figure_keeps_its_width_and_its_text_inside(width, results, measured):
-    for each in (results, measured):
+def test_every_figure_keeps_its_width_and_its_text_inside(
+    width, results, measured, of_bowls, of_layers
+):
+    drawn = set()
+    for each in (results, measured, of_bowls, of_layers):
         for name, key, variant in figures.available(each):
             figure = figures.draw(key, each, variant=variant, width=width)
             assert figure.get_size_inches()[0] == width
@@ -88,12 +92,18 @@ def test_every_figure_keeps_its_width_and_its_text_inside(width, results, measur
             assert box.x1 <= width + 0.01, name
             assert box.y0 >= -0.01, name
             assert box.y1 <= figure.get_size_inches()[1] + 0.01, name
+            drawn.add(key)
+    assert drawn == set(FIGURES) - {"comparison"}  # which is of results with runs
 
 
-def test_every_kind_is_drawn_of_a_whole_study(results, measured):
-    keys = {key for each in (results, measured) for _, key, _ in figures.available(each)}
-    with_analyses = {key for key, kind in FIGURES.items() if "geometry" in kind.needs}  # own tests
-    assert keys == set(FIGURES) - {"comparison"} - with_analyses
+def test_an_analysis_that_was_not_made_has_no_figure(of_bowls):
+    bare = dataclasses.replace(of_bowls, geometry=Geometry({}))
+    of_analyses = {key for key, kind in FIGURES.items() if issubclass(kind, AnalysisFigure)}
+    assert len(of_analyses) == 6
+    assert not of_analyses & {key for _, key, _ in figures.available(bare)}
+    for key in of_analyses:
+        with pytest.raises(ParamsError, match="cannot be drawn of these"):
+            figures.draw(key, bare)
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
@@ -176,14 +186,11 @@ def test_a_notebook_shows_a_figure(results):
     assert "Test loss (nats)" in words(figure)
 
 
-def test_colours_follow_the_order_of_groups_in_every_figure(results, measured):
-    from deep_learning_dynamics.figures.learning_curves import _groups as of_scores
-    from deep_learning_dynamics.figures.over_time import _groups as of_measures
-    from deep_learning_dynamics.figures.paths import groups_of
-
+def test_colours_follow_the_order_of_groups_in_every_figure(measured):
     expected = ("scratch", "pretrained", "permuted")
-    assert of_scores(measured).values == expected
-    assert of_measures(measured).values == expected
-    assert groups_of(measured.projections["pca"], measured).values == expected
+    tables = (measured.measures.networks, measured.projections["pca"].coordinates)
+    bare = dataclasses.replace(measured, scores=None)
+    for known in (measured, bare):
+        for table in tables:
+            assert groups_of(known, table).values == expected
     assert measured.comparisons.groups == expected
-    assert isinstance(results.scores, pd.DataFrame)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_results import projection_of, trajectories, words
 from PIL import Image
@@ -12,6 +13,7 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.animation import moments_of
 from deep_learning_dynamics.figures.style import Groups
 from deep_learning_dynamics.figures.trajectories import trajectories_of
+from deep_learning_dynamics.results import Results
 
 
 @pytest.mark.parametrize(
@@ -92,14 +94,30 @@ def test_only_projections_are_animated(results, tmp_path):
 
 
 def test_runs_share_a_plane_and_what_they_share_is_drawn_once():
-    first, other = (
-        projection_of(*trajectories(pairs=2, seed=seed), robust=False) for seed in (0, 1)
-    )
-    text = words(figures.draw_comparison({"slow": first, "fast": other}))
+    first, other = (trajectories(pairs=2, seed=seed) for seed in (0, 1))
+
+    def drawn(**runs):
+        tables = [
+            table.assign(
+                run=run,
+                network=run + table["network"],
+                continues=(run + table["continues"]).where(table["continues"] != "", ""),
+                path=table["path"] + 100 * number,
+            )
+            for number, (run, (table, _)) in enumerate(runs.items())
+        ]
+        vectors = np.concatenate([vectors for _, vectors in runs.values()])
+        projection = projection_of(pd.concat(tables, ignore_index=True), vectors, robust=False)
+        results = Results("run", projection.titles, projections={"pca": projection})
+        return words(figures.draw("comparison", results)), figures.caption("comparison", results)
+
+    text, caption = drawn(slow=first, fast=other)
     assert "2 runs in one plane" in text
     assert "8 networks" in text
     assert "the same" not in text
     assert {"slow", "fast", "from scratch, its end"} <= set(text.split("\n"))
-    same = words(figures.draw_comparison({"slow": first, "fast": other, "again": first}))
-    assert "the same in several runs" in same
-    assert "8 networks" in same
+    assert caption.startswith("No networks are the same in several of slow and fast.")
+    text, caption = drawn(slow=first, fast=other, again=first)
+    assert "the same in several runs" in text
+    assert "8 networks" in text
+    assert caption.startswith("Some networks are the same in several of slow, fast and again.")

@@ -1,7 +1,6 @@
 """Figures: a file per figure, registered in ``FIGURES``; drawn without any global state."""
 
 from deep_learning_dynamics.figures.animation import save_animation
-from deep_learning_dynamics.figures.comparison import draw_comparison
 from deep_learning_dynamics.figures.figure import (
     FIGURES,
     FigureKind,
@@ -22,7 +21,6 @@ __all__ = [
     "caption",
     "draw",
     "draw_all",
-    "draw_comparison",
     "paths",
     "save",
     "save_animation",

@@ -9,16 +9,11 @@ import numpy as np
 from PIL import Image
 
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.figures import page as around
-from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of, nothing
-from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
+from deep_learning_dynamics.figures.page import plane_page
+from deep_learning_dynamics.figures.paths import method_of, placed, plane_of
+from deep_learning_dynamics.figures.plane import draw_planes, frame_axes
 from deep_learning_dynamics.figures.style import QUIET, Style
-from deep_learning_dynamics.figures.trajectories import (
-    Trajectory,
-    score_scale,
-    trajectories_of,
-    until,
-)
+from deep_learning_dynamics.figures.trajectories import Trajectory, until
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.results import Results
 
@@ -46,34 +41,17 @@ def save_animation(
         )
     style = style or Style(width=5.5, dpi=110)
     projection = results.projections[method]
-    groups = groups_of(projection, results)
-    trajectories = trajectories_of(projection.coordinates, groups, color_of(projection, style))
-    trained = [t for t in trajectories if not t.earlier and len(t.points)]
-    if not trained:
-        raise ParamsError(f"{nothing(trajectories)} There is nothing to animate.")
     with style.applied():
-        scale = score_scale(trajectories, color_of(projection, style))
-        plane = Plane(trajectories, scale, projection.cells, text=style.text)
+        plane, groups = plane_of(projection, results, style)
+        trajectories = plane.trajectories
+        placed(trajectories)
         plane.ellipses = ([], *plane.ellipses[1:])  # of ends, which only the last moment has
-        numbers = [t.group for t in trained]
         height = (style.width - 0.1) * float(np.clip(plane.shape, 0.5, 0.8))
-        bar = max(len(groups), 2) * 1.3 * style.text / 72
-        figure, body = around.page(
-            style,
-            height + (bar + 0.4 if scale is not None else 0),
-            method_of(projection).title,
-            legend=[
-                *([] if scale is not None else around.group_entries(groups, numbers)),
-                *around.plane_entries([plane]),
-            ],
-            results=results,
+        title = method_of(projection).title
+        figure, axes, _ = plane_page(
+            style, {"plane": plane}, [["plane"]], height, groups, title, "", "", results
         )
-        names = [["plane"], ["score"]] if scale is not None else [["plane"]]
-        axes = body.subplot_mosaic(names, height_ratios=[height, bar][: len(names)])
-        if scale is not None:
-            around.draw_score_bar(axes["score"], groups, numbers, scale)
         frame_axes(axes["plane"])
-        plane.place(axes["plane"])
         draw_planes(figure, [])
         moments = moments_of(trajectories)
         frames = []

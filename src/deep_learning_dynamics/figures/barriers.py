@@ -5,81 +5,76 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.series import draw_series, grid, series_of
-from deep_learning_dynamics.figures.style import Groups, Style, colour
+from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.page import panels
+from deep_learning_dynamics.figures.series import Series, draw_series, series_of
+from deep_learning_dynamics.figures.style import (
+    Groups,
+    Style,
+    colour,
+    group_entries,
+    groups_of,
+)
 from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.results import Results
 
 define(Quantity("barrier_percent", "error barrier"))  # in per cent: a linear axis, unlike a score
-PANELS = {
-    "twins": "Rounding twins",
-    "partners": "Partners",
-    "members": "Others of the group",
-    "commitment": "To the twin's end",
-}
-WITH = {
-    "twins": "their rounding twin",
-    "partners": "their partner",
-    "members": "another of their group",
+# Kind of pair: the title of its panel, the other network in a sentence, and both in a count
+KINDS = {
+    "twins": ("Rounding twins", "their rounding twin", "twins"),
+    "partners": ("Partners", "their partner", "partners"),
+    "members": ("Others of the group", "another of their group", "others"),
 }
 
 
 @FIGURES.register
-class Barriers(FigureKind):
-    key, title, needs = "barriers", "Barriers between networks", ("geometry",)
-    analysis = "barriers"
+class BarriersFigure(AnalysisFigure):
+    key, title = "barriers", "Barriers between networks"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
-        found = results.geometry.get("barriers")
-        groups = groups_of(results, found.tables["pairs"])
-        lines = found.tables["lines"]
-        kinds = [kind for kind in PANELS if kind in set(lines["kind"])]
+        found = self.finding(results)
+        lines, groups = found.tables["lines"], groups_of(results, found.tables["pairs"])
+        kinds = [kind for kind in KINDS if kind in set(lines["kind"])]
         approach = _approach(found, groups)
-        panels = [*kinds, *(["commitment"] if approach else [])]
-        columns = min(len(panels), 2 if style.is_narrow else 4)
-        layout = grid(panels, columns)
-        figure, body = around.page(
+        figure, axes = panels(
             style,
-            len(layout) * (style.width / columns * 0.82 + 0.25),
+            [*kinds, *(["commitment"] if approach else [])],
             self.title,
-            [answer(results)],
+            _answer(found),
             "Medians and middle halves. " + _counts(found),
             results,
             _entries(lines, groups),
+            aspect=0.82,
+            most=4,
         )
-        axes = body.subplot_mosaic(layout)
         top = 100 * float(lines["error_high"].max()) or 1.0  # where nobody makes an error
         for kind in kinds:
             _draw_lines(axes[kind], lines[lines["kind"] == kind], groups, style)
-            axes[kind].set_ylim(0, 1.06 * top)
-            axes[kind].set_title(PANELS[kind], loc="left", size=style.text, pad=4)
-        for row in layout:
-            if row[0] in kinds:
-                axes[row[0]].set_ylabel("Error (%)", labelpad=2)
+            axes[kind].set(ylim=(0, 1.06 * top), title=KINDS[kind][0])
+            if axes[kind].get_subplotspec().is_first_col():
+                axes[kind].set_ylabel("Error (%)")
         if approach:
             panel = axes["commitment"]
-            draw_series(panel, approach, "barrier_percent", style, False, PANELS["commitment"])
-            panel.set_ylabel("Barrier (%)", labelpad=2)
+            draw_series(panel, approach, "barrier_percent", style, title="To the twin's end")
+            panel.set_ylabel("Barrier (%)")
             limit = 100 * found.numbers["threshold"]
             panel.axhline(limit, color=look.QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        found = results.geometry.get("barriers")
-        sentences = [answer(results)]
+        found = self.finding(results)
+        sentences = [_answer(found)]
+        medians = 100 * found.tables["pairs"].groupby(["kind", "aligned"])["error_barrier"].median()
         for kind in ("partners", "members"):
-            plain, aligned = (_median(found, kind, each) for each in (False, True))
-            if plain is not None and aligned is not None:
+            if (kind, False) in medians and (kind, True) in medians:
                 sentences.append(
-                    f"The median barrier to {WITH[kind].replace('their', 'the')} is "
-                    f"{number(plain)} points, and {number(aligned)} once units are matched."
+                    f"The median barrier to {KINDS[kind][1].replace('their', 'the')} is "
+                    f"{number(medians[kind, False])} points, and {number(medians[kind, True])} "
+                    "once units are matched."
                 )
         sentences += _committed(results, found)
         sentences.append(
@@ -91,107 +86,77 @@ class Barriers(FigureKind):
         return " ".join(sentences)
 
 
-def answer(results: Results) -> str:
+def _answer(found: Finding) -> str:
     """How many networks are linearly connected to which others."""
-    found = results.geometry.get("barriers")
+    limit, pairs = found.numbers["threshold"], _as_they_are(found)
     parts = []
-    for kind, who in WITH.items():
-        rows = [row for row in found.numbers["medians"] if _is(row, kind, False)]
-        if rows:
-            connected, pairs = (sum(row[name] for row in rows) for name in ("connected", "pairs"))
-            parts.append((f"{connected} of {pairs}", who))
+    for kind, (_, other, _) in KINDS.items():
+        barriers = pairs["error_barrier"][pairs["kind"] == kind]
+        if len(barriers):
+            parts.append((f"{(barriers <= limit).sum()} of {len(barriers)}", other))
     (many, first), *others = parts
-    limit = 100 * found.numbers["threshold"]
-    text = f"{many} networks are connected to {first} without a barrier (at most {limit:g} % error)"
+    text = (
+        f"{many} networks are connected to {first} without a barrier (at most {100 * limit:g} % "
+        "error)"
+    )
     return f"{listed([text, *(f'{some} to {who}' for some, who in others)])}."
 
 
-def _is(row: dict, kind: str, aligned: bool) -> bool:
-    return row["kind"] == kind and row["aligned"] == aligned
-
-
-def _median(found: Finding, kind: str, aligned: bool) -> float | None:
-    """The median error barrier of a kind, in points."""
-    pairs = found.tables["pairs"]
-    values = pairs["error_barrier"][(pairs["kind"] == kind) & (pairs["aligned"] == aligned)]
-    return 100 * float(values.median()) if len(values) else None
+def _as_they_are(found: Finding) -> pd.DataFrame:
+    """The pairs whose units are not matched."""
+    return found.tables["pairs"][~found.tables["pairs"]["aligned"]]
 
 
 def _committed(results: Results, found: Finding) -> list[str]:
     """After how many steps networks commit to the end of their twin."""
+    pairs, groups = found.tables["pairs"], groups_of(results, found.tables["pairs"])
     if found.measures is None:
         return []
     steps = found.measures[found.measures["measure"] == "commitment_step"]
-    if not len(steps):
-        return []
-    groups = groups_of(results, found.tables["pairs"])
-    pairs = found.tables["pairs"]
-    of = dict(zip(pairs["network"], pairs["group"], strict=True))
+    own = steps["network"].map(dict(zip(pairs["network"], pairs["group"], strict=True)))
     parts = []
-    for place, name in enumerate(map(str, groups.values)):
-        mine = steps["value"][steps["network"].map(of) == name].to_numpy()
+    for place, title in enumerate(groups.titles.values()):
+        mine = steps["value"][own.map(groups.index) == place].to_numpy()
         if len(mine):
             middle = float(np.median(mine))
             when = f"{number(middle)} steps" if np.isfinite(middle) else "more than all steps"
-            title = f" {groups.title(place)}" if len(groups) > 1 else ""
-            parts.append(f"{when}{title} ({np.isfinite(mine).sum()} of {len(mine)} networks)")
-    return [
+            who = f" {title}" if len(groups) > 1 else ""
+            parts.append(f"{when}{who} ({np.isfinite(mine).sum()} of {len(mine)} networks)")
+    return parts and [
         "A network has committed when no barrier is left between it and the end of its twin: after "
         f"a median of {listed(parts)}."
     ]
 
 
 def _counts(found: Finding) -> str:
-    names = {"twins": "twins", "partners": "partners", "members": "others"}
-    numbers = {
-        kind: sum(row["pairs"] for row in found.numbers["medians"] if _is(row, kind, False))
-        for kind in names
-    }
-    return "Pairs: " + ", ".join(f"{n} {names[kind]}" for kind, n in numbers.items() if n) + "."
+    many = _as_they_are(found)["kind"].value_counts()
+    counts = [f"{many[kind]} {both}" for kind, (_, _, both) in KINDS.items() if kind in many]
+    return f"Pairs: {', '.join(counts)}."
 
 
-def groups_of(results: Results, table: pd.DataFrame) -> Groups:
-    """The groups of an analysis, in the colours that they have in other figures."""
-    if results.scores is not None and results.by in results.scores:
-        return Groups.of(results.scores, results.by, results.titles)
-    if "group" not in table:
-        return Groups.of(table, results.by, results.titles)
-    names = tuple(dict.fromkeys(table["group"]))
-    return Groups(results.by or "group", names, {name: name or "networks" for name in names})
-
-
-def place_of(groups: Groups, name: str) -> int:
-    """The number of a group whose value an analysis wrote as text; −1: of none."""
-    names = list(map(str, groups.values))
-    return names.index(name) if name in names else -1
-
-
-def _approach(found: Finding, groups: Groups) -> list:
+def _approach(found: Finding, groups: Groups) -> list[Series]:
     table = found.tables["snapshots"]
     table = table[table["towards"] == "twin_end"]
-    if not len(table):
-        return []
-    values = dict(zip(map(str, groups.values), groups.values, strict=True))
-    table = table.assign(
-        barrier_percent=100 * table["error_barrier"],
-        **{groups.by or "group": table["group"].map(values)},
-    )
+    table = table.assign(barrier_percent=100 * table["error_barrier"].astype(float))
     return series_of(table, groups, "barrier_percent")
 
 
 def _draw_lines(axes: Axes, lines: pd.DataFrame, groups: Groups, style: Style) -> None:
     width = 1.3 if style.is_narrow else 1.7
-    for key, part in lines.groupby(["group", "other_group", "aligned"], sort=False):
-        one, other, aligned = key
-        own = _colour(groups, str(one), str(other))
+    for (one, other, aligned), part in lines.groupby(
+        ["group", "other_group", "aligned"], sort=False
+    ):
+        # Of lines between two groups: grey, or with more groups the other group's colour.
+        apart = one != other and len(groups) <= 2
+        own = colour(-1 if apart else groups.index(other), 0.75)
+        percent = 100 * part[["error_low", "error_median", "error_high"]].to_numpy().T
         if not aligned:
             axes.fill_between(
-                part["share"], 100 * part["error_low"], 100 * part["error_high"],
-                color=own, alpha=0.18, linewidth=0,
-            )  # fmt: skip
+                part["share"], percent[0], percent[2], color=own, alpha=0.18, linewidth=0
+            )
         axes.plot(
             part["share"],
-            100 * part["error_median"],
+            percent[1],
             color=own,
             linewidth=width * (0.75 if aligned else 1),
             linestyle=look.DASHES if aligned else "-",
@@ -199,27 +164,14 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, groups: Groups, style: Style) -
         )
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
-    axes.set_xlabel("Share of the way", labelpad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#ececec", linewidth=0.5)
+    axes.set_xlabel("Share of the way")
+    axes.grid()
 
 
-def _colour(groups: Groups, one: str, other: str) -> tuple[float, float, float]:
-    """Of lines between two groups: grey, or with more groups the other group's."""
-    if one != other and len(groups) <= 2:
-        return colour(-1)
-    return colour(place_of(groups, other), 0.75)
-
-
-def _entries(lines: pd.DataFrame, groups: Groups) -> list[Line2D | Patch]:
-    within = lines[lines["group"] == lines["other_group"]]
-    entries: list[Line2D | Patch] = [
-        Line2D([], [], color=colour(place, 0.75), linewidth=1.8, label=groups.title(place))
-        for place, name in enumerate(map(str, groups.values))
-        if len(groups) > 1 and name in set(within["group"])
-    ]
-    between = lines[lines["group"] != lines["other_group"]]
-    if len(between) and len(groups) <= 2:
+def _entries(lines: pd.DataFrame, groups: Groups) -> list[Line2D]:
+    within = lines["group"] == lines["other_group"]
+    entries = group_entries(groups, map(groups.index, lines["group"][within]))
+    if not within.all() and len(groups) <= 2:
         entries.append(Line2D([], [], color=colour(-1), linewidth=1.8, label="one to the other"))
     entries.append(Line2D([], [], color=look.INK, linewidth=1.6, label="as they are"))
     if lines["aligned"].any():

@@ -1,16 +1,25 @@
 """Where in the network groups differ: the effect on each measure, parameter by parameter."""
 
+from typing import TYPE_CHECKING
+
 from matplotlib.figure import Figure
 
-from deep_learning_dynamics.figures import page as around
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.forest import contrast_entries, draw_effects, name_of
-from deep_learning_dynamics.figures.series import grid
+from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
+from deep_learning_dynamics.figures.forest import (
+    contrast_entries,
+    contrasts_of,
+    draw_effects,
+    name_of,
+)
+from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.style import Style, with_unit
 from deep_learning_dynamics.formatting import ALPHA, count, listed
 from deep_learning_dynamics.geometry.measures import MEASURES
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.inference import Comparison
 
 MOST_PARAMETERS = 40  # rows of a panel; further ones would be too small to read
 MOST_MEASURES = 6
@@ -22,29 +31,25 @@ class ByParameter(FigureKind):
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         rows = _rows(results)
-        if not rows:
-            return around.message_page(style, self.title, _NOTHING)
         parameters = list(dict.fromkeys(row.parameter for row in rows))
         shown = parameters[:MOST_PARAMETERS]
         measures = list(dict.fromkeys(row.measure for row in rows))[:MOST_MEASURES]
-        contrasts = list(dict.fromkeys((row.reference, row.other) for row in rows))
-        columns = min(len(measures), 2 if style.is_narrow else 3)
-        layout = grid(measures, columns)
+        contrasts = contrasts_of(rows)
         pitch = len(contrasts) + 0.3 * (len(contrasts) > 1)
-        height = len(shown) * pitch * 1.45 * style.text / 72 + 0.6
         hidden = len(parameters) - len(shown)
-        figure, body = around.page(
+        figure, axes = panels(
             style,
-            len(layout) * height,
+            measures,
             self.title,
-            [answer(results)],
+            _answer(rows, results),
             f"Filled: p ≤ {ALPHA:g} after Holm's correction. Lines: 95 %."
             + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
             results,
             contrast_entries(results, contrasts),
+            height=len(shown) * pitch * 1.45 * style.text / 72 + 0.6,
+            sharey=True,
         )
-        axes = body.subplot_mosaic(layout, sharey=True)
-        for number, measure in enumerate(measures):
+        for measure in measures:
             mine = [row for row in rows if row.measure == measure and row.parameter in shown]
             places = [
                 shown.index(row.parameter) * pitch + contrasts.index((row.reference, row.other))
@@ -52,54 +57,52 @@ class ByParameter(FigureKind):
             ]
             panel = axes[measure]
             draw_effects(panel, mine, places, results)
-            panel.set_ylim(len(shown) * pitch - 0.3, -0.7)
-            panel.set_title(with_unit(measure), loc="left", size=style.text, pad=4)
+            panel.set(ylim=(len(shown) * pitch - 0.3, -0.7), title=with_unit(measure))
             middle = (len(contrasts) - 1) / 2
             panel.set_yticks([at * pitch + middle for at in range(len(shown))], shown)
-            if number % columns:
+            if not panel.get_subplotspec().is_first_col():
                 panel.tick_params(axis="y", labelleft=False)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        if not _rows(results):
-            return _NOTHING
         return (
-            f"{answer(results)} Each row is a parameter, from the input (top) to the output. "
+            f"{_answer(_rows(results), results)} Each row is a parameter, from the input (top) to "
+            "the output. "
             "Effect: rank-biserial correlation; intervals: bootstrap, 95 %; filled: significant "
             "after Holm's correction over all rows of a contrast."
         )
 
 
-_NOTHING = "There are no comparisons of single parameters."
-
-
-def answer(results: Results) -> str:
+def _answer(rows: list["Comparison"], results: Results) -> str:
     """Which measure differs in how many parameters: the one that does in most."""
-    rows = _rows(results)
-    reference, other = rows[0].reference, rows[0].other
+    reference, other = contrasts_of(rows)[0]
     first = [row for row in rows if (row.reference, row.other) == (reference, other)]
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {row.measure: [] for row in first}
     for row in first:
-        found.setdefault(row.measure, [])
         if row.significant:
             found[row.measure].append(row.parameter)
-    measure = max(found, key=lambda key: len(found[key]))
-    total = len({row.parameter for row in first})
+    measure, where = max(found.items(), key=lambda item: len(item[1]))
     named = f"{name_of(results, other)} and {name_of(results, reference)}"
-    if not found[measure]:
+    if not where:
         return f"No single parameter differs significantly between {named}."
-    where = f": {listed(found[measure])}" if len(found[measure]) <= 4 else ""
-    title = quantity(measure).title
-    return (
-        f"The {title} differs between {named} in {len(found[measure])} of "
-        f"{count(total, 'parameter')}{where}."
+    total = count(len({row.parameter for row in first}), "parameter")
+    return f"The {quantity(measure).title} differs between {named} in {len(where)} of {total}" + (
+        f": {listed(where)}." if len(where) <= 4 else "."
     )
 
 
-def _rows(results: Results) -> list:
+def _rows(results: Results) -> list["Comparison"]:
+    """Comparisons of single parameters between two groups.
+
+    Raises:
+        EmptyFigureError: there are none.
+    """
     len(MEASURES)  # registered, so that their titles and units are known
-    return [
+    rows = [
         item
         for item in results.comparisons.items
         if item.parameter and item.other and item.effect is not None
     ]
+    if not rows:
+        raise EmptyFigureError("There are no comparisons of single parameters.")
+    return rows

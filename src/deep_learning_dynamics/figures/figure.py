@@ -2,17 +2,20 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.figures.page import message_page
 from deep_learning_dynamics.figures.style import Style, last_phase
 from deep_learning_dynamics.files import replacing, write_json
 from deep_learning_dynamics.registry import Registry
 
 if TYPE_CHECKING:
+    from deep_learning_dynamics.geometry.analysis import Finding
     from deep_learning_dynamics.results import Results
 
 FIGURES: Registry = Registry(
@@ -37,18 +40,23 @@ FIGURES: Registry = Registry(
 )
 
 
+class EmptyFigureError(ParamsError):
+    """Results have what a figure needs, and yet nothing that it could show; the message says why.
+
+    Raised while a figure or its caption is made; the message takes their place.
+    """
+
+
 class FigureKind:
     """One kind of figure; subclasses register with ``@FIGURES.register``."""
 
     key: ClassVar[str]
     title: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Results without which it is not drawn
-    analysis: ClassVar[str] = ""  # the key of the analysis whose finding it shows, if it shows one
 
     def variants(self, results: "Results") -> tuple[str, ...]:
         """The figures of this kind that results have: one per method, ("",), or none."""
-        missing = self.analysis and results.geometry.get(self.analysis) is None
-        return () if missing else ("",)
+        return ("",)
 
     def draw(self, results: "Results", style: Style, variant: str = "") -> Figure:
         raise NotImplementedError
@@ -56,6 +64,18 @@ class FigureKind:
     def caption(self, results: "Results", variant: str = "") -> str:
         """Text for below the figure: its first sentence is the answer, then how to read it."""
         raise NotImplementedError
+
+
+class AnalysisFigure(FigureKind):
+    """A figure of what the analysis with the same key found."""
+
+    needs = ("geometry",)
+
+    def variants(self, results: "Results") -> tuple[str, ...]:
+        return () if self.finding(results) is None else ("",)
+
+    def finding(self, results: "Results") -> "Finding":
+        return results.geometry.get(self.key)
 
 
 def draw(
@@ -70,33 +90,30 @@ def draw(
     Raises:
         ParamsError: there is no such figure, or the results lack what it needs.
     """
-    kind = FIGURES[key]()
-    _check(kind, results)
-    chosen = style or Style()
-    if options:
-        from dataclasses import replace
-
-        chosen = replace(chosen, **options)
-    variant = _variant(kind, results, variant)
-    with chosen.applied():
-        return kind.draw(results, chosen, variant)
+    kind, variant = _ready(key, results, variant)
+    style = replace(style or Style(), **options)
+    with style.applied():
+        try:
+            return kind.draw(results, style, variant)
+        except EmptyFigureError as reason:
+            return message_page(style, kind.title, str(reason))
 
 
 def caption(key: str, results: "Results", variant: str = "") -> str:
     """The caption of a figure that :func:`draw` draws."""
-    kind = FIGURES[key]()
-    _check(kind, results)
-    return kind.caption(results, _variant(kind, results, variant))
+    kind, variant = _ready(key, results, variant)
+    try:
+        return kind.caption(results, variant)
+    except EmptyFigureError as reason:
+        return str(reason)
 
 
 def available(results: "Results") -> Iterator[tuple[str, str, str]]:
     """Name, key and variant of every figure that can be drawn: ("paths-pca", "paths", "pca")."""
-    for key, cls in FIGURES.items():
-        kind = cls()
-        if any(getattr(results, need) is None for need in kind.needs):
-            continue
-        for variant in kind.variants(results):
-            yield (f"{key}-{variant}" if variant else key), key, variant
+    for key, kind in FIGURES.items():
+        if not _missing(kind, results):
+            for variant in kind().variants(results):
+                yield (f"{key}-{variant}" if variant else key), key, variant
 
 
 def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
@@ -122,8 +139,7 @@ def animated(results: "Results") -> str:
     """The method whose paths are animated: the first of the ranking that places a network."""
     ranked = [item.method for item in results.ranking.items] if results.ranking else []
     for method in [*ranked, *(results.projections or {})]:
-        table = (results.projections or {})[method].coordinates
-        if last_phase(table)["x"].notna().any():
+        if last_phase(results.projections[method].coordinates)["x"].notna().any():
             return method
     return ""
 
@@ -149,24 +165,27 @@ def save(
     return written
 
 
-def _variant(kind: FigureKind, results: "Results", asked: str) -> str:
-    """The variant that was asked for, by default the first."""
-    known = kind.variants(results)
-    if asked in known:
-        return asked
-    if asked or not known:
-        which = f"one of {', '.join(known)}" if any(known) else "another figure"
-        raise ParamsError(
-            f"Figure {kind.key}{f' of {asked!r}' if asked else ''} cannot be drawn of these "
-            f"results; expected {which}."
-        )
-    return known[0]
+def _missing(kind: type[FigureKind], results: "Results") -> list[str]:
+    return [need for need in kind.needs if getattr(results, need) is None]
 
 
-def _check(kind: FigureKind, results: "Results") -> None:
-    missing = [need for need in kind.needs if getattr(results, need) is None]
-    if missing:
+def _ready(key: str, results: "Results", variant: str) -> tuple[FigureKind, str]:
+    """The kind of figure and its variant, by default the first.
+
+    Raises:
+        ParamsError: there is no such figure, or the results lack what it needs.
+    """
+    if missing := _missing(FIGURES[key], results):
         raise ParamsError(
-            f"Figure {kind.key} needs {' and '.join(missing)}, which these results lack. "
+            f"Figure {key} needs {' and '.join(missing)}, which these results lack. "
             "Run the stages that make them, or build the results with Results.of(runs)."
         )
+    kind = FIGURES[key]()
+    known = kind.variants(results)
+    if not known or (variant and variant not in known):
+        which = f"one of {', '.join(known)}" if any(known) else "another figure"
+        raise ParamsError(
+            f"Figure {key}{f' of {variant!r}' if variant else ''} cannot be drawn of these "
+            f"results; expected {which}."
+        )
+    return kind, variant or known[0]

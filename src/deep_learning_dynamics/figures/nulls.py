@@ -1,6 +1,6 @@
 """The real paths beside null models: what a picture shows although nothing was learnt."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,18 +8,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.paths import groups_of, method_of, nothing
+from deep_learning_dynamics.figures.page import (
+    grid,
+    plane_entries,
+    plane_page,
+    title_of,
+    wrapped,
+)
+from deep_learning_dynamics.figures.paths import method_of, placed
 from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
-from deep_learning_dynamics.figures.series import grid
-from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.style import Style, group_entries, groups_of
 from deep_learning_dynamics.figures.trajectories import trajectories_of
-from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.formatting import capital, listed
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.inference.null_tests import NullTest
 
 _GREYS = ("#5c5c5c", "#929292", "#bdbdbd")  # of null models, in their order
 _WORDS = {"better than": "better", "worse than": "worse", "more than": "more", "less than": "less",
@@ -33,88 +41,75 @@ class Nulls(FigureKind):
     def variants(self, results: Results) -> tuple[str, ...]:
         return tuple(
             key
-            for key, projection in (results.projections or {}).items()
+            for key, projection in results.projections.items()
             if projection.robustness is not None and projection.robustness.nulls
         )
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         projection = results.projections[variant]
-        method, robustness = method_of(projection), projection.robustness
-        groups = groups_of(projection, results)
-        table = projection.coordinates
-        layouts: dict[str, Any] = {"real": None, **robustness.examples}
+        groups, table = groups_of(results, projection.coordinates), projection.coordinates
+        layouts = {"real": table[["x", "y"]].to_numpy(float), **projection.robustness.examples}
         # Real paths are shown at the snapshots that the nulls have, too.
-        tested = np.ones(len(table), bool)
-        for places in robustness.examples.values():
-            tested &= np.isfinite(places).all(axis=1)
-        rows = table[tested] if tested.any() else table
-        planes = {}
-        for name, places in layouts.items():
-            own = table[["x", "y"]].to_numpy(float) if places is None else places
-            points = own[tested] if tested.any() else own
-            planes[name] = Plane(trajectories_of(rows, groups, points=points), text=style.text)
-        real = planes["real"].trajectories
-        numbers = [t.group for t in real if not t.earlier and len(t.points)]
-        if not numbers:
-            return around.message_page(style, method.title, nothing(real))
-        tests = [t for t in _tests(results, variant) if t.value is not None]
+        seen = np.all([np.isfinite(each).all(axis=1) for each in layouts.values()][1:], axis=0)
+        seen = np.broadcast_to(seen if seen.any() else True, len(table))
+        planes = {
+            name: Plane(trajectories_of(table[seen], groups, points=of[seen]), text=style.text)
+            for name, of in layouts.items()
+        }
+        numbers = [t.group for t in placed(planes["real"].trajectories)]
+        tests = _tests(results, variant)
         quantities = list(dict.fromkeys(test.quantity for test in tests))
         columns = min(len(planes), 2 if style.is_narrow else 4)
         layout = grid(list(planes), columns)
-        panel = style.width / columns
-        pictures = len(layout) * (0.9 * panel + 0.2)
-        strips = len(quantities) * (3.1 if style.is_narrow else 2) * style.text / 72 + 0.25
-        figure, body = around.page(
+        figure, axes, lower = plane_page(
             style,
-            pictures + strips,
-            f"{method.title}: real paths and null models",
-            [_answer(tests)],
+            planes,
+            layout,
+            len(layout) * (0.9 * style.width / columns + 0.2),
+            groups,
+            f"{method_of(projection).title}: real paths and null models",
+            _answer(tests),
             "Random walks in many dimensions look like learning (Antognini and Sohl-Dickstein, "
             "2018).",
             results,
-            [
-                *around.group_entries(groups, numbers),
-                *around.plane_entries(list(planes.values())),
+            legend=[
+                *group_entries(groups, numbers, look.TONE),
+                *plane_entries(list(planes.values())),
                 *_strip_entries(tests),
             ],
+            below=len(quantities) * (3.1 if style.is_narrow else 2) * style.text / 72 + 0.25,
         )
-        upper, lower = body.subfigures(2, 1, height_ratios=[pictures, strips])
-        axes = upper.subplot_mosaic(layout)
-        for name, plane in planes.items():
-            plane.place(axes[name])
+        for name in planes:
             frame_axes(axes[name])
-            title = "Real paths" if name == "real" else _capital(_model_title(name))
-            around.title_of(axes[name], style, title)
+            title_of(axes[name], style, "Real paths" if name == "real" else capital(_title(name)))
         _draw_strips(lower.subplots(), tests, quantities, style)
         draw_planes(figure, list(planes.values()))
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        tests = [t for t in _tests(results, variant) if t.value is not None]
-        models = dict.fromkeys(test.model for test in tests)
+        tests = _tests(results, variant)
         kept = [
-            f"{_capital(_model_title(model))} keep {NULL_MODELS[model].keeps}"
-            for model in models
+            f" {capital(_title(model))} keep {NULL_MODELS[model].keeps}."
+            for model in dict.fromkeys(test.model for test in tests)
             if model in NULL_MODELS
         ]
         return (
-            f"{_answer(tests)} {'. '.join(kept)}{'.' if kept else ''} Below: where the number of "
+            f"{_answer(tests)}{''.join(kept)} Below: where the number of "
             "the real paths (diamond) lies among those of the null paths (bars: middle 95 %; tick: "
             "median), each row from the smallest to the largest; the words say what tests find, "
             "corrected for the number of rows (Westfall and Young's step-down method)."
         )
 
 
-def _tests(results: Results, method: str) -> list[Any]:
-    """The tests of one method."""
-    if results.null_tests is not None:
-        return list(results.null_tests.of(method))
+def _tests(results: Results, method: str) -> list["NullTest"]:
+    """The tests of one method whose value is known."""
     from deep_learning_dynamics.inference import null_tests
 
-    return list(null_tests({method: results.projections[method]}).items)
+    known = results.null_tests or null_tests({method: results.projections[method]})
+    return [test for test in known.of(method) if test.value is not None]
 
 
-def _answer(tests: list[Any]) -> str:
+def _answer(tests: list["NullTest"]) -> str:
     """What sets the picture apart from each null model."""
     found: dict[str, list[str]] = {}  # models by what was found
     for model in dict.fromkeys(test.model for test in tests):
@@ -130,33 +125,25 @@ def _answer(tests: list[Any]) -> str:
             text = "The picture of the real paths is no better and no worse than those of NULL."
         if all(test.direction == "not tested" for test in mine):
             text = f"Not tested against NULL: {mine[0].reason or 'too few nulls'}."
-        found.setdefault(text, []).append(_model_title(model))
+        found.setdefault(text, []).append(_title(model))
     answers = [text.replace("NULL", listed(models)) for text, models in found.items()]
     return " ".join(answers) or "Nothing was tested against null models."
 
 
-def _model_title(model: str) -> str:
+def _title(model: str) -> str:
     return NULL_MODELS[model].title if model in NULL_MODELS else model.replace("_", " ")
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _strip_entries(tests: list[Any]) -> list[Any]:
-    if not tests:
-        return []
+def _strip_entries(tests: list["NullTest"]) -> list[Any]:
     diamond = {"marker": "D", "linestyle": "none", "markersize": 4, "color": look.INK}
-    return [
-        Line2D([], [], label="real paths", **diamond),
-        *(
-            Patch(color=grey, linewidth=0, label=f"{_model_title(model)} (95 %)")
-            for grey, model in zip(_GREYS, dict.fromkeys(t.model for t in tests), strict=False)
-        ),
+    bars = [
+        Patch(color=grey, linewidth=0, label=f"{_title(model)} (95 %)")
+        for grey, model in zip(_GREYS, dict.fromkeys(t.model for t in tests), strict=False)
     ]
+    return [Line2D([], [], label="real paths", **diamond), *bars] if tests else []
 
 
-def _draw_strips(axes: Axes, tests: list[Any], quantities: list[str], style: Style) -> None:
+def _draw_strips(axes: Axes, tests: list["NullTest"], quantities: list[str], style: Style) -> None:
     """A row per quantity, scaled to its own range, and what its tests say."""
     models = list(dict.fromkeys(test.model for test in tests))[: len(_GREYS)]
     axes.set(xlim=(-0.03, 1.03), ylim=(len(quantities) - 0.4, -0.6), xticks=[])
@@ -167,7 +154,6 @@ def _draw_strips(axes: Axes, tests: list[Any], quantities: list[str], style: Sty
         known = [v for t in mine for v in (t.value, t.low, t.high, t.null_value) if v is not None]
         low, span = min(known), (max(known) - min(known)) or 1.0
         axes.axhline(place, color="#e4e4e4", linewidth=0.5, zorder=0)
-        words = []
         for test in mine:
             number = models.index(test.model)
             at = place + (number - (len(models) - 1) / 2) * thick
@@ -177,15 +163,13 @@ def _draw_strips(axes: Axes, tests: list[Any], quantities: list[str], style: Sty
             if test.null_value is not None:
                 x = (test.null_value - low) / span
                 axes.plot([x, x], [at - thick / 2, at + thick / 2], color=look.INK, linewidth=0.9)
-            words.append(_WORDS[test.direction])
         x = (mine[0].value - low) / span
         axes.plot(x, place, "D", markersize=4.6, color=look.INK, markeredgecolor="white", zorder=5)
-        words = list(dict.fromkeys(words)) if len(set(words)) == 1 else words
+        words = [_WORDS[test.direction] for test in mine]
+        words = words[:1] if len(set(words)) == 1 else words
         text = f"{quantity(key).format(mine[0].value)}  {', '.join(words)}"
         axes.text(1.05, place, text, va="center", size=style.text - 0.6)
-    titles = [quantity(key).title for key in quantities]
-    titles = [
-        around.wrapped(title, 1.25 if style.is_narrow else 2.4, style.text) for title in titles
-    ]
-    axes.set_yticks(range(len(quantities)), [t[:1].upper() + t[1:] for t in titles])
+    width = 1.25 if style.is_narrow else 2.4
+    titles = [capital(wrapped(quantity(key).title, width, style.text)) for key in quantities]
+    axes.set_yticks(range(len(quantities)), titles)
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)

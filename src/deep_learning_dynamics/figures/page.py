@@ -5,7 +5,7 @@ title and the footer, the inner one the subtitle, the panels and the legend.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.patches import Ellipse
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.plane import Plane, shades
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style
+from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, group_entries
 from deep_learning_dynamics.formatting import count
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def page(
     style: Style,
     content: float,
     title: str,
-    subtitle: Sequence[str] = (),
+    subtitle: str = "",
     footer: str = "",
     results: "Results | None" = None,
     legend: Sequence[Any] = (),
@@ -43,14 +43,14 @@ def page(
         legend: artists with labels.
     """
     size, small = style.text, style.text - 0.8
-    data, stand_ins = data_line(results)
-    foot = [footer, data] if style.title else [data] if stand_ins else []
+    data, stand_ins = _data_line(results)
+    below = f"{footer}\n{data}" if style.title else data if stand_ins else ""
     head = wrapped(title, style.width, size + 2) if style.title else ""
-    under, foot = (
-        "\n".join(wrapped(line, style.width, points) for line in lines if line)
-        for lines, points in ((subtitle if style.title else (), size), (foot, small))
-    )
-    columns = _columns(style, legend)
+    under = wrapped(subtitle, style.width, size) if style.title else ""
+    foot = wrapped(below, style.width, small)
+    longest = max((len(str(entry.get_label())) for entry in legend), default=1)
+    fitting = 72 * style.width / (_EM * style.text * longest + 4.2 * style.text)
+    columns = int(np.clip(fitting, 1, max(len(legend), 1)))
     texts = [(head, size + 5), (under, size + 2), (foot, small + 4)]
     lines = [(text.count("\n") + 1) * points for text, points in texts if text]
     rows = -(-len(legend) // columns) * (1.45 * size) + (6 if legend else 0)
@@ -78,11 +78,79 @@ def page(
     return figure, body
 
 
-def _columns(style: Style, entries: Sequence[Any]) -> int:
-    """How many columns of the legend fit."""
-    longest = max((len(str(entry.get_label())) for entry in entries), default=1)
-    room = 72 * style.width / (_EM * style.text * longest + 4.2 * style.text)
-    return int(np.clip(room, 1, max(len(entries), 1)))
+def panels(
+    style: Style,
+    names: Sequence[str],
+    *words: Any,
+    aspect: float = 0.0,
+    height: float = 0.2,
+    most: int = 3,
+    narrow: int = 2,
+    **mosaic: Any,
+) -> tuple[Figure, dict[str, Axes]]:
+    """A page of equal panels, and their axes by name.
+
+    Args:
+        words: what :func:`page` takes from ``title`` on.
+        aspect: of a panel, height / width; ``height`` inches are added to each row.
+        most, narrow: how many panels stand side by side at most, on a page and in a column.
+    """
+    layout = grid(names, min(len(names), narrow if style.is_narrow else most))
+    row = aspect * style.width / len(layout[0]) + height
+    figure, body = page(style, len(layout) * row, *words)
+    return figure, body.subplot_mosaic(layout, **mosaic)
+
+
+def plane_page(
+    style: Style,
+    planes: Mapping[str, Plane],
+    layout: list[list[str]],
+    height: float,
+    groups: Groups,
+    *words: Any,
+    legend: Sequence[Any] = (),
+    below: float = 0.0,
+    **mosaic: Any,
+) -> tuple[Figure, dict[str, Axes], SubFigure]:
+    """A page of planes above the bars that explain their colours; ``draw_planes`` draws them.
+
+    Args:
+        planes: by their names in ``layout``, which may have other panels, too.
+        height: of all panels, in inches.
+        words: what :func:`page` takes from ``title`` to ``results``.
+        legend: in place of the names of groups, and further entries.
+        below: inches that the caller fills instead of bars.
+
+    Returns:
+        The figure, all axes by their names, and the part below the panels.
+    """
+    first, *_ = planes.values()
+    numbers = [t.group for t in first.trajectories if not t.earlier]
+    maps = [plane.cells for plane in planes.values() if plane.cells is not None]
+    bars = [*(["score"] if first.scale else []), *(["cells"] if maps else [])]
+    if bars:
+        below = max(len(groups), 2) * 1.3 * style.text / 72 + 0.4
+    if not legend:
+        named = [] if first.scale else group_entries(groups, numbers, look.TONE)
+        legend = [*named, *plane_entries(list(planes.values()))]
+    figure, body = page(style, height + below, *words, legend=legend)
+    upper, lower = body.subfigures(2, 1, height_ratios=[height, below or 1e-3])
+    axes = upper.subplot_mosaic(layout, **mosaic)
+    for name, plane in planes.items():
+        plane.place(axes[name])
+    if bars:
+        axes |= lower.subplot_mosaic([bars if style.is_narrow or len(bars) > 1 else [*bars, "."]])
+    if first.scale:
+        _draw_score_bar(axes["score"], groups, numbers, first.scale)
+    if maps:
+        _draw_cell_bar(axes["cells"], maps[0].distances if len(planes) == 1 else None)
+    return figure, axes, lower
+
+
+def grid(names: Sequence[str], columns: int) -> list[list[str]]:
+    """Names as the rows of a mosaic, empty places at its end."""
+    padded = [*names, *["."] * (-len(names) % columns)]
+    return [padded[start : start + columns] for start in range(0, len(padded), columns)]
 
 
 def message_page(style: Style, title: str, message: str) -> Figure:
@@ -97,33 +165,26 @@ def message_page(style: Style, title: str, message: str) -> Figure:
 
 def wrapped(text: str, width: float, size: float) -> str:
     """Text in lines that fit ``width`` inches."""
-    characters = int(72 * (width - 0.15) / (_EM * size))
-    return "\n".join(textwrap.wrap(text, max(characters, 10), break_on_hyphens=False))
+    characters = max(int(72 * (width - 0.15) / (_EM * size)), 10)
+    lines = [line for line in text.split("\n") if line]
+    return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in lines)
 
 
-def lines_of(texts: Sequence[str], width: float, size: float) -> int:
-    """How many lines the texts take."""
-    return sum(wrapped(text, width, size).count("\n") + 1 for text in texts if text)
-
-
-def data_line(results: "Results | None") -> tuple[str, bool]:
+def _data_line(results: "Results | None") -> tuple[str, bool]:
     """The datasets, and whether one is not the original."""
-    if results is None or not results.provenance:
-        return "", False
     names, stand_ins = [], False
-    for each in results.provenance:
+    for each in results.provenance if results is not None else ():
         name = str(each.get("label") or each.get("name", ""))
         if each.get("original") is False:
             stand_ins = True
             name += "" if "stand-in" in name else " (stand-in, not the original)"
         names.append(name)
-    return f"Data: {' · '.join(dict.fromkeys(names))}", stand_ins
+    return f"Data: {' · '.join(dict.fromkeys(names))}" if names else "", stand_ins
 
 
-def networks_line(plane: Plane | Sequence[Any], weights: int | None = None) -> str:
-    """ "40 networks (20 pairs) · 38 snapshots of 6,608 weights each"."""
-    trajectories = plane.trajectories if isinstance(plane, Plane) else plane
-    trained = [t for t in trajectories if not t.earlier]
+def networks_line(plane: Plane, weights: int | None = None) -> str:
+    """ "40 networks (20 pairs) · 38 snapshots of 6,608 weights"."""
+    trained = [t for t in plane.trajectories if not t.earlier]
     pairs = {t.label for t in trained} - {""}
     networks = len({t.network for t in trained})
     text = count(networks, "network")
@@ -131,17 +192,6 @@ def networks_line(plane: Plane | Sequence[Any], weights: int | None = None) -> s
         text += f" ({count(len(pairs), 'pair')})"
     most = max((len(t.points) for t in trained), default=0)
     return f"{text} · {count(most, 'snapshot')}" + (f" of {weights:,} weights" if weights else "")
-
-
-def group_entries(groups: Groups, numbers: Sequence[int], width: float = 1.6) -> list[Line2D]:
-    """A line of its colour for each group that is there, if there is more than one."""
-    if len(groups) < 2:
-        return []
-    return [
-        Line2D([], [], color=look.colour(number), linewidth=width, label=groups.title(number))
-        for number in sorted(set(numbers))
-        if number >= 0
-    ]
 
 
 def plane_entries(planes: Sequence[Plane]) -> list[Any]:
@@ -160,10 +210,9 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
         label = "end, number of pair" if numbered else "end"
         entries.append(Line2D([], [], marker="s", label=label, **mark))
     entries.append(Line2D([], [], marker=">", label="direction of learning", **mark))
-    failed = [t for t in planes[0].trajectories if not t.sound and not t.earlier]
+    failed = [t.outcome for t in planes[0].trajectories if not t.sound and not t.earlier]
     if failed:
-        kinds = dict.fromkeys(t.outcome for t in failed)
-        counts = [f"{sum(t.outcome == kind for t in failed)} {kind}" for kind in kinds]
+        counts = [f"{failed.count(kind)} {kind}" for kind in dict.fromkeys(failed)]
         dashed = mark | {"linestyle": look.DASHES, "linewidth": 0.9, "markeredgecolor": "white"}
         label = f"failed: {', '.join(counts)}"
         entries.append(Line2D([], [], marker="X", markeredgewidth=0.3, label=label, **dashed))
@@ -176,11 +225,10 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
     return entries
 
 
-def draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: ScoreScale) -> None:
+def _draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: ScoreScale) -> None:
     """The colours of every group over the range of the score; a row per group."""
     shown = [number for number in sorted(set(numbers)) if number >= 0] or [0]
-    levels = np.linspace(0, 1, 128)
-    image = np.array([look.ramp(number)(levels)[:, :3] for number in shown])
+    image = np.array([look.ramp(number)(np.linspace(0, 1, 128))[:, :3] for number in shown])
     axes.imshow(
         image, aspect="auto", extent=(0, 1, len(shown) - 0.5, -0.5), interpolation="nearest"
     )
@@ -198,32 +246,29 @@ def draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: Sc
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)
     axes.tick_params(axis="x", pad=1.5)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(look.with_unit(scale.key), labelpad=1.5)
+    axes.set_xlabel(look.with_unit(scale.key))
 
 
-def draw_cell_bar(axes: Axes, distances: np.ndarray | None) -> None:
+def _draw_cell_bar(axes: Axes, distances: np.ndarray | None) -> None:
     """The greys of a map, whose cells are shaded by rank; None: of several maps."""
-    known = np.zeros(0) if distances is None else np.sort(distances[np.isfinite(distances)])
-    greys = shades(np.linspace(0, 1, 64))
-    image = np.repeat(greys[None, :, None], 3, axis=2)
+    image = np.repeat(shades(np.linspace(0, 1, 64))[None, :, None], 3, axis=2)
     axes.imshow(image, aspect="auto", extent=(0, 1, 0.5, -0.5))
     labels = ["near", "far"]
-    if known.size:
-        labels = [f"{value:.3g}" for value in np.quantile(known, [0, 0.5, 1])]
+    if distances is not None:
+        labels = [f"{value:.3g}" for value in np.nanquantile(distances, [0, 0.5, 1])]
     axes.set_xticks(np.linspace(0, 1, len(labels)), labels)
     axes.set_yticks([])
     axes.tick_params(axis="x", pad=1.5)
-    axes.spines[:].set(color=look.LINE)
-    axes.set_xlabel("Distance to neighbouring units", labelpad=1.5)
+    axes.spines[:].set_visible(True)
+    axes.set_xlabel("Distance to neighbouring units")
 
 
 def title_of(axes: Axes, style: Style, text: str, below: str = "") -> None:
     """A panel's title, and a quiet line under it."""
     size = style.text
     pad = 3 + (size + 2) * (below.count("\n") + 1 if below else 0)
-    axes.set_title(text, loc="left", size=size + 0.5, weight="bold", pad=pad)
-    if below:
-        axes.annotate(
-            below, (0, 1), xytext=(0, 3), xycoords="axes fraction", textcoords="offset points",
-            ha="left", va="bottom", size=size - 0.7, color=look.QUIET, annotation_clip=False,
-        )  # fmt: skip
+    axes.set_title(text, size=size + 0.5, weight="bold", pad=pad)
+    axes.annotate(
+        below, (0, 1), xytext=(0, 3), xycoords="axes fraction", textcoords="offset points",
+        ha="left", va="bottom", size=size - 0.7, color=look.QUIET, annotation_clip=False,
+    )  # fmt: skip

@@ -20,7 +20,6 @@ from deep_learning_dynamics.figures.style import (
     DOTS,
     EARLIER,
     INK,
-    LINE,
     ScoreScale,
     colour,
     end_marker,
@@ -81,6 +80,7 @@ class Plane:
         """Take axes, with limits that are roughly the final ones: axes' numbers need their room."""
         self.axes = axes
         axes.set(xlim=(self.low[0], self.high[0]), ylim=(self.low[1], self.high[1]))
+        axes.spines[:].set_visible(True)
 
     def draw(self) -> None:
         """Draw everything, once the layout of the figure is known."""
@@ -318,7 +318,7 @@ def shades(distances: Float[np.ndarray, " unit"]) -> Float[np.ndarray, " unit"]:
 def frame_axes(axes: Axes) -> None:
     """A plane whose axes have no numbers."""
     axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color(LINE)
+    axes.spines[:].set_visible(True)
 
 
 def _faded(

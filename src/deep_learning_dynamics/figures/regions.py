@@ -1,16 +1,15 @@
 """Regions: how far networks that learnt end from each other and from those that failed."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.inference import regions
-from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.seeds import generator
 
@@ -19,55 +18,42 @@ SHADES = (look.colour(3, 0.6), look.colour(1, 0.5), "#a8a8a8")  # green, orange,
 
 
 @FIGURES.register
-class Regions(FigureKind):
-    key, title, needs = "regions", "Is there a region of good weights?", ("geometry",)
-    analysis = "regions"
+class RegionsFigure(AnalysisFigure):
+    key, title = "regions", "Is there a region of good weights?"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         found = regions(results.geometry)
-        assert found is not None
         kinds = [item.kind for item in found.items]
-        stacked = style.is_narrow
-        row = 1.05 if stacked else 1.35
-        figure, body = around.page(
+        figure, axes = panels(
             style,
-            row * (len(kinds) if stacked else 1) + 0.5,
+            kinds,
             self.title,
-            [found.sentence],
+            found.sentence,
             "Each point is two networks; bars: medians.",
             results,
+            height=1.22 if style.is_narrow else 1.85,
+            narrow=1,
         )
-        layout = [[kind] for kind in kinds] if stacked else [kinds]
-        axes = body.subplot_mosaic(layout)
-        for number, kind in enumerate(kinds):
-            _draw(axes[kind], results, kind)
-            title = quantity(kind).title
-            if quantity(kind).unit:
-                title += f" ({quantity(kind).unit})"
-            axes[kind].set_title(title[:1].upper() + title[1:], loc="left", size=style.text, pad=4)
-            if number and not stacked:
+        for kind in kinds:
+            _draw(axes[kind], self.finding(results), kind)
+            if not axes[kind].get_subplotspec().is_first_col():
                 axes[kind].tick_params(axis="y", labelleft=False)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        found = regions(results.geometry)
-        assert found is not None
         return (
-            f"{found.sentence} Each p-value is that of a two-sided permutation test of mean ranks, "
+            f"{regions(results.geometry).sentence} Each p-value is that of a two-sided permutation "
+            "test of mean ranks, "
             "in which networks of a pair keep their labels together, with Holm's correction. "
             "Failed: dead, or less than half as accurate at the end as the best network. Alignment "
             "removes permutations of units and, for relu, their scales."
         )
 
 
-def _draw(axes: Axes, results: Results, kind: str) -> None:
-    assert results.geometry is not None
-    tables = results.geometry.get("regions").tables
-    ends: pd.DataFrame = tables["ends"]
-    learnt = tables["networks"].set_index("network")["learnt"]
-    failed = sum(
-        (~ends[name].map(learnt).astype(bool)).astype(int) for name in ("network", "other")
-    )
+def _draw(axes: Axes, found: Finding, kind: str) -> None:
+    ends = found.tables["ends"]
+    learnt = found.tables["networks"].set_index("network")["learnt"].astype(bool)
+    failed = 2 - ends["network"].map(learnt).astype(int) - ends["other"].map(learnt).astype(int)
     jitter = generator(0, "jitter", kind)
     for row, shade in enumerate(SHADES):
         values = ends[kind][failed == row].to_numpy()
@@ -82,7 +68,7 @@ def _draw(axes: Axes, results: Results, kind: str) -> None:
     else:
         axes.locator_params(axis="x", nbins=5)
     axes.set_yticks(range(3), ROWS)
-    axes.set_ylim(2.55, -0.55)
+    axes.set(ylim=(2.55, -0.55), title=look.with_unit(kind))
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)
-    axes.grid(axis="x", color="#ececec", linewidth=0.5)
-    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour
+from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, group_entries
 
 MOST_STEPS = 400  # of a median: networks with other steps are interpolated to these
 
@@ -69,7 +69,8 @@ def draw_series(
     series: Sequence[Series],
     key: str,
     style: Style,
-    networks: bool,
+    *,
+    networks: bool = False,
     title: str = "",
     ticks: Sequence[float] | None = None,
 ) -> None:
@@ -79,44 +80,40 @@ def draw_series(
         networks: whether each network has a thin line, too.
         ticks: of the values, from the lower to the upper end; by default as the values ask.
     """
+    axes.set_title(title or look.with_unit(key))
     if not series:  # as where every network diverged
-        axes.set(title=title or look.with_unit(key), xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[])
         axes.text(0.5, 0.5, "no network has any", ha="center", transform=axes.transAxes)
         return
-    width = 1.7 if not style.is_narrow else 1.3
+    width = 1.3 if style.is_narrow else 1.7
     for each in series:
         low, middle, high = each.quartiles
-        own = colour(each.group, 0.75)
-        many = len(each.values)
-        if networks:
-            for values, failed in zip(each.values, each.failed, strict=True):
-                axes.plot(
-                    each.steps,
-                    values,
-                    color=colour(each.group, 0.45),
-                    linewidth=0.5,
-                    alpha=float(np.clip((6 / many) ** 0.5, 0.25, 0.8)),
-                    linestyle=look.DASHES if failed else "-",
-                )
+        own, many = colour(each.group, 0.75), len(each.values)
+        for values, failed in zip(each.values, each.failed, strict=True) if networks else ():
+            axes.plot(
+                each.steps,
+                values,
+                color=colour(each.group, 0.45),
+                linewidth=0.5,
+                alpha=float(np.clip((6 / many) ** 0.5, 0.25, 0.8)),
+                linestyle=look.DASHES if failed else "-",
+            )
         if many > 2:
             axes.fill_between(each.steps, low, high, color=own, alpha=0.2, linewidth=0, zorder=2)
         for shade, thick in (("white", width + 1), (own, width)):
             axes.plot(each.steps, middle, color=shade, linewidth=thick, zorder=3)
-    shown = np.concatenate([each.values.ravel() for each in series])
     scale_steps(axes, np.unique(np.concatenate([each.steps for each in series])))
     if ticks is None:
-        _scale_values(axes, key, shown[np.isfinite(shown)])
+        _scale_values(axes, key, np.concatenate([each.values.ravel() for each in series]))
     else:
         axes.set(ylim=(ticks[0], ticks[-1]), yticks=ticks)
-    axes.set_title(title or look.with_unit(key), loc="left", size=style.text, pad=4)
-    axes.set_xlabel("Step", labelpad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#ececec", linewidth=0.5)
+    axes.grid()
     axes.margins(x=0.02)
 
 
 def scale_steps(axes: Axes, steps: Float[np.ndarray, " step"]) -> None:
     """Logarithmic from the first step on, where steps span decades; with a place for step 0."""
+    axes.set_xlabel("Step")
     positive = steps[steps > 0]
     if positive.size and positive[-1] > 30 * positive[0]:
         axes.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.4)
@@ -139,25 +136,22 @@ def _scale_values(axes: Axes, key: str, values: Float[np.ndarray, " value"]) -> 
         room = 0.04 * (high - low)
         axes.set_ylim(*scale.backward(np.array([low - room, high + room])))
         ticks = scale.ticks(apart=0.11)
-        axes.set_yticks(ticks, [scale.label(tick) for tick in ticks])
-        axes.set_yticks([], minor=True)
     elif scale.spacing == "log" and scale.high > 30 * scale.low:
         axes.set_yscale("log")
         ticks = ScoreScale(key, *map(float, axes.get_ylim()), "log").ticks(apart=0.1)
-        axes.set_yticks(ticks, [scale.label(tick) for tick in ticks])
-        axes.set_yticks([], minor=True)
-    elif scale.low >= 0:
-        axes.set_ylim(bottom=0)
+    else:
+        if scale.low >= 0:
+            axes.set_ylim(bottom=0)
+        return
+    axes.set_yticks(ticks, [scale.label(tick) for tick in ticks])
+    axes.set_yticks([], minor=True)
 
 
-def curve_entries(series: Sequence[Series], groups: Groups, networks: bool) -> list[Line2D | Patch]:
+def curve_entries(
+    series: Sequence[Series], groups: Groups, networks: bool = False
+) -> list[Line2D | Patch]:
     """The legend of panels of curves."""
-    shown = sorted({each.group for each in series})
-    entries: list[Line2D | Patch] = [
-        Line2D([], [], color=colour(number, 0.75), linewidth=1.8, label=groups.title(number))
-        for number in shown
-        if len(groups) > 1
-    ]
+    entries = group_entries(groups, [each.group for each in series])
     entries.append(Line2D([], [], color=look.INK, linewidth=1.8, label="median"))
     if any(len(each.values) > 2 for each in series):
         entries.append(Patch(color=look.INK, alpha=0.2, linewidth=0, label="middle half"))
@@ -167,9 +161,3 @@ def curve_entries(series: Sequence[Series], groups: Groups, networks: bool) -> l
             dashed = {"color": look.QUIET, "linestyle": look.DASHES, "linewidth": 0.8}
             entries.append(Line2D([], [], label="failed", **dashed))
     return entries
-
-
-def grid(names: Sequence[str], columns: int) -> list[list[str]]:
-    """Names as the rows of a mosaic, empty places at its end."""
-    padded = [*names, *["."] * (-len(names) % columns)]
-    return [padded[start : start + columns] for start in range(0, len(padded), columns)]

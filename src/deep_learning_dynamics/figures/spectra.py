@@ -7,12 +7,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.barriers import groups_of
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.series import grid, scale_steps
-from deep_learning_dynamics.figures.style import Groups, Style, colour
+from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.page import grid, page
+from deep_learning_dynamics.figures.series import scale_steps
+from deep_learning_dynamics.figures.style import (
+    Groups,
+    Style,
+    colour,
+    group_entries,
+    groups_of,
+)
 from deep_learning_dynamics.formatting import count, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results
@@ -22,12 +27,11 @@ BANDS = (("q05", "q95", 0.12), ("q25", "q75", 0.25))
 
 
 @FIGURES.register
-class Spectra(FigureKind):
-    key, title, needs = "spectra", "Weights and their spectra", ("geometry",)
-    analysis = "spectra"
+class SpectraFigure(AnalysisFigure):
+    key, title = "spectra", "Weights and their spectra"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
-        found = results.geometry.get("spectra")
+        found = self.finding(results)
         table, groups = found.tables["layers"], groups_of(results, found.tables["layers"])
         parameters = list(dict.fromkeys(table["parameter"]))
         shown, exponents = parameters[:MOST_PARAMETERS], _ends(found)
@@ -38,11 +42,11 @@ class Spectra(FigureKind):
             layout = [*layout, ["exponents"] * columns]
             heights.append(1.15 + 0.1 * style.text / 8)
         hidden = len(parameters) - len(shown)
-        figure, body = around.page(
+        figure, body = page(
             style,
             sum(heights) + 0.3 * len(heights),
             self.title,
-            [answer(results)],
+            _answer(found),
             f"{count(table['network'].nunique(), 'network')}."
             + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
             results,
@@ -50,16 +54,16 @@ class Spectra(FigureKind):
         )
         axes = body.subplot_mosaic(layout, height_ratios=heights)
         for name in shown:
-            _draw_quantiles(axes[name], table[table["parameter"] == name], groups, style)
-            axes[name].set_title(name, loc="left", size=style.text, pad=4)
+            _draw_quantiles(axes[name], table[table["parameter"] == name], groups)
+            axes[name].set_title(name)
         if len(exponents):
             _draw_exponents(axes["exponents"], exponents, groups, style)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        found = results.geometry.get("spectra")
+        found = self.finding(results)
         exponents = _ends(found)
-        parts = [answer(results)]
+        parts = [_answer(found)]
         if len(exponents):
             sizes = [found.numbers["eigenvalues"][name] for name in set(exponents["parameter"])]
             parts.append(
@@ -78,9 +82,8 @@ class Spectra(FigureKind):
         return " ".join(parts)
 
 
-def answer(results: Results) -> str:
+def _answer(found: Finding) -> str:
     """Whether exponents are those of shuffled entries; without exponents, how weights spread."""
-    found = results.geometry.get("spectra")
     ends = _ends(found)
     if not len(ends):
         table = found.tables["layers"].assign(spread=lambda of: of["q95"] - of["q05"])
@@ -118,11 +121,7 @@ def _ends(found: Finding) -> pd.DataFrame:
 
 
 def _entries(groups: Groups, exponents: bool) -> list[Line2D | Patch]:
-    entries: list[Line2D | Patch] = [
-        Line2D([], [], color=colour(place, 0.75), linewidth=1.8, label=groups.title(place))
-        for place in range(len(groups))
-        if len(groups) > 1
-    ]
+    entries = group_entries(groups, range(len(groups)))
     entries.append(
         Patch(color=look.INK, alpha=0.3, linewidth=0, label="middle half and 90 % of weights")
     )
@@ -131,12 +130,8 @@ def _entries(groups: Groups, exponents: bool) -> list[Line2D | Patch]:
     return entries
 
 
-def _draw_quantiles(axes: Axes, table: pd.DataFrame, groups: Groups, style: Style) -> None:
-    numbers = groups.numbers(table)
-    for place in range(len(groups)):
-        mine = table[numbers == place]
-        if not len(mine):
-            continue
+def _draw_quantiles(axes: Axes, table: pd.DataFrame, groups: Groups) -> None:
+    for place, mine in table.groupby(groups.numbers(table)):
         medians = mine.groupby("step")[["q05", "q25", "q50", "q75", "q95"]].median()
         own = colour(place, 0.75)
         for low, high, alpha in BANDS:
@@ -147,32 +142,24 @@ def _draw_quantiles(axes: Axes, table: pd.DataFrame, groups: Groups, style: Styl
                 axes.plot(medians.index, medians[edge], color=own, linewidth=0.5)
         axes.plot(medians.index, medians["q50"], color=own, linewidth=1.2)
     scale_steps(axes, np.unique(table["step"].to_numpy(float)))
-    axes.set_xlabel("Step", labelpad=1.5)
     axes.locator_params(axis="y", nbins=5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#ececec", linewidth=0.5)
+    axes.grid()
 
 
 def _draw_exponents(axes: Axes, ends: pd.DataFrame, groups: Groups, style: Style) -> None:
     names = list(dict.fromkeys(ends["parameter"]))[:MOST_PARAMETERS]
-    numbers = groups.numbers(ends)
     for at, name in enumerate(names):
-        here = (ends["parameter"] == name).to_numpy()
-        low, middle, high = ends["null_exponent"][here].quantile([0.25, 0.5, 0.75])
+        here = ends[ends["parameter"] == name]
+        low, middle, high = here["null_exponent"].quantile([0.25, 0.5, 0.75])
         axes.fill_between([at - 0.35, at + 0.35], low, high, color=look.LINE, linewidth=0)
         axes.plot([at - 0.35, at + 0.35], [middle] * 2, color=look.QUIET, linewidth=0.8)
-        for place in range(len(groups)):
-            mine = ends["spectral_exponent"][here & (numbers == place)]
-            if not len(mine):
-                continue
+        for place, mine in here["spectral_exponent"].groupby(groups.numbers(here)):
             x = at + 0.24 * (place - (len(groups) - 1) / 2) / max(1, len(groups) - 1)
             low, middle, high = mine.quantile([0.25, 0.5, 0.75])
             axes.plot([x, x], [low, high], color=colour(place, 0.75), linewidth=1.4)
             axes.plot(x, middle, "o", color=colour(place, 0.75), markersize=4)
     short = [name.removesuffix(".weight") for name in names]
     axes.set_xticks(range(len(names)), short, rotation=30 if style.is_narrow else 0)
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title("Spectral exponent at the end", loc="left", size=style.text, pad=4)
+    axes.set(xlim=(-0.6, len(names) - 0.4), title="Spectral exponent at the end")
     axes.locator_params(axis="y", nbins=4)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#ececec", linewidth=0.5)
+    axes.grid(axis="y")

@@ -4,10 +4,10 @@ A group of networks is a hue; within it, lightness is a score. All hues are equa
 scores, so that no group looks better than another, in grey print too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -16,13 +16,19 @@ from jaxtyping import Float, Shaped
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.quantities import quantity
+
+if TYPE_CHECKING:
+    from deep_learning_dynamics.results import Results
 
 INK, QUIET, LINE = "#222222", "#5f5f5f", "#c4c4c4"  # text; text read second; frames and rules
 EARLIER = "#8a8a8a"  # trajectories that others continue
 WARNING, WARNING_FACE = "#7a1f00", "#ffe9d1"
 COLUMN, PAGE = 3.35, 7.0  # inches: one column (85 mm) and the full width of a paper
+TONE = 0.62  # the place on the ramp of its colours that stands for a group
 NARROW = 5.0  # inches; below, figures have the arrangement of one column
 DASHES, DOTS = (0, (3.2, 1.8)), (0, (0.1, 2.2))  # of networks that failed; of earlier trajectories
 
@@ -73,7 +79,7 @@ class Style:
         """Our settings on matplotlib's own defaults, for as long as something is drawn."""
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_SETTINGS | dict.fromkeys(_SIZES, self.text))
+            matplotlib.rcParams.update(_SETTINGS | {"font.size": self.text})
             yield
 
 
@@ -88,7 +94,6 @@ class NotebookFigure(Figure):
         return stream.getvalue()
 
 
-_SIZES = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
 _SETTINGS: dict[str, Any] = {
     "backend": "agg",
     "font.family": "DejaVu Sans",  # inside matplotlib's wheel, so the same everywhere
@@ -97,6 +102,11 @@ _SETTINGS: dict[str, Any] = {
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "axes.titlepad": 4,
+    "axes.labelpad": 2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
     "axes.axisbelow": True,
     "xtick.color": LINE,
     "ytick.color": LINE,
@@ -108,6 +118,8 @@ _SETTINGS: dict[str, Any] = {
     "ytick.major.size": 2.5,
     "xtick.minor.size": 0,
     "ytick.minor.size": 0,
+    "grid.color": "#ececec",
+    "grid.linewidth": 0.5,
     "legend.frameon": False,
     "legend.handlelength": 1.9,
     "legend.columnspacing": 1.6,
@@ -124,8 +136,7 @@ class Groups:
     """The groups of networks that a figure tells apart, in their order."""
 
     by: str  # the coordinate that names them; "": all networks are one group
-    values: tuple[Any, ...]
-    titles: dict[Any, str]
+    titles: dict[Any, str]  # by the coordinate's value
 
     @classmethod
     def of(cls, table: pd.DataFrame, by: str, titles: dict[str, dict[Any, str]]) -> "Groups":
@@ -134,28 +145,43 @@ class Groups:
         Groups that have only twins, or networks that others continue, are left out.
         """
         if not by or by not in table:
-            return cls("", ("",), {"": "networks"})
+            return cls("", {"": "networks"})
         last = last_phase(table)
-        values = (last if len(last) else table)[by].unique()
-        present = tuple(value for value in values if not pd.isna(value))
+        values = (last if len(last) else table)[by].dropna().unique()
         names = titles.get(by, {})
-        named = {v: names.get(v, names.get(str(v), _words(by, v))) for v in present}
-        return cls(by, present, {value: str(title) for value, title in named.items()})
+        return cls(by, {v: str(names.get(v, names.get(str(v), _words(by, v)))) for v in values})
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self.titles)
 
     def numbers(self, table: pd.DataFrame) -> Shaped[np.ndarray, " row"]:
         """The number of each row's group; −1 where it has none."""
         if not self.by:
             return np.zeros(len(table), int)
-        return np.array([self.index(value) for value in table[self.by]], int)
+        column = table[self.by] if self.by in table else table["group"]
+        return np.array([self.index(value) for value in column], int)
 
     def index(self, value: Any) -> int:
-        return self.values.index(value) if value in self.values else -1
+        """The number of a group by its value, which analyses write as text; −1: of none."""
+        for values in (self.values, tuple(map(str, self.values))):
+            if value in values:
+                return values.index(value)
+        return -1
 
     def title(self, number: int) -> str:
-        return self.titles[self.values[number]] if 0 <= number < len(self.values) else "others"
+        return self.titles[self.values[number]] if number >= 0 else "others"
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.titles)
+
+
+def groups_of(results: "Results", table: pd.DataFrame) -> Groups:
+    """The groups of a table, in the colours that they have in every figure."""
+    if results.scores is not None and results.by in results.scores:
+        return Groups.of(results.scores, results.by, results.titles)
+    by = "group" if "group" in table and results.by not in table else results.by
+    return Groups.of(table, by, results.titles)
 
 
 def last_phase(table: pd.DataFrame) -> pd.DataFrame:
@@ -178,11 +204,20 @@ def ramp(group: int) -> LinearSegmentedColormap:
     return _RAMPS[group % len(_RAMPS)]
 
 
-def colour(group: int, position: float = 0.62) -> tuple[float, float, float]:
+def colour(group: int, position: float = TONE) -> tuple[float, float, float]:
     """One colour of a group, by default the one that stands for it; grey without a group."""
     if group < 0:
         return matplotlib.colors.to_rgb(QUIET)
     return ramp(group)(position)[:3]
+
+
+def group_entries(groups: Groups, numbers: Iterable[int], position: float = 0.75) -> list[Line2D]:
+    """For a legend: a line of its colour for each group that is there, if there are several."""
+    return [
+        Line2D([], [], color=colour(n, position), linewidth=1.8, label=groups.title(n))
+        for n in sorted(set(numbers))
+        if n >= 0 and len(groups) > 1
+    ]
 
 
 def end_marker(group: int) -> str:
@@ -248,13 +283,10 @@ class ScoreScale:
         """Round values on the scale that lie at least ``apart`` of its length from each other."""
         if self.spacing == "error":
             # The ends of learning first: where it starts (chance) and how far it comes.
-            shares = (0.1, 0.9, 0.5, 0.95, 0.99, 0.98, 0.8, 0.7, 0.3, 0.6, 0.2, 0.4, 0.0, 1.0)
-            fives, ones = (
-                np.round(np.arange(0.05, 1, 0.05), 2),
-                np.round(np.arange(0.91, 1, 0.01), 2),
-            )
-            narrow = np.round(np.arange(0.01, 0.9, 0.01), 2) if self.high - self.low < 0.1 else []
-            candidates = [*shares, *fives, *ones, *narrow]
+            percent = [10, 90, 50, 95, 99, 98, 80, 70, 30, 60, 20, 40, 0, 100]
+            percent += [*range(5, 100, 5), *range(91, 100)]
+            percent += range(1, 90) if self.high - self.low < 0.1 else []
+            candidates = [each / 100 for each in percent]
         else:
             from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -277,9 +309,8 @@ class ScoreScale:
         return f"{value:g}".replace("-", "−")
 
 
-def with_unit(key: str, capital: bool = True) -> str:
+def with_unit(key: str) -> str:
     """ "Test accuracy (%)"."""
     known = quantity(key)
     said = not known.unit or known.unit in known.title.lower().split()
-    text = known.title if said else f"{known.title} ({known.unit})"
-    return text[:1].upper() + text[1:] if capital else text
+    return capital(known.title if said else f"{known.title} ({known.unit})")

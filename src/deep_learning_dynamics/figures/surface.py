@@ -9,13 +9,18 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.barriers import groups_of, place_of
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.page import page, title_of
 from deep_learning_dynamics.figures.plane import frame_axes
-from deep_learning_dynamics.figures.style import Groups, Style, colour
-from deep_learning_dynamics.formatting import count, number, percent
+from deep_learning_dynamics.figures.style import (
+    Groups,
+    Style,
+    colour,
+    group_entries,
+    groups_of,
+)
+from deep_learning_dynamics.formatting import capital, count, number, percent
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results
 
@@ -30,28 +35,26 @@ _GREYS = LinearSegmentedColormap.from_list("loss", ["#ffffff", "#3c3c3c"])
 
 
 @FIGURES.register
-class Surface(FigureKind):
-    key, title, needs = "surface", "Loss surface", ("geometry",)
-    analysis = "surface"
+class SurfaceFigure(AnalysisFigure):
+    key, title = "surface", "Loss surface"
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
-        found = results.geometry.get("surface")
+        found = self.finding(results)
         groups = groups_of(results, found.tables["snapshots"])
         planes = [plane for plane in PLANES if plane in found.numbers]
         rows = [[f"{plane}/surface" for plane in planes], [f"{plane}/own" for plane in planes]]
         if style.is_narrow:
             rows = [list(row) for row in zip(*rows, strict=True)]
         scale = _scale(found)
-        shown = sorted({place_of(groups, name) for name in found.tables["snapshots"]["group"]})
-        figure, body = around.page(
+        figure, body = page(
             style,
             len(rows) * (style.width / len(rows[0]) * 0.98 + 0.15) + 0.45,
             self.title,
-            [answer(results)],
+            _answer(found),
             "Dots: snapshots in the grey of their own loss. " + _networks(found),
             results,
             [
-                *around.group_entries(groups, shown),
+                *group_entries(groups, groups.numbers(found.tables["snapshots"]).tolist()),
                 Line2D([], [], color=look.QUIET, linewidth=0.8, label="no error", linestyle=_EVEN),
             ],
         )
@@ -62,23 +65,22 @@ class Surface(FigureKind):
             mesh = _draw_surface(panel, grid, snapshots, groups, scale, style)
             share = found.numbers[plane]["share"]
             below = "" if share is None else _share(plane, share)
-            around.title_of(panel, style, PLANES[plane], below)
+            title_of(panel, style, PLANES[plane], below)
             _draw_own(axes[f"{plane}/own"], snapshots, groups, scale, style)
         bar = body.colorbar(
             mesh, ax=list(axes.values()), location="bottom", aspect=60, shrink=0.6, pad=0.02
         )
-        bar.outline.set(color=look.LINE, linewidth=0.6)
         _scale_ticks(bar.ax.xaxis, scale)
         bar.set_label("Loss (nats)", size=style.text)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
-        found = results.geometry.get("surface")
-        sentences = [answer(results)]
+        found = self.finding(results)
+        sentences = [_answer(found)]
         for plane in ("one", "random"):
             if plane in found.numbers:
                 text = _values(plane, found.numbers[plane])
-                sentences.append(f"{text[:1].upper()}{text[1:]}.")
+                sentences.append(f"{capital(text)}.")
         regions = _of(found, "regions", "all")
         regions = regions[regions["snapshots"] > 0]
         near = int((regions["error"] <= CLOSE * regions["loss"]).sum())
@@ -94,9 +96,8 @@ class Surface(FigureKind):
         return " ".join(sentences)
 
 
-def answer(results: Results) -> str:
+def _answer(found: Finding) -> str:
     """Whether the surface under the paths shows the networks' loss."""
-    found = results.geometry.get("surface")
     numbers = found.numbers["all"]
     if numbers["median_error"] is None:
         return "No snapshot has a finite loss in the plane."
@@ -166,7 +167,7 @@ def _draw_surface(
     many = snapshots["network"].nunique()
     size = (2.2 if many > 5 else 3.4) * (0.8 if style.is_narrow else 1)
     for _, path in snapshots.groupby("network", sort=False):
-        own = colour(place_of(groups, path["group"].iloc[0]), 0.75)
+        own = colour(groups.index(path["group"].iloc[0]), 0.75)
         axes.plot(path["x"], path["y"], color=own, linewidth=0.5 if many > 5 else 1, zorder=2)
         axes.scatter(
             path["x"], path["y"], s=size**2, c=np.clip(path["loss"], scale.vmin, scale.vmax),
@@ -184,7 +185,7 @@ def _draw_own(
     ends = [scale.vmin, scale.vmax]
     axes.plot(ends, ends, color=look.QUIET, linewidth=0.8, linestyle=_EVEN, zorder=1)
     for name, part in snapshots.groupby("group", sort=False):
-        own = colour(place_of(groups, str(name)), 0.75)
+        own = colour(groups.index(name), 0.75)
         alpha = float(np.clip((300 / len(part)) ** 0.5, 0.25, 0.8))
         axes.scatter(
             part["loss"], part["surface_loss"], s=5, color=own, alpha=alpha, linewidths=0, zorder=2
@@ -193,10 +194,8 @@ def _draw_own(
     axes.set_aspect("equal")
     for axis in (axes.xaxis, axes.yaxis):
         _scale_ticks(axis, scale)
-    axes.set_xlabel("Own loss (nats)", labelpad=1.5)
-    axes.set_ylabel("Surface's loss", labelpad=2)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#ececec", linewidth=0.5)
+    axes.set(xlabel="Own loss (nats)", ylabel="Surface's loss")
+    axes.grid()
 
 
 def _scale_ticks(axis: Any, scale: LogNorm) -> None:

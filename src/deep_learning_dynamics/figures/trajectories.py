@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from deep_learning_dynamics.figures.style import Groups, ScoreScale
+from deep_learning_dynamics.figures.style import TONE, Groups, ScoreScale
 
 MOST_NUMBERED = 25  # pairs whose ends carry their number
+_ROWS = ("points", "steps", "score", "faith", "spread")  # fields of trajectories by snapshot
 LEAST_INK = 0.22  # of a point whose neighbourhood is lost: it can still be seen
 FAR = 3.0  # a network is far out if the others would be drawn this many times as large without it
 
@@ -31,7 +32,7 @@ class Trajectory:
     score: Float[np.ndarray, " row"] | None = None
     faith: Float[np.ndarray, " row"] | None = None  # 0 to 1: how well neighbours are preserved
     spread: Float[np.ndarray, "row 3"] | None = None  # xx, xy, yy over refits
-    tone: float = 0.62  # the place on its group's ramp, where no score is shown
+    tone: float = TONE  # the place on its group's ramp, where no score is shown
     end: str = ""  # the marker of its end; "": that of its group
 
     @property
@@ -57,7 +58,7 @@ def trajectories_of(
 ) -> list[Trajectory]:
     """The trajectories of a projection's table; ``points`` take the place of its own."""
     table = coordinates if points is None else coordinates.assign(x=points[:, 0], y=points[:, 1])
-    parameters = list(dict.fromkeys(table["parameter"])) if "parameter" in table else []
+    parameters = list(table["parameter"].unique()) if "parameter" in table else []
     path = table.groupby(["network", *(["parameter"] if parameters else [])], sort=False).ngroup()
     order = np.lexsort((table["step"], path))
     table, path = table.iloc[order], path.to_numpy()[order]
@@ -83,17 +84,12 @@ def trajectories_of(
     ):
         kept = rows[placed[rows]]
         own = {name: None if column is None else column[kept] for name, column in values.items()}
-        if own["faith"] is not None and np.isnan(own["faith"]).all():
-            own["faith"] = None
-        if parameters:
-            label = str(parameters.index(first["parameter"]) + 1)
-        else:
-            label = str(first["pair"]) if "pair" in table else ""
+        label = parameters.index(first["parameter"]) + 1 if parameters else first.get("pair", "")
         found.append(
             Trajectory(
                 network=str(first["network"]),
                 group=int(group),
-                label=label,
+                label=str(label),
                 outcome=str(first.get("outcome", "") or ""),
                 earlier=first["network"] in continued,
                 **own,
@@ -151,11 +147,8 @@ def _extent(points: _Path) -> float:
 def until(trajectory: Trajectory, step: float) -> Trajectory:
     """The part of a trajectory that is over by a step."""
     kept = trajectory.steps <= step
-    rows = {
-        name: None if getattr(trajectory, name) is None else getattr(trajectory, name)[kept]
-        for name in ("points", "steps", "score", "faith", "spread")
-    }
-    return replace(trajectory, **rows)
+    rows = {name: getattr(trajectory, name) for name in _ROWS}
+    return replace(trajectory, **{name: of[kept] for name, of in rows.items() if of is not None})
 
 
 def can_number(trajectories: Sequence[Trajectory]) -> bool:

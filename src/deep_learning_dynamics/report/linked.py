@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.colors import to_hex
 
 from deep_learning_dynamics.figures.learning_curves import score_keys
-from deep_learning_dynamics.figures.paths import color_of, groups_of, method_of
+from deep_learning_dynamics.figures.paths import color_of, method_of, plane_of
 from deep_learning_dynamics.figures.plane import Plane, hexagons, shades
 from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, last_phase
-from deep_learning_dynamics.figures.trajectories import Trajectory, score_scale, trajectories_of
+from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity
@@ -109,10 +109,8 @@ def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, A
 
 def _method(projection: "Projection", results: "Results", networks: Networks) -> dict[str, Any]:
     """One projection: its paths, what stands behind them, and its null models."""
-    table, groups = projection.coordinates, groups_of(projection, results)
-    color, cells = color_of(projection, Style()), projection.cells
-    trajectories = trajectories_of(table, groups, color)
-    plane = Plane(trajectories, score_scale(trajectories, color), cells)
+    plane, groups = plane_of(projection, results, Style())
+    table, color, cells = projection.coordinates, color_of(projection, Style()), plane.cells
     nulls = {}
     for key, places in _null_examples(projection).items():
         seen = np.isfinite(places).all(axis=1)
