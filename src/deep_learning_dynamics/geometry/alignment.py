@@ -7,7 +7,6 @@ Ainsworth et al., "Git Re-Basin", ICLR 2023, section 3.2), here with the best sc
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +19,9 @@ from deep_learning_dynamics.store.schema import Parameters
 
 if TYPE_CHECKING:
     import xarray as xr
+
+Weights = Float[np.ndarray, " weight"]
+OfUnits = Float64[np.ndarray, "place unit"]  # what fits a unit to each place
 
 SWEEPS = 100  # over all layers, at most
 ENOUGH = 1e-4  # of the distance: a sweep that gains less is the last; five times as fast as 1e-12
@@ -50,35 +52,33 @@ class Perceptron:
         Raises:
             StoreError: the parameters are not those of a stack of fully connected layers.
         """
-        layers = []
+        layers: list[Layer] = []
         for owner, positions in parameters.layers().items():
-            matrices = [p for p in positions if len(parameters.shapes[p]) == 2]
-            vectors = [p for p in positions if len(parameters.shapes[p]) == 1]
-            if len(matrices) != 1 or len(matrices) + len(vectors) != len(positions):
+            shapes = {parameters.names[p]: parameters.shapes[p] for p in positions}
+            matrices = [name for name, shape in shapes.items() if len(shape) == 2]
+            biases = [name for name in shapes if name not in matrices]
+            outputs, inputs = shapes[matrices[0]] if matrices else (0, 0)
+            if len(matrices) != 1 or [shapes[name] for name in biases] not in ([], [(outputs,)]):
                 raise _no_perceptron(f"{owner} is no fully connected layer")
-            outputs, inputs = parameters.shapes[matrices[0]]
-            biases = [p for p in vectors if parameters.shapes[p] == (outputs,)]
-            if len(biases) != len(vectors) or len(biases) > 1:
-                raise _no_perceptron(f"{owner} has more than weights and biases")
             if layers and layers[-1].outputs != inputs:
                 raise _no_perceptron(
                     f"{owner} has {inputs} inputs after {layers[-1].outputs} units"
                 )
-            span = slice(parameters.starts[matrices[0]], parameters.stops[matrices[0]])
-            bias = (
-                slice(parameters.starts[biases[0]], parameters.stops[biases[0]]) if biases else None
-            )
-            layers.append(Layer(span, bias, outputs, inputs))
+            weights, *bias = (parameters.slice(name) for name in (*matrices, *biases))
+            layers.append(Layer(weights, bias[0] if bias else None, outputs, inputs))
         return cls(tuple(layers), activation == "relu")
+
+    @classmethod
+    def of_runs(cls, runs: "xr.Dataset") -> "Perceptron":
+        """Read the layers of a store's networks."""
+        return cls.of(Parameters.from_runs(runs), str(runs.attrs.get("activation", "")))
 
     @property
     def hidden(self) -> tuple[int, ...]:
         """Units of each hidden layer."""
         return tuple(layer.outputs for layer in self.layers[:-1])
 
-    def incoming(
-        self, weights: Float[np.ndarray, " weight"], layer: int
-    ) -> Float64[np.ndarray, "unit incoming"]:
+    def incoming(self, weights: Weights, layer: int) -> Float64[np.ndarray, "unit incoming"]:
         """What leads into each unit of a hidden layer: its weights and its bias."""
         mine = self.layers[layer]
         matrix = weights[mine.weights].reshape(mine.outputs, mine.inputs).astype(np.float64)
@@ -86,9 +86,7 @@ class Perceptron:
             return matrix
         return np.column_stack([matrix, weights[mine.biases]])
 
-    def outgoing(
-        self, weights: Float[np.ndarray, " weight"], layer: int
-    ) -> Float64[np.ndarray, "unit outgoing"]:
+    def outgoing(self, weights: Weights, layer: int) -> Float64[np.ndarray, "unit outgoing"]:
         """What leads away from each unit of a hidden layer."""
         following = self.layers[layer + 1]
         matrix = weights[following.weights].reshape(following.outputs, following.inputs)
@@ -104,10 +102,17 @@ class Alignment:
 
     @classmethod
     def identity(cls, perceptron: Perceptron) -> "Alignment":
-        return cls(
-            tuple(np.arange(units) for units in perceptron.hidden),
-            tuple(np.ones(units) for units in perceptron.hidden),
-        )
+        units = perceptron.hidden
+        return cls(tuple(map(np.arange, units)), tuple(map(np.ones, units)))
+
+    def then(
+        self, layer: int, units: Int[np.ndarray, " unit"], scales: Float64[np.ndarray, " unit"]
+    ) -> "Alignment":
+        """One more permutation and scaling of a layer that is aligned already."""
+        order, factors = list(self.order), list(self.scales)
+        order[layer] = self.order[layer][units]
+        factors[layer] = self.scales[layer][units] * scales
+        return Alignment(tuple(order), tuple(factors))
 
     def apply(
         self, perceptron: Perceptron, weights: Float[np.ndarray, "*row weight"]
@@ -129,156 +134,120 @@ class Alignment:
         return aligned.astype(weights.dtype)
 
 
-def align(
-    weights: Float[np.ndarray, " weight"],
-    reference: Float[np.ndarray, " weight"],
-    perceptron: Perceptron,
-) -> Alignment:
+def align(weights: Weights, reference: Weights, perceptron: Perceptron) -> Alignment:
     """The alignment that brings a network closest to another.
 
     Each hidden layer in turn gets the best assignment and scales given the others, which never
     increases the distance, from two starts: as the network is, and matched from the first layer
     on by incoming weights alone, which finds a permuted and rescaled copy exactly.
     """
-    found = [
-        _descend(start, weights, reference, perceptron)
-        for start in (
-            Alignment.identity(perceptron),
-            _matched_forwards(weights, reference, perceptron),
-        )
-    ]
-    return min(found, key=lambda each: each[1])[0]
+    matching = _Matching(weights, reference, perceptron)
+    starts = Alignment.identity(perceptron), matching.forwards()
+    return min(map(matching.descended, starts), key=lambda found: found[1])[0]
 
 
-def _matched_forwards(
-    weights: Float[np.ndarray, " weight"],
-    reference: Float[np.ndarray, " weight"],
-    perceptron: Perceptron,
-) -> Alignment:
-    from scipy.optimize import linear_sum_assignment
+@dataclass(frozen=True)
+class _Matching:
+    """A network that is brought close to another."""
 
-    alignment = Alignment.identity(perceptron)
-    for number in range(len(perceptron.hidden)):
-        mine = perceptron.incoming(alignment.apply(perceptron, weights), number)
-        theirs = perceptron.incoming(reference, number)
-        norms = [np.maximum(np.linalg.norm(each, axis=1), 1e-300) for each in (theirs, mine)]
-        products = theirs @ mine.T
-        if perceptron.rescales:
-            similarity = products / norms[0][:, None] / norms[1]
-        else:
-            similarity = 2 * products - norms[1] ** 2
-        places, units = linear_sum_assignment(similarity, maximize=True)
-        scales = np.ones(len(units))
-        if perceptron.rescales:
-            scales = np.clip(norms[0][places] / norms[1][units], 1 / LARGEST_SCALE, LARGEST_SCALE)
-        alignment = _with_layer(alignment, number, units, scales)
-    return alignment
+    weights: Weights
+    reference: Weights
+    perceptron: Perceptron
 
+    def forwards(self) -> Alignment:
+        """Each layer matched by its incoming weights, from the first layer on."""
+        from scipy.optimize import linear_sum_assignment
 
-def _descend(
-    alignment: Alignment,
-    weights: Float[np.ndarray, " weight"],
-    reference: Float[np.ndarray, " weight"],
-    perceptron: Perceptron,
-) -> tuple[Alignment, float]:
-    from scipy.optimize import linear_sum_assignment
-
-    best = _distance(alignment, weights, reference, perceptron)
-    for _ in range(SWEEPS):
-        before = best
+        perceptron, rescales = self.perceptron, self.perceptron.rescales
+        alignment = Alignment.identity(perceptron)
         for number in range(len(perceptron.hidden)):
-            aligned = alignment.apply(perceptron, weights.astype(np.float64))
-            costs, scales = _costs(aligned, reference, perceptron, number)
-            places, units = linear_sum_assignment(costs)
-            trial = _with_layer(alignment, number, units, scales[places, units])
-            distance = _distance(trial, weights, reference, perceptron)
-            if distance < best:
-                alignment, best = trial, distance
-        if best >= before * (1 - ENOUGH):
-            break
-    return alignment, best
+            mine = perceptron.incoming(alignment.apply(perceptron, self.weights), number)
+            theirs = perceptron.incoming(self.reference, number)
+            norms = [np.maximum(np.linalg.norm(each, axis=1), 1e-300) for each in (theirs, mine)]
+            products = theirs @ mine.T
+            if rescales:
+                similarity = products / norms[0][:, None] / norms[1]
+            else:
+                similarity = 2 * products - norms[1] ** 2
+            places, units = linear_sum_assignment(similarity, maximize=True)
+            scales = np.ones(len(units))
+            if rescales:
+                scales = _limited(norms[0][places] / norms[1][units])
+            alignment = alignment.then(number, units, scales)
+        return alignment
+
+    def descended(self, alignment: Alignment) -> tuple[Alignment, float]:
+        """The best alignment that is found from a start, and the distance that it leaves."""
+        from scipy.optimize import linear_sum_assignment
+
+        best = self._distance(alignment)
+        for _ in range(SWEEPS):
+            before = best
+            for number in range(len(self.perceptron.hidden)):
+                costs, scales = self._costs(alignment, number)
+                places, units = linear_sum_assignment(costs)
+                trial = alignment.then(number, units, scales[places, units])
+                distance = self._distance(trial)
+                if distance < best:
+                    alignment, best = trial, distance
+            if best >= before * (1 - ENOUGH):
+                break
+        return alignment, best
+
+    def _aligned(self, alignment: Alignment) -> Float64[np.ndarray, " weight"]:
+        return alignment.apply(self.perceptron, self.weights.astype(np.float64))
+
+    def _distance(self, alignment: Alignment) -> float:
+        return float(np.linalg.norm(self._aligned(alignment) - self.reference))
+
+    def _costs(self, alignment: Alignment, layer: int) -> tuple[OfUnits, OfUnits]:
+        """What the squared distance changes by if a unit takes a place, and the scale that makes
+        it least."""
+        both = self.reference, self._aligned(alignment)
+        incoming = [self.perceptron.incoming(each, layer) for each in both]
+        outgoing = [self.perceptron.outgoing(each, layer) for each in both]
+        into, away = ((pair[1] ** 2).sum(axis=1) for pair in (incoming, outgoing))
+        with_into, with_away = (pair[0] @ pair[1].T for pair in (incoming, outgoing))
+        terms = [
+            np.broadcast_to(each, with_into.shape) for each in (into, with_into, away, with_away)
+        ]
+        scales = _best_scales(*terms) if self.perceptron.rescales else np.ones_like(with_into)
+        return _change(scales, *terms), scales
 
 
-def _with_layer(
-    alignment: Alignment,
-    layer: int,
-    units: Int[np.ndarray, " unit"],
-    scales: Float64[np.ndarray, " unit"],
-) -> Alignment:
-    """One more permutation and scaling of a layer that is aligned already."""
-    order, factors = list(alignment.order), list(alignment.scales)
-    order[layer] = alignment.order[layer][units]
-    factors[layer] = alignment.scales[layer][units] * scales
-    return Alignment(tuple(order), tuple(factors))
-
-
-def _costs(
-    aligned: Float64[np.ndarray, " weight"],
-    reference: Float[np.ndarray, " weight"],
-    perceptron: Perceptron,
-    layer: int,
-) -> tuple[Float64[np.ndarray, "place unit"], Float64[np.ndarray, "place unit"]]:
-    """What the squared distance changes by if a unit takes a place, and the scale that makes it
-    least."""
-    incoming = [perceptron.incoming(each, layer) for each in (reference, aligned)]
-    outgoing = [perceptron.outgoing(each, layer) for each in (reference, aligned)]
-    into, away = ((pair[1] ** 2).sum(axis=1) for pair in (incoming, outgoing))
-    with_into, with_away = (pair[0] @ pair[1].T for pair in (incoming, outgoing))
-    scales = np.ones_like(with_into)
-    if perceptron.rescales:
-        scales = _best_scales(into, with_into, away, with_away)
-    return _change(scales, into, with_into, away, with_away), scales
-
-
-def _best_scales(
-    into: Float64[np.ndarray, " unit"],
-    with_into: Float64[np.ndarray, "place unit"],
-    away: Float64[np.ndarray, " unit"],
-    with_away: Float64[np.ndarray, "place unit"],
-) -> Float64[np.ndarray, "place unit"]:
+def _best_scales(into: OfUnits, with_into: OfUnits, away: OfUnits, with_away: OfUnits) -> OfUnits:
     """The scale c with the least |c a − a'|² + |b / c − b'|²: a root of a quartic.
 
     The derivative times c³ / 2 is |a|² c⁴ − (a·a') c³ + (b·b') c − |b|².
     """
-    leading = np.broadcast_to(
-        np.maximum(into, 1e-12 * (into.max() + away.max() + 1e-300)), with_into.shape
-    )
-    coefficients = [-with_into / leading, np.zeros_like(with_into), with_away / leading]
-    coefficients.append(-np.broadcast_to(away, with_into.shape) / leading)
-    companion = np.zeros((*with_into.shape, 4, 4))
+    leading = np.maximum(into, 1e-12 * (into.max() + away.max() + 1e-300))
+    companion = np.zeros((*into.shape, 4, 4))
     companion[..., 1, 0] = companion[..., 2, 1] = companion[..., 3, 2] = 1
-    for column, coefficient in enumerate(coefficients):
-        companion[..., 0, column] = -coefficient
+    companion[..., 0, 0] = with_into / leading
+    companion[..., 0, 2] = -(with_away / leading)
+    companion[..., 0, 3] = away / leading
     roots = np.linalg.eigvals(companion)
-    real = np.where(
-        (np.abs(roots.imag) < 1e-7 * (1 + np.abs(roots))) & (roots.real > 0), roots.real, 1
-    )
-    candidates = np.clip(real, 1 / LARGEST_SCALE, LARGEST_SCALE)
-    candidates = np.concatenate([candidates, np.ones((*with_into.shape, 1))], axis=-1)
-    every = (each[..., None] for each in (into, with_into, away, with_away))
-    values = _change(candidates, *every)
+    is_real = (np.abs(roots.imag) < 1e-7 * (1 + np.abs(roots))) & (roots.real > 0)
+    candidates = _limited(np.where(is_real, roots.real, 1))
+    candidates = np.concatenate([candidates, np.ones((*into.shape, 1))], axis=-1)
+    terms = (each[..., None] for each in (into, with_into, away, with_away))
+    values = _change(candidates, *terms)
     return np.take_along_axis(candidates, values.argmin(axis=-1)[..., None], axis=-1)[..., 0]
 
 
 def _change(
-    scales: Float64[np.ndarray, "..."],
-    into: Float64[np.ndarray, "..."],
-    with_into: Float64[np.ndarray, "..."],
-    away: Float64[np.ndarray, "..."],
-    with_away: Float64[np.ndarray, "..."],
-) -> Float64[np.ndarray, "..."]:
+    scales: np.ndarray,
+    into: np.ndarray,
+    with_into: np.ndarray,
+    away: np.ndarray,
+    with_away: np.ndarray,
+) -> np.ndarray:
     """|c a − a'|² + |b / c − b'|², without |a'|² and |b'|², which do not depend on c."""
     return into * scales**2 - 2 * with_into * scales + away / scales**2 - 2 * with_away / scales
 
 
-def _distance(
-    alignment: Alignment,
-    weights: Float[np.ndarray, " weight"],
-    reference: Float[np.ndarray, " weight"],
-    perceptron: Perceptron,
-) -> float:
-    aligned = alignment.apply(perceptron, weights.astype(np.float64))
-    return float(np.linalg.norm(aligned - reference))
+def _limited(scales: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    return np.clip(scales, 1 / LARGEST_SCALE, LARGEST_SCALE)
 
 
 def _no_perceptron(found: str) -> StoreError:
@@ -290,6 +259,8 @@ def _no_perceptron(found: str) -> StoreError:
 
 # Alignments of a whole selection
 
+Snapshots = Float[np.ndarray, "snapshot weight"]
+
 
 class _Aligned(ABC):
     """A way to align the paths of a selection; it takes the weights as a whole into memory."""
@@ -299,12 +270,8 @@ class _Aligned(ABC):
 
     @staticmethod
     @abstractmethod
-    def each(
-        perceptron: Perceptron,
-        paths: Sequence[Float[np.ndarray, "snapshot weight"]],
-        reference: Float[np.ndarray, "snapshot weight"],
-    ) -> list[np.ndarray]:
-        """The paths, aligned to one of them."""
+    def path(perceptron: Perceptron, path: Snapshots, reference: np.ndarray) -> Snapshots:
+        """A path, aligned to another one."""
 
     @classmethod
     def of(cls, runs: "xr.Dataset", selection: Selection) -> Selection:
@@ -318,19 +285,18 @@ class _Aligned(ABC):
                 "Parameters on paths of their own cannot be aligned, as a permutation concerns "
                 "several of them. Set align to none, or separately to false."
             )
-        activation = str(runs.attrs.get("activation", ""))
-        perceptron = Perceptron.of(Parameters.from_runs(runs), activation)
+        perceptron = Perceptron.of_runs(runs)
         whole = select(runs, "all", networks=list(dict.fromkeys(selection.rows["network"])))
         keys, wanted = (
             each.rows.set_index(["network", "snapshot"]).index for each in (whole, selection)
         )
         weights = np.array(whole.take(keys.get_indexer(wanted)).weights)
         sound = [rows for rows in selection.paths if selection.usable[rows].all()]
-        if sound:
-            found = cls.each(perceptron, [weights[rows] for rows in sound], weights[sound[0]])
-            for rows, aligned in zip(sound, found, strict=True):
-                weights[rows] = aligned
-        columns = _columns(runs, selection)
+        reference = weights[sound[0]] if sound else None
+        for rows in sound:
+            weights[rows] = cls.path(perceptron, weights[rows], reference)
+        (segments,) = selection.weights.segments  # the selected columns among all weights
+        columns = np.concatenate([np.arange(each.start, each.stop) for each in segments])
         return replace(
             selection,
             weights=ArrayWeights(weights[:, columns], np.arange(len(weights))),
@@ -345,14 +311,8 @@ class Ends(_Aligned):
     key, title = "ends", "aligned by the ends of the trajectories"
 
     @staticmethod
-    def each(
-        perceptron: Perceptron,
-        paths: Sequence[Float[np.ndarray, "snapshot weight"]],
-        reference: Float[np.ndarray, "snapshot weight"],
-    ) -> list[np.ndarray]:
-        return [
-            align(path[-1], reference[-1], perceptron).apply(perceptron, path) for path in paths
-        ]
+    def path(perceptron: Perceptron, path: Snapshots, reference: np.ndarray) -> Snapshots:
+        return align(path[-1], reference[-1], perceptron).apply(perceptron, path)
 
 
 @ALIGNMENTS.register
@@ -362,26 +322,12 @@ class EverySnapshot(_Aligned):
     key, title = "every_snapshot", "aligned snapshot by snapshot"
 
     @staticmethod
-    def each(
-        perceptron: Perceptron,
-        paths: Sequence[Float[np.ndarray, "snapshot weight"]],
-        reference: Float[np.ndarray, "snapshot weight"],
-    ) -> list[np.ndarray]:
-        aligned = []
-        for path in paths:
-            # Counted from the end: paths that begin with another network are longer in front.
-            partners = np.maximum(np.arange(len(path)) + len(reference) - len(path), 0)
-            rows = [
+    def path(perceptron: Perceptron, path: Snapshots, reference: np.ndarray) -> Snapshots:
+        # Counted from the end: paths that begin with another network are longer in front.
+        partners = np.maximum(np.arange(len(path)) + len(reference) - len(path), 0)
+        return np.stack(
+            [
                 align(row, reference[partner], perceptron).apply(perceptron, row)
                 for row, partner in zip(path, partners, strict=True)
             ]
-            aligned.append(np.stack(rows))
-        return aligned
-
-
-def _columns(runs: "xr.Dataset", selection: Selection) -> Int[np.ndarray, " column"]:
-    """The selection's columns among all weights."""
-    segments = getattr(selection.weights, "segments", None)
-    if segments is None:
-        return np.arange(runs.sizes["weight"])
-    return np.concatenate([np.arange(part.start, part.stop) for part in segments[0]])
+        )

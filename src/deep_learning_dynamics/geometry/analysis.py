@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float32
 
 from deep_learning_dynamics.errors import ResultsError
 from deep_learning_dynamics.files import read_json, replacing, write_json
+from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.registry import Registry
+from deep_learning_dynamics.store import schema
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 ANALYSES: Registry[type["Analysis"]] = Registry(
@@ -46,12 +48,10 @@ class Forward(Protocol):
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is analysed."""
+class Subject(Networks):
+    """The networks that are analysed."""
 
-    runs: "xr.Dataset"
-    by: str | None = None  # the coordinate whose values are the groups
-    forward: Forward | None = None
+    forward: Any = None  # a Forward, or None
     seed: int = 0
 
 
@@ -59,11 +59,11 @@ class Subject:
 class Finding:
     """What an analysis found."""
 
-    tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)  # anything that JSON holds
     # One number per network, which enters the comparison of groups: columns network, measure,
     # value. Each measure is one that ``MEASURES`` or ``quantities`` knows.
-    measures: "pd.DataFrame | None" = None
+    measures: pd.DataFrame | None = None
 
 
 class Analysis:
@@ -90,14 +90,12 @@ class Geometry:
         return self.findings.get(key)
 
     @property
-    def measures(self) -> "pd.DataFrame":
+    def measures(self) -> pd.DataFrame:
         """Columns network, measure, value; of all analyses.
 
         Values have nine significant digits, those below 1e-9 are 0: the last digits of products of
         matrices differ between processors, and measures do not.
         """
-        import pandas as pd
-
         found = [each.measures for each in self.findings.values() if each.measures is not None]
         columns = ["network", "measure", "value"]
         if not found:
@@ -112,10 +110,9 @@ class Geometry:
             partial.mkdir()
             for key, finding in self.findings.items():
                 (partial / key).mkdir()
-                for name, table in finding.tables.items():
+                own = {} if finding.measures is None else {"per_network": finding.measures}
+                for name, table in (finding.tables | own).items():
                     table.to_parquet(partial / key / f"{name}.parquet", index=False)
-                if finding.measures is not None:
-                    finding.measures.to_parquet(partial / key / "per_network.parquet", index=False)
                 write_json(partial / key / "numbers.json", finding.numbers)
             write_json(partial / "analyses.json", {"analyses": list(self.findings)})
 
@@ -126,8 +123,6 @@ class Geometry:
         Raises:
             ResultsError: a file is missing or damaged.
         """
-        import pandas as pd
-
         folder, remedy = Path(folder), "dvc repro geometry"
         findings = {}
         for key in read_json(folder / "analyses.json", remedy)["analyses"]:
@@ -141,9 +136,8 @@ class Geometry:
                         f"Make it again with: {remedy}"
                     ) from None
             measures = tables.pop("per_network", None)
-            findings[key] = Finding(
-                tables, read_json(folder / key / "numbers.json", remedy), measures
-            )
+            numbers = read_json(folder / key / "numbers.json", remedy)
+            findings[key] = Finding(tables, numbers, measures)
         return cls(findings)
 
 
@@ -170,17 +164,14 @@ def analyse(
     Raises:
         ParamsError: there is no such analysis.
     """
-    from deep_learning_dynamics.store import schema
-
     subject = Subject(runs, by, forward, seed)
     there = {"forward": forward is not None, "outputs": schema.OUTPUTS in runs}
-    chosen = [(key, ANALYSES[key]) for key in (analyses if analyses is not None else ANALYSES)]
+    chosen = {key: ANALYSES[key] for key in (ANALYSES if analyses is None else analyses)}
     findings = {}
-    for done, (key, analysis) in enumerate(chosen, 1):
-        if all(there[need] for need in analysis.needs):
-            found = analysis.find(subject)
-            if found is not None:
-                findings[key] = found
+    for done, (key, analysis) in enumerate(chosen.items(), 1):
+        found = analysis.find(subject) if all(there[need] for need in analysis.needs) else None
+        if found is not None:
+            findings[key] = found
         if progress is not None:
             progress(done, len(chosen))
     return Geometry(findings)

@@ -6,24 +6,20 @@ and the Lottery Ticket Hypothesis", ICML 2020, section 2). With alignment, the s
 its units in the order and scale that bring it closest to the first.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from deep_learning_dynamics import seeds
-from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.geometry.alignment import Perceptron, align
+from deep_learning_dynamics.geometry.alignment import align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Forward, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
-from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
+from deep_learning_dynamics.geometry.networks import evenly, per_network
 from deep_learning_dynamics.store import schema
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 THRESHOLD = 0.02  # of the error: lower ones are no barriers (Frankle et al., 2020)
 POINTS, POINTS_OF_SNAPSHOTS = 21, 11  # on a line, both ends among them
@@ -31,7 +27,12 @@ MOST_PAIRS = 20  # of networks, of each kind and of each group (or two groups)
 MOST_SNAPSHOTS = 40  # of a network, evenly spread
 BLOCK_BYTES = 2**26  # of weights that are evaluated at once
 
-Line = tuple[Float32[np.ndarray, " weight"], Float32[np.ndarray, " weight"]]
+Weights = Float32[np.ndarray, " weight"]
+Line = tuple[Weights, Weights]
+
+_KEYS = ["kind", "group", "other_group", "aligned"]
+_QUARTILES = ("low", "median", "high")
+_APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_barrier", "error_barrier"]
 
 
 @MEASURES.register
@@ -61,109 +62,58 @@ class Barriers(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        import pandas as pd
-
-        assert subject.forward is not None
-        ends = _Ends.of(subject)
-        pairs = ends.pairs(subject.seed)
-        snapshots = pd.DataFrame(
-            [
-                row
-                for pair in pairs
-                if pair.kind == "twins"
-                for row in _approach(ends, pair, subject)
-            ]
-        )
+        pairs = _pairs(subject)
         if not pairs:
             return None
-        approaches = pd.DataFrame(snapshots, columns=_APPROACH)
-        rows, curves = _between(ends, pairs, subject.forward)
-        measures = _per_network(rows, approaches)
+        twins = [pair for pair in pairs if pair.kind == "twins"]
+        rows = [row for pair in twins for row in _approach(subject, pair)]
+        approaches = pd.DataFrame(rows, columns=_APPROACH)
+        between, curves = _between(subject, pairs)
+        measures = _measures(between, approaches)
         return Finding(
-            {"pairs": rows, "lines": _quartiles(rows, curves), "snapshots": approaches},
-            _numbers(rows, measures),
+            {"pairs": between, "lines": _quartiles(between, curves), "snapshots": approaches},
+            _numbers(between, measures),
             measures if len(measures) else None,
         )
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     kind: str  # "twins", "partners" or "members"
     first: int
     second: int
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """The networks of a store, and where those end that did not fail."""
+def _pairs(subject: Subject) -> list[_Pair]:
+    """Which ends are joined: all twins, and some partners and members of each group."""
+    fit = (subject.table[schema.OUTCOME] == "").to_numpy()
+    sound = [fit[number] and subject.sound(number) for number in range(len(fit))]
 
-    subject: Subject
-    networks: "pd.DataFrame"
-    groups: list[str]  # of each network
-    snapshots: list[Int[np.ndarray, " _"]]  # of each network; none of those that failed
-    perceptron: Perceptron | None  # None: networks that cannot be aligned
-
-    @classmethod
-    def of(cls, subject: Subject) -> "_Ends":
-        runs = subject.runs
-        networks = schema.networks_table(runs).reset_index()
-        steps = runs[schema.STEP].values
-        there = [np.flatnonzero(row >= 0) for row in steps]
-        for number, outcome in enumerate(networks[schema.OUTCOME]):
-            last = runs[schema.WEIGHTS][number, there[number][-1:]].values
-            if outcome != "" or not np.isfinite(last).all():
-                there[number] = there[number][:0]
-        by = subject.by if subject.by in networks else None
-        groups = networks[by].astype(str).tolist() if by else [""] * len(networks)
-        try:
-            parameters = schema.Parameters.from_runs(runs)
-            perceptron = Perceptron.of(parameters, str(runs.attrs.get("activation", "")))
-        except StoreError:
-            perceptron = None
-        return cls(subject, networks, groups, there, perceptron)
-
-    def pairs(self, seed: int) -> list[_Pair]:
-        """Which ends are joined: all twins, and some partners and members of each group."""
-        twin, phase = is_twin(self.networks), phases(self.networks)
-        sound = [len(kept) > 0 for kept in self.snapshots]
-        found = [
-            _Pair("twins", one, other)
-            for one, other, _ in twins(self.networks, twin)
-            if sound[one] and sound[other] and phase[one] == "0"
+    def joined(kind: str, pairs: Iterable[tuple[int, int, str]]) -> list[_Pair]:
+        return [
+            _Pair(kind, one, other)
+            for one, other, _ in pairs
+            if sound[one] and sound[other] and subject.phases[one] == 0
         ]
-        of_groups: dict[tuple[str, str], list[_Pair]] = {}
-        for one, other, _ in partners(self.networks, twin, phase):
-            if sound[one] and sound[other] and phase[one] == "0":
-                key = self.groups[one], self.groups[other]
-                of_groups.setdefault(key, []).append(_Pair("partners", one, other))
-        for key, these in of_groups.items():
-            order = seeds.generator(seed, "barriers", *key).permutation(len(these))
-            found += [these[place] for place in sorted(order[:MOST_PAIRS])]
-        mine_of: dict[str, list[int]] = {}
-        for number, group in enumerate(self.groups):
-            if sound[number] and not twin[number] and phase[number] == "0":
-                mine_of.setdefault(group, []).append(number)
-        for group, mine in mine_of.items():
-            # A ring: every network is in two pairs at most.
-            order = seeds.generator(seed, "barriers", group).permutation(mine).tolist()
-            ring = zip(order, [*order[1:], *order[:1]], strict=True)
-            distinct = dict.fromkeys(tuple(sorted(pair)) for pair in ring if pair[0] != pair[1])
-            found += [_Pair("members", *pair) for pair in list(distinct)[:MOST_PAIRS]]
-        return found
 
-    def weights(
-        self, network: int, snapshots: int | Sequence[int] | np.ndarray
-    ) -> Float32[np.ndarray, "*snapshot weight"]:
-        chosen = self.subject.runs[schema.WEIGHTS][network, snapshots]
-        return chosen.values.astype(np.float32)
-
-    def end(self, network: int) -> Float32[np.ndarray, " weight"]:
-        return self.weights(network, int(self.snapshots[network][-1]))
-
-    def moved(self, network: int) -> float:
-        """How far the end of a network is from its start."""
-        start = self.weights(network, int(self.snapshots[network][0]))
-        return _distance(start, self.end(network))
+    found = joined("twins", subject.twins())
+    of_groups: dict[tuple[str, ...], list[_Pair]] = {}
+    for pair in joined("partners", subject.partners()):
+        key = subject.groups[pair.first], subject.groups[pair.second]
+        of_groups.setdefault(key, []).append(pair)
+    for key, these in of_groups.items():
+        order = seeds.generator(subject.seed, "barriers", *key).permutation(len(these))
+        found += [these[place] for place in sorted(order[:MOST_PAIRS])]
+    members: dict[str, list[int]] = {}
+    for number, group in enumerate(subject.groups):
+        if sound[number] and subject.proper[number]:
+            members.setdefault(group, []).append(number)
+    for group, mine in members.items():
+        # A ring: every network is in two pairs at most.
+        order = seeds.generator(subject.seed, "barriers", group).permutation(mine).tolist()
+        ring = zip(order, [*order[1:], *order[:1]], strict=True)
+        distinct = dict.fromkeys(tuple(sorted(pair)) for pair in ring if pair[0] != pair[1])
+        found += [_Pair("members", *pair) for pair in list(distinct)[:MOST_PAIRS]]
+    return found
 
 
 def along(
@@ -193,31 +143,27 @@ def _blocks(lines: Iterable[Line], points: int) -> Iterator[list[Line]]:
 
 
 def _between(
-    ends: _Ends, pairs: list[_Pair], forward: Forward
-) -> "tuple[pd.DataFrame, dict[str, np.ndarray]]":
+    subject: Subject, pairs: list[_Pair]
+) -> tuple[pd.DataFrame, dict[str, Float64[np.ndarray, "line point"]]]:
     """A row for each pair, as it is and aligned, and loss and error along its line."""
-    import pandas as pd
-
     rows: list[dict[str, Any]] = []
 
     def lines() -> Iterator[Line]:
         for pair in pairs:
-            first, second = ends.end(pair.first), ends.end(pair.second)
-            moved = (ends.moved(pair.first) + ends.moved(pair.second)) / 2
-            for aligned in (False, True):
-                if aligned and ends.perceptron is None:
-                    continue
+            first, second = subject.end(pair.first), subject.end(pair.second)
+            moved = (_moved(subject, pair.first) + _moved(subject, pair.second)) / 2
+            for aligned in (False, True) if subject.perceptron else (False,):
                 if aligned:
-                    found = align(second, first, ends.perceptron)
-                    second = found.apply(ends.perceptron, second)
+                    found = align(second, first, subject.perceptron)
+                    second = found.apply(subject.perceptron, second)
                 distance = _distance(first, second)
                 rows.append(
                     {
                         "kind": pair.kind,
-                        "network": ends.networks["network"][pair.first],
-                        "other": ends.networks["network"][pair.second],
-                        "group": ends.groups[pair.first],
-                        "other_group": ends.groups[pair.second],
+                        "network": subject.names[pair.first],
+                        "other": subject.names[pair.second],
+                        "group": subject.groups[pair.first],
+                        "other_group": subject.groups[pair.second],
                         "aligned": aligned,
                         "distance": distance,
                         "relative_distance": distance / moved if moved > 0 else np.nan,
@@ -225,16 +171,14 @@ def _between(
                 )
                 yield first, second
 
-    loss, error = along(lines(), forward, POINTS)
+    loss, error = along(lines(), subject.forward, POINTS)
     table = pd.DataFrame(rows)
     table["loss_barrier"], table["error_barrier"] = heights(loss), heights(error)
     return table, {"loss": loss, "error": error}
 
 
-def _quartiles(rows: "pd.DataFrame", curves: dict[str, np.ndarray]) -> "pd.DataFrame":
+def _quartiles(rows: pd.DataFrame, curves: dict[str, np.ndarray]) -> pd.DataFrame:
     """Loss and error along the lines of each kind, groups and alignment."""
-    import pandas as pd
-
     parts = []
     for key, places in rows.groupby(_KEYS, sort=False).indices.items():
         part: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
@@ -246,37 +190,18 @@ def _quartiles(rows: "pd.DataFrame", curves: dict[str, np.ndarray]) -> "pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-_KEYS = ["kind", "group", "other_group", "aligned"]
-_QUARTILES = ("low", "median", "high")
-_APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_barrier", "error_barrier"]
-
-
-def _approach(ends: _Ends, pair: _Pair, subject: Subject) -> list[dict[str, Any]]:
+def _approach(subject: Subject, pair: _Pair) -> Iterator[tuple[Any, ...]]:
     """Barriers between snapshots of a network and its own end, and the end of its twin."""
-    kept = ends.snapshots[pair.first]
-    if len(kept) > MOST_SNAPSHOTS:
-        kept = kept[np.unique(np.rint(np.linspace(0, len(kept) - 1, MOST_SNAPSHOTS)).astype(int))]
-    path = ends.weights(pair.first, kept)
-    steps = subject.runs[schema.STEP].values[pair.first, kept]
-    rows = []
-    for towards, end in (("own_end", path[-1]), ("twin_end", ends.end(pair.second))):
+    kept = evenly(subject.snapshots[pair.first], MOST_SNAPSHOTS)
+    path = subject.weights(pair.first, kept)
+    steps = subject.steps[pair.first, kept]
+    who = subject.names[pair.first], subject.groups[pair.first]
+    ends = {"own_end": path[-1], "twin_end": subject.end(pair.second)}
+    for towards, end in ends.items():
         lines = ((start, end) for start in path)
-        loss, error = along(lines, subject.forward, POINTS_OF_SNAPSHOTS)
-        rows += [
-            {
-                "network": ends.networks["network"][pair.first],
-                "group": ends.groups[pair.first],
-                "towards": towards,
-                "snapshot": int(snapshot),
-                "step": int(step),
-                "loss_barrier": float(loss_height),
-                "error_barrier": float(error_height),
-            }
-            for snapshot, step, loss_height, error_height in zip(
-                kept, steps, heights(loss), heights(error), strict=True
-            )
-        ]
-    return rows
+        found = along(lines, subject.forward, POINTS_OF_SNAPSHOTS)
+        for *at, loss, error in zip(kept, steps, *map(heights, found), strict=True):
+            yield *who, towards, *map(int, at), float(loss), float(error)
 
 
 def commitment(
@@ -288,22 +213,18 @@ def commitment(
     return float(steps[first]) if first < len(steps) else float("inf")
 
 
-def _per_network(rows: "pd.DataFrame", snapshots: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
-    found = []
-    of_twins = rows[(rows["kind"] == "twins") & ~rows["aligned"]]
-    for network, barrier in zip(of_twins["network"], of_twins["error_barrier"], strict=True):
-        found.append((network, TwinBarrier.key, float(barrier)))
-    if len(snapshots):
-        towards = snapshots[snapshots["towards"] == "twin_end"]
-        for network, path in towards.groupby("network", sort=False):
-            step = commitment(path["step"].to_numpy(), path["error_barrier"].to_numpy())
-            found.append((network, CommitmentStep.key, step))
-    return pd.DataFrame(found, columns=["network", "measure", "value"])
+def _measures(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
+    of_twins = rows[(rows["kind"] == "twins") & ~rows["aligned"]].set_index("network")
+    towards = snapshots[snapshots["towards"] == "twin_end"]
+    steps = {
+        network: commitment(path["step"].to_numpy(), path["error_barrier"].to_numpy())
+        for network, path in towards.groupby("network", sort=False)
+    }
+    found = {TwinBarrier.key: of_twins["error_barrier"], CommitmentStep.key: pd.Series(steps)}
+    return per_network(found)
 
 
-def _numbers(rows: "pd.DataFrame", measures: "pd.DataFrame") -> dict[str, Any]:
+def _numbers(rows: pd.DataFrame, measures: pd.DataFrame) -> dict[str, Any]:
     """Medians by kind, groups and alignment, and how many networks committed."""
     medians = []
     for key, part in rows.groupby(_KEYS, sort=False):
@@ -330,5 +251,11 @@ def _numbers(rows: "pd.DataFrame", measures: "pd.DataFrame") -> dict[str, Any]:
     }
 
 
-def _distance(one: Float32[np.ndarray, " weight"], other: Float32[np.ndarray, " weight"]) -> float:
+def _moved(subject: Subject, network: int) -> float:
+    """How far the end of a network is from its start."""
+    start = subject.weights(network, int(subject.snapshots[network][0]))
+    return _distance(start, subject.end(network))
+
+
+def _distance(one: Weights, other: Weights) -> float:
     return float(np.linalg.norm(one.astype(np.float64) - other))

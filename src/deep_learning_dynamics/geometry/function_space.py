@@ -1,20 +1,15 @@
 """Function space: networks as points by what they predict, not by their weights."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64, Int
 
 from deep_learning_dynamics import predictions
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
-from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
+from deep_learning_dynamics.geometry.networks import per_network
 from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.store import schema
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 COMPONENTS = 3
 MOST_ROWS = 3000  # snapshots; of more, some of each network, evenly spread over it
@@ -62,27 +57,24 @@ class FunctionSpace(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        runs = subject.runs
-        networks = schema.networks_table(runs).reset_index()
-        twin, phase = is_twin(networks), phases(networks)
-        last = np.array([each == "0" for each in phase])
-        mine = np.flatnonzero(last & ~twin)
-        most, everything = _most_of_each(runs, mine)
-        network, snapshot, roots = _snapshots(runs, mine, most)
+        runs, numbers = subject.runs, np.flatnonzero(subject.proper)
+        everything = sum(len(subject.snapshots[number]) for number in numbers)
+        few = everything <= MOST_ROWS
+        most = everything if few else max(2, MOST_ROWS // len(numbers))
+        network, snapshot, roots = _predictions(subject, numbers, most)
         if len(network) < COMPONENTS:
             return None
         embedding = predictions.inpca(predictions.distances(roots), COMPONENTS)
-        rows = networks.iloc[network].reset_index(drop=True)
-        rows["snapshot"], rows["step"] = snapshot, runs[schema.STEP].values[network, snapshot]
+        rows = subject.table.iloc[network].reset_index(drop=True)
+        rows["snapshot"], rows["step"] = snapshot, subject.steps[network, snapshot]
         measures = {}
         if schema.LABEL in runs:
             rows["progress"] = predictions.progress(roots, runs[schema.LABEL].values)
-            ends = rows.groupby("network", sort=False)["progress"].last()
-            measures["final_progress"] = ends
+            of_networks = rows.groupby("network", sort=False)["progress"]
+            measures["final_progress"] = of_networks.last()
         for number, values in enumerate(embedding.coordinates.T, 1):
             rows[f"c{number}"] = values
-        relations = [*partners(networks, twin, phase), *twins(networks, twin)]
-        ends = _ends(runs, networks, np.flatnonzero(last), twin, relations)
+        ends = _ends(subject)
         to_twin = ends[ends["relation"] == "twin"]
         if len(to_twin):
             measures["twin_function_distance"] = to_twin.set_index("network")["distance"]
@@ -93,81 +85,53 @@ class FunctionSpace(Analysis):
                 "eigenvalues": embedding.eigenvalues.tolist(),
                 "explained_stress": embedding.explained.tolist(),
                 "snapshots": len(rows),
-                "of_snapshots": everything if most is not None else len(rows),
+                "of_snapshots": len(rows) if few else everything,
                 "probes": runs.sizes[schema.PROBE],
             },
-            _long(measures),
+            per_network(measures),
         )
 
 
-def _most_of_each(
-    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"]
-) -> tuple[int | None, int]:
-    """How many snapshots of each network are embedded (None: all), and how many there are."""
-    everything = int((runs[schema.STEP].values[numbers] != schema.ABSENT).sum())
-    few = everything <= MOST_ROWS
-    return None if few else max(2, MOST_ROWS // len(numbers)), everything
-
-
-def _snapshots(
-    runs: "xr.Dataset", numbers: Int[np.ndarray, " chosen"], most: int | None
+def _predictions(
+    subject: Subject, numbers: Int[np.ndarray, " chosen"], most: int
 ) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"], Float64[np.ndarray, "row output"]]:
     """Number of the network, of the snapshot and roots of the finite predictions of some networks.
 
     Args:
         most: snapshots of each, evenly spread, the last (and with more than one the first) among
-            them; None: all.
+            them.
     """
-    steps = runs[schema.STEP].values
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for number in numbers:
-        there = np.flatnonzero(steps[number] != schema.ABSENT)
-        if most is not None:
-            places = np.linspace(len(there) - 1, 0, most).round().astype(int)
-            there = there[np.unique(places)] if len(there) else there
+    found = []
+    for number in numbers.tolist():
+        there = subject.snapshots[number]
+        if len(there) > most:
+            there = there[np.unique(np.linspace(len(there) - 1, 0, most).round().astype(int))]
         if len(there):
-            roots = predictions.roots_of(runs[schema.OUTPUTS][int(number), there].values)
+            roots = predictions.roots_of(subject.runs[schema.OUTPUTS][number, there].values)
             finite = np.isfinite(roots).all(axis=1)
             found.append((np.full(finite.sum(), number), there[finite], roots[finite]))
     if not found:
         return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0))
-    network, snapshot, roots = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    network, snapshot, roots = map(np.concatenate, zip(*found, strict=True))
     return network, snapshot, roots
 
 
-def _ends(
-    runs: "xr.Dataset",
-    networks: "pd.DataFrame",
-    numbers: Int[np.ndarray, " chosen"],
-    twin: np.ndarray,
-    relations: list[tuple[int, int, str]],
-) -> "pd.DataFrame":
+def _ends(subject: Subject) -> pd.DataFrame:
     """Distances between last predictions, of each two networks and of each network and its twin."""
-    import pandas as pd
-
-    network, _, roots = _snapshots(runs, numbers, 1)
-    related = {frozenset((one, other)): kind for one, other, kind in relations}
-    names = networks["network"].to_numpy()
+    numbers = np.flatnonzero(subject.phases == 0)
+    network, _, roots = _predictions(subject, numbers, 1)
+    related = {
+        frozenset((one, other)): kind
+        for one, other, kind in (*subject.partners(), *subject.twins())
+    }
+    names, twin = subject.names[network], subject.twin[network]
     apart = predictions.distances(roots)
     one, other = np.triu_indices(len(network), 1)
-    swapped = twin[network[one]]  # a network comes before its twin
-    one, other = np.where(swapped, other, one), np.where(swapped, one, other)
+    one, other = np.where(twin[one], other, one), np.where(twin[one], one, other)
     found = [
-        (names[network[one]], names[network[other]], kind, apart[one, other])
-        for one, other in zip(one, other, strict=True)
-        if (kind := related.get(frozenset((network[one], network[other])), "")) == "twin"
-        or not twin[network[[one, other]]].any()
+        (names[first], names[second], kind, apart[first, second])
+        for first, second in zip(one, other, strict=True)  # a network comes before its twin
+        if (kind := related.get(frozenset(network[[first, second]].tolist()), "")) == "twin"
+        or not twin[[first, second]].any()
     ]
     return pd.DataFrame(found, columns=["network", "other", "relation", "distance"])
-
-
-def _long(measures: "dict[str, pd.Series]") -> "pd.DataFrame":
-    """Values by network as a table with the columns network, measure, value."""
-    import pandas as pd
-
-    parts = [
-        pd.DataFrame({"network": of.index, "measure": key, "value": of.to_numpy(float)})
-        for key, of in measures.items()
-    ]
-    empty = pd.DataFrame(columns=["network", "measure", "value"])
-    return pd.concat(parts, ignore_index=True) if parts else empty

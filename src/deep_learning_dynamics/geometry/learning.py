@@ -3,8 +3,6 @@
 A measure whose score was not recorded is NaN, and so left out of tables.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -53,15 +51,8 @@ def mean_over_steps(
 class _OfAccuracy(Measure):
     family = "learning"
 
-    @dataclass(frozen=True)
-    class Settings:
-        """Which score is the accuracy."""
-
-        score: str = "test_accuracy"
-
     def accuracy(self, data: PathData) -> Float[np.ndarray, " snapshot"]:
-        unrecorded = np.full(len(data.path.steps), np.nan)
-        return data.scores.get(self.settings.score, unrecorded)
+        return data.scores.get("test_accuracy", np.full(len(data.path.steps), np.nan))
 
 
 class _StepsToAccuracy(_OfAccuracy):

@@ -11,6 +11,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from deep_learning_dynamics.files import read_json, replacing, write_json
@@ -18,18 +19,13 @@ from deep_learning_dynamics.quantities import Quantity, define, quantity
 from deep_learning_dynamics.registry import Registry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from deep_learning_dynamics.geometry.paths import Path
 
 WHOLE = ""  # the parameter's name where all weights of a network are meant
 
 
 class Measure:
-    """One number of one network; subclasses register with ``@MEASURES.register``.
-
-    ``Settings`` is a frozen dataclass with defaults; :meth:`of` reads them from ``self.settings``.
-    """
+    """One number of one network; subclasses register with ``@MEASURES.register``."""
 
     key: str
     title: str
@@ -40,13 +36,6 @@ class Measure:
     censored: bool = False  # a time to an event: ∞ where the event was not seen
     per_parameter: bool = False  # of each parameter too, not only of the whole network
     centre: Literal["median", "mean"] = "median"  # how networks are summed up: mean of 0 and 1
-
-    @dataclass(frozen=True)
-    class Settings:
-        """No settings."""
-
-    def __init__(self, settings: Any = None) -> None:
-        self.settings = self.Settings() if settings is None else settings
 
     def of(self, data: "PathData") -> float:
         """The number; NaN where it is not defined."""
@@ -108,30 +97,30 @@ class Measures:
     """
 
     by: str | None
-    table: "pd.DataFrame"
-    over_time: "pd.DataFrame"
-    distances: "pd.DataFrame"
-    ends: "pd.DataFrame"
+    table: pd.DataFrame
+    over_time: pd.DataFrame
+    distances: pd.DataFrame
+    ends: pd.DataFrame
     titles: dict[str, dict[str, str]]  # of coordinate values
     attributes: dict[str, Any]  # of the store: task, optimiser, ...
 
     @property
-    def networks(self) -> "pd.DataFrame":
+    def networks(self) -> pd.DataFrame:
         """A row per network, in the order of the store; its coordinates and outcome."""
         columns = list(self.table.columns[: list(self.table.columns).index("parameter")])
         return self.table[columns].drop_duplicates("network").reset_index(drop=True)
 
-    def values(self, measure: str, parameter: str = WHOLE) -> "pd.Series":
+    def values(self, measure: str, parameter: str = WHOLE) -> pd.Series:
         """One measure of all networks, by network; empty where it is not known."""
         return self.values_and_limits(measure, parameter)["value"]
 
-    def values_and_limits(self, measure: str, parameter: str = WHOLE) -> "pd.DataFrame":
+    def values_and_limits(self, measure: str, parameter: str = WHOLE) -> pd.DataFrame:
         """Columns value and limit of one measure, by network."""
         found = self._by_measure.get((measure, parameter))
         return self.table[["value", "limit"]][:0] if found is None else found
 
     @cached_property
-    def _by_measure(self) -> dict[tuple[str, str], "pd.DataFrame"]:
+    def _by_measure(self) -> dict[tuple[str, str], pd.DataFrame]:
         columns = self.table.set_index("network")[["measure", "parameter", "value", "limit"]]
         return {
             key: rows[["value", "limit"]]
@@ -154,8 +143,6 @@ class Measures:
         Raises:
             ResultsError: a file is missing or damaged.
         """
-        import pandas as pd
-
         folder = File(folder)
         content = read_json(folder / "measures.json", "dvc repro measure")
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}

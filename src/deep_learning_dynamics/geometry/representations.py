@@ -6,18 +6,14 @@ et al., ICLR 2021), so that it does not grow where layers are wider or examples 
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
-from deep_learning_dynamics.geometry.relations import is_twin, partners, phases, twins
-from deep_learning_dynamics.store import schema
-
-if TYPE_CHECKING:
-    import pandas as pd
+from deep_learning_dynamics.geometry.networks import evenly, per_network
 
 MOST_NETWORKS = 20  # of a larger group, the first so many stand for all
 SNAPSHOTS = 5  # of each network over training, the first and the last among them
@@ -92,71 +88,48 @@ class Representations(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        import pandas as pd
-
-        runs, forward = subject.runs, subject.forward
-        assert forward is not None
-        networks = schema.networks_table(runs).reset_index()
-        twin, phase = is_twin(networks), phases(networks)
-        steps = runs[schema.STEP].values
-        groups = _groups(networks, twin, phase, subject.by)
-        chosen = np.concatenate(groups) if groups else np.zeros(0, int)
-        if not len(chosen):
+        groups = _groups(subject)
+        chosen = np.concatenate([np.zeros(0, int), *groups]).tolist()
+        if not chosen:
+            return None
+        first = subject.forward.activations(subject.weights(chosen[0], 0))
+        examples = len(next(iter(first.values()))) if first else 0
+        if examples < LEAST_EXAMPLES:
             return None
 
-        def read(network: int, snapshot: int) -> Float[np.ndarray, " weight"]:
-            return runs[schema.WEIGHTS][network, snapshot].values
-
-        first = forward.activations(read(int(chosen[0]), 0))
-        if not first or len(next(iter(first.values()))) < LEAST_EXAMPLES:
-            return None
-        most = max(3, MOST_BYTES // sum(each.nbytes for each in first.values()))
-
-        @lru_cache(most)
+        @lru_cache(max(3, MOST_BYTES // sum(each.nbytes for each in first.values())))
         def features(network: int, snapshot: int) -> _Features:
-            return forward.activations(read(network, snapshot))
+            return subject.forward.activations(subject.weights(network, snapshot))
 
-        there = [np.flatnonzero(row != schema.ABSENT) for row in steps]
-        sound = {n for n in range(len(networks))
-                 if (twin[n] or n in chosen) and len(there[n])
-                 and np.isfinite(read(n, int(there[n][-1]))).all()}  # fmt: skip
-        relations = [
-            (one, other, kind)
-            for one, other, kind in (
-                *partners(networks, twin, phase),
-                *_neighbours(groups),
-                *twins(networks, twin),
-            )
-            if {one, other} <= sound
-        ]
-        names = networks["network"].to_numpy()
-        ends = [
-            (names[one], names[other], kind, layer, value)
-            for one, other, kind in sorted(relations)
-            for layer, value in _alike(
-                features(one, int(there[one][-1])), features(other, int(there[other][-1]))
-            ).items()
-        ]
-        over_time = _over_time(
-            networks, [n for n in map(int, chosen) if n in sound], there, steps, features
+        def at_end(network: int) -> _Features:
+            return features(network, int(subject.snapshots[network][-1]))
+
+        looked_at = [*chosen, *np.flatnonzero(subject.twin).tolist()]
+        sound = {network for network in looked_at if subject.sound(network)}
+        relations = [*subject.partners(), *_neighbours(groups), *subject.twins()]
+        ends = pd.DataFrame(
+            [
+                (subject.names[one], subject.names[other], kind, layer, value)
+                for one, other, kind in sorted(relations)
+                if {one, other} <= sound
+                for layer, value in _alike(at_end(one), at_end(other))
+            ],
+            columns=["network", "other", "relation", "layer", "cka"],
         )
-        table = pd.DataFrame(ends, columns=["network", "other", "relation", "layer", "cka"])
+        over_time = _over_time(subject, [n for n in chosen if n in sound], features)
         return Finding(
-            {"ends": table, "over_time": over_time},
-            {"layers": list(first), "examples": len(next(iter(first.values())))},
-            _measures(table, over_time),
+            {"ends": ends, "over_time": over_time},
+            {"layers": list(first), "examples": examples},
+            _measures(ends, over_time),
         )
 
 
-def _groups(
-    networks: "pd.DataFrame", twin: np.ndarray, phase: list[str], by: str | None
-) -> list[Int[np.ndarray, " _"]]:
+def _groups(subject: Subject) -> list[Int[np.ndarray, " _"]]:
     """The networks of each group that are looked at."""
-    apart = ~twin & np.array([each == "0" for each in phase])
-    labels = networks[by].astype(str) if by in networks else networks["network"].map(lambda _: "")
+    labels = np.array(subject.groups, object)
     return [
-        np.flatnonzero(apart & (labels == label).to_numpy())[:MOST_NETWORKS]
-        for label in dict.fromkeys(labels[apart])
+        np.flatnonzero(subject.proper & (labels == label))[:MOST_NETWORKS]
+        for label in dict.fromkeys(labels[subject.proper])
     ]
 
 
@@ -167,42 +140,32 @@ def _neighbours(groups: list[Int[np.ndarray, " _"]]) -> Iterator[tuple[int, int,
         yield from ((int(a), int(b), "group") for a, b in zip(group, others, strict=False))
 
 
-def _alike(one: _Features, other: _Features) -> dict[str, float]:
-    return {layer: cka(one[layer], other[layer]) for layer in one if layer in other}
+def _alike(one: _Features, other: _Features) -> Iterator[tuple[str, float]]:
+    yield from ((layer, cka(one[layer], other[layer])) for layer in one if layer in other)
 
 
 def _over_time(
-    networks: "pd.DataFrame",
-    chosen: list[int],
-    there: list[Int[np.ndarray, " _"]],
-    steps: Int[np.ndarray, "network snapshot"],
-    features: Callable[[int, int], _Features],
-) -> "pd.DataFrame":
-    import pandas as pd
-
+    subject: Subject, chosen: list[int], features: Callable[[int, int], _Features]
+) -> pd.DataFrame:
     numbers, rows = [], []
     for network in chosen:
-        places = np.unique(np.linspace(0, len(there[network]) - 1, SNAPSHOTS).round().astype(int))
-        last = features(network, int(there[network][-1]))
-        for snapshot in there[network][places].tolist():
-            for layer, value in _alike(features(network, snapshot), last).items():
+        there = subject.snapshots[network]
+        last = features(network, int(there[-1]))
+        for snapshot in evenly(there, SNAPSHOTS).tolist():
+            step = int(subject.steps[network, snapshot])
+            for layer, value in _alike(features(network, snapshot), last):
                 numbers.append(network)
-                rows.append((snapshot, int(steps[network, snapshot]), layer, value))
+                rows.append((snapshot, step, layer, value))
     found = pd.DataFrame(rows, columns=["snapshot", "step", "layer", "cka"])
-    return pd.concat([networks.iloc[numbers].reset_index(drop=True), found], axis=1)
+    return pd.concat([subject.table.iloc[numbers].reset_index(drop=True), found], axis=1)
 
 
-def _measures(ends: "pd.DataFrame", over_time: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
+def _measures(ends: pd.DataFrame, over_time: pd.DataFrame) -> pd.DataFrame:
     first = over_time.groupby("network")["snapshot"].transform("min")
     tables = {
-        "cka_start_to_end": over_time[over_time["snapshot"] == first],
-        "cka_to_twin": ends[ends["relation"] == "twin"],
+        StartToEnd.key: over_time[over_time["snapshot"] == first],
+        ToTwin.key: ends[ends["relation"] == "twin"],
     }
-    rows = [
-        (network, key, value)
-        for key, table in tables.items()
-        for network, value in table.groupby("network", sort=False)["cka"].mean().items()
-    ]
-    return pd.DataFrame(rows, columns=["network", "measure", "value"])
+    return per_network(
+        {key: rows.groupby("network", sort=False)["cka"].mean() for key, rows in tables.items()}
+    )

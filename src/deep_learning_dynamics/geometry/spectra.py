@@ -6,26 +6,22 @@ likelihood; the smallest is where data and law agree best (Clauset, Shalizi and 
 2009). The same number of the same entries in random places says what it means.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
-from deep_learning_dynamics.geometry.relations import is_twin, phases
+from deep_learning_dynamics.geometry.networks import evenly
 from deep_learning_dynamics.quantities import Quantity, define
-from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.schema import Parameters
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SNAPSHOTS = 10  # of each network, evenly spread, the first and the last among them
 LEAST, MOST = 8, 1024  # eigenvalues of a layer: with fewer there is no tail, more take long
 LEAST_TAIL = 5  # eigenvalues that a law is fitted to
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the weights that are below each quantile
 QUANTILES = tuple(f"q{round(100 * share):02d}" for share in SHARES)
+EXPONENTS = ("spectral_exponent", "null_exponent")
 
 define(
     Quantity(
@@ -50,38 +46,29 @@ class Spectra(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        import pandas as pd
-
-        runs = subject.runs
-        networks = schema.networks_table(runs).reset_index()
-        apart = ~is_twin(networks) & np.array([each == "0" for each in phases(networks)])
-        parameters = Parameters.from_runs(runs)
-        matrices = [n for n, kind in enumerate(parameters.kinds) if kind == "weight"]
-        if not matrices:
+        parameters = Parameters.from_runs(subject.runs)
+        kinds = zip(parameters.names, parameters.shapes, parameters.kinds, strict=True)
+        outputs = {name: shape[0] for name, shape, kind in kinds if kind == "weight"}
+        if not outputs:
             return None
         numbers, rows = [], []
-        for network in np.flatnonzero(apart):
-            for snapshot in _snapshots(runs, int(network)):
-                weights = runs[schema.WEIGHTS][int(network), snapshot].values.astype(np.float64)
-                step = int(runs[schema.STEP].values[network, snapshot])
-                for number in matrices:
-                    name, shape = parameters.names[number], parameters.shapes[number]
-                    own = weights[parameters.starts[number] : parameters.stops[number]]
-                    rng = seeds.generator(
-                        subject.seed, "spectra", networks["network"][network], name, snapshot
-                    )
+        for network in np.flatnonzero(subject.proper).tolist():
+            for snapshot in evenly(subject.snapshots[network], SNAPSHOTS).tolist():
+                weights = subject.weights(network, snapshot).astype(np.float64)
+                step = int(subject.steps[network, snapshot])
+                for name, units in outputs.items():
+                    use = "spectra", subject.names[network], name, snapshot
+                    rng = seeds.generator(subject.seed, *use)
                     numbers.append(network)
-                    rows.append((name, snapshot, step, *_layer(own, shape[0], rng)))
-        columns = ["parameter", "snapshot", "step", *QUANTILES, "spectral_exponent",
-                   "null_exponent"]  # fmt: skip
+                    found = _layer(weights[parameters.slice(name)], units, rng)
+                    rows.append((name, snapshot, step, *found))
+        columns = ["parameter", "snapshot", "step", *QUANTILES, *EXPONENTS]
         found = pd.DataFrame(rows, columns=columns)
-        table = pd.concat([networks.iloc[numbers].reset_index(drop=True), found], axis=1)
+        table = pd.concat([subject.table.iloc[numbers].reset_index(drop=True), found], axis=1)
+        sizes = {name: parameters.slice(name) for name in outputs}
         sides = {
-            parameters.names[n]: min(
-                parameters.shapes[n][0],
-                (parameters.stops[n] - parameters.starts[n]) // max(1, parameters.shapes[n][0]),
-            )
-            for n in matrices
+            name: _eigenvalues(size.stop - size.start, outputs[name])
+            for name, size in sizes.items()
         }
         return Finding({"layers": table}, {"eigenvalues": sides, "least": LEAST})
 
@@ -107,10 +94,8 @@ def exponent(eigenvalues: Float[np.ndarray, " eigenvalue"]) -> float:
     return float(found)
 
 
-def _snapshots(runs: "xr.Dataset", network: int) -> list[int]:
-    there = np.flatnonzero(runs[schema.STEP].values[network] != schema.ABSENT)
-    places = np.linspace(0, len(there) - 1, min(SNAPSHOTS, len(there))).round().astype(int)
-    return there[np.unique(places)].tolist()
+def _eigenvalues(weights: int, outputs: int) -> int:
+    return min(outputs, weights // max(1, outputs))
 
 
 def _layer(
@@ -120,7 +105,7 @@ def _layer(
     if not np.isfinite(weights).all():
         return (float("nan"),) * (len(SHARES) + 2)
     quantiles = np.quantile(weights, SHARES).tolist()
-    if not LEAST <= min(outputs, len(weights) // max(1, outputs)) <= MOST:
+    if not LEAST <= _eigenvalues(len(weights), outputs) <= MOST:
         return (*quantiles, float("nan"), float("nan"))
     matrices = (weights.reshape(outputs, -1), rng.permutation(weights).reshape(outputs, -1))
     spectra = (np.linalg.svd(each, compute_uv=False) ** 2 for each in matrices)

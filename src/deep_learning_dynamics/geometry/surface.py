@@ -10,19 +10,19 @@ Nets", NeurIPS 2018, section 4).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Forward, Subject
-from deep_learning_dynamics.geometry.relations import is_twin, phases
 from deep_learning_dynamics.selection import Selection, select
 from deep_learning_dynamics.store import schema
 
-if TYPE_CHECKING:
-    import pandas as pd
+Places = Float64[np.ndarray, "row 2"]  # in a plane
+Weights = Float[np.ndarray, "row weight"]
 
 POINTS = 41  # of the grid, along each axis
 MARGIN = 0.12  # around the projected snapshots, as a share of their range
@@ -42,9 +42,6 @@ class Surface(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        import pandas as pd
-
-        assert subject.forward is not None
         selection = _selected(subject)
         if selection is None:
             return None
@@ -76,16 +73,16 @@ class Plane:
     axes: Float64[np.ndarray, "2 weight"]  # orthonormal
     reach: float = 0.0  # how far from the origin it is looked at, at least
 
-    def place(self, weights: Float[np.ndarray, "row weight"]) -> Float64[np.ndarray, "row 2"]:
+    def place(self, weights: Weights) -> Places:
         """Where weights lie when they are projected onto the plane."""
         return np.array([self.axes @ (row - self.origin) for row in weights]).reshape(-1, 2)
 
-    def weights(self, places: Float64[np.ndarray, "row 2"]) -> Float[np.ndarray, "row weight"]:
+    def weights(self, places: Places) -> Weights:
         """The weights at places of the plane."""
         return (self.origin + places @ self.axes).astype(np.float32)
 
 
-def principal_plane(weights: Float[np.ndarray, "row weight"]) -> Plane:
+def principal_plane(weights: Weights) -> Plane:
     """The plane of the first two principal components."""
     from scipy.linalg import eigh
 
@@ -130,10 +127,8 @@ def _orthonormal(rows: Float64[np.ndarray, "2 weight"]) -> Float64[np.ndarray, "
 
 def _selected(subject: Subject) -> Selection | None:
     """The snapshots that are placed; ``None`` where there are too few for a plane."""
-    networks = schema.networks_table(subject.runs).reset_index()
-    last = np.array(phases(networks)) == "0"
-    sound = last & ~is_twin(networks) & (networks[schema.OUTCOME] != schema.DIVERGED).to_numpy()
-    sound &= (subject.runs[schema.STEP].values != schema.ABSENT).any(axis=1)
+    sound = subject.proper & (subject.table[schema.OUTCOME] != schema.DIVERGED).to_numpy()
+    sound &= np.array([len(there) > 0 for there in subject.snapshots], bool)
     if not sound.any():
         return None
     most = min(MOST_ROWS, MOST_BYTES // (4 * subject.runs.sizes[schema.WEIGHT]))
@@ -144,7 +139,7 @@ def _selected(subject: Subject) -> Selection | None:
 
 
 def _planes(
-    selection: Selection, weights: Float[np.ndarray, "row weight"], subject: Subject
+    selection: Selection, weights: Weights, subject: Subject
 ) -> dict[str, tuple[Plane, Int[np.ndarray, " chosen"]]]:
     """The planes, each with the rows that are placed in it: all, or those of the network that it
     lies around."""
@@ -159,10 +154,8 @@ def _planes(
     return planes
 
 
-def _grid(plane: Plane, places: Float64[np.ndarray, "row 2"], forward: Forward) -> "pd.DataFrame":
+def _grid(plane: Plane, places: Places, forward: Forward) -> pd.DataFrame:
     """Loss and accuracy on a square grid that holds all places; x runs fastest."""
-    import pandas as pd
-
     low, high = places.min(axis=0), places.max(axis=0)
     half = (0.5 + MARGIN) * float((high - low).max())
     middle = (low + high) / 2
@@ -174,13 +167,8 @@ def _grid(plane: Plane, places: Float64[np.ndarray, "row 2"], forward: Forward) 
     return pd.DataFrame({"x": nodes[:, 0], "y": nodes[:, 1], **scores})
 
 
-def _snapshots(
-    plane: Plane, places: Float64[np.ndarray, "row 2"], rows: "pd.DataFrame", subject: Subject
-) -> "pd.DataFrame":
+def _snapshots(plane: Plane, places: Places, rows: pd.DataFrame, subject: Subject) -> pd.DataFrame:
     """Where snapshots lie in the plane, and what the surface says there."""
-    import pandas as pd
-
-    assert subject.forward is not None
     found = _scores(subject.forward, lambda chosen: plane.weights(places[chosen]), len(places))
     by = subject.by if subject.by in rows else None
     return pd.DataFrame(
@@ -196,10 +184,8 @@ def _snapshots(
     )
 
 
-def _regions(grid: "pd.DataFrame", snapshots: "pd.DataFrame") -> "pd.DataFrame":
+def _regions(grid: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     """How wrong the surface is in each part of it: unknown where no snapshot is."""
-    import pandas as pd
-
     edges = {axis: np.linspace(grid[axis].min(), grid[axis].max(), REGIONS + 1) for axis in "xy"}
     cells = [
         np.clip(np.searchsorted(edges[axis], snapshots[axis], "right") - 1, 0, REGIONS - 1)
@@ -224,9 +210,7 @@ def _regions(grid: "pd.DataFrame", snapshots: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def _numbers(
-    plane: Plane, weights: Float[np.ndarray, "row weight"], snapshots: "pd.DataFrame"
-) -> dict[str, Any]:
+def _numbers(plane: Plane, weights: Weights, snapshots: pd.DataFrame) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
     from_origin = float(((weights - plane.origin) ** 2).sum())
@@ -253,7 +237,7 @@ def _number(value: float) -> float | None:
 
 def _scores(
     forward: Forward,
-    weights: Callable[[slice], Float[np.ndarray, "row weight"]],
+    weights: Callable[[slice], Weights],
     count: int,
 ) -> dict[str, Float64[np.ndarray, " row"]]:
     """Loss and accuracy of so many rows, in blocks of bounded memory."""
