@@ -1,11 +1,16 @@
 """All results of some runs in one bundle: what figures, report and tracking read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deep_learning_dynamics import inference, store
 from deep_learning_dynamics.files import read_json
+from deep_learning_dynamics.geometry import Geometry, Measures, measure
+from deep_learning_dynamics.projection import METHODS, Projection, project, reduce
+from deep_learning_dynamics.selection import select
+from deep_learning_dynamics.store.schema import titles_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +26,12 @@ class Results:
     by: str = ""  # the coordinate that groups networks; "": all are one group
     titles: dict[str, Any] = field(default_factory=dict)  # of coordinate values
     scores: "pd.DataFrame | None" = None  # a row per snapshot (store.scores_table)
-    projections: dict[str, Any] | None = None  # Projection by method
-    measures: Any = None  # Measures
-    comparisons: Any = None  # Comparisons
-    ranking: Any = None  # Ranking
-    null_tests: Any = None  # NullTests, of the projections and of the paths themselves
-    geometry: Any = None  # Geometry: what analyses of many networks found
+    projections: dict[str, Projection] | None = None  # by method
+    measures: Measures | None = None
+    comparisons: inference.Comparisons | None = None
+    ranking: inference.Ranking | None = None
+    null_tests: inference.NullTests | None = None  # of projections and of the paths themselves
+    geometry: Geometry | None = None  # what analyses of many networks found
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
     description: str = ""  # of the selected weights: "all weight matrices, without biases"
 
@@ -38,30 +43,29 @@ class Results:
             ResultsError: a result is there but damaged.
         """
         folder = Path(folder)
-        projections = _projections(folder / "projections")
-        measures = comparisons = None
-        if (folder / "measures" / "measures.json").exists():
-            from deep_learning_dynamics.geometry.measures import Measures
 
-            measures = Measures.load(folder / "measures")
-        if (folder / "comparisons" / "comparisons.json").exists():
-            from deep_learning_dynamics.inference import Comparisons
+        def load(kind: Any, file: str) -> Any:
+            path = folder / file
+            return kind.load(path.parent) if path.exists() else None
 
-            comparisons = Comparisons.load(folder / "comparisons")
-        geometry = None
-        if (folder / "geometry" / "analyses.json").exists():
-            from deep_learning_dynamics.geometry.analysis import Geometry
-
-            geometry = Geometry.load(folder / "geometry")
-        scores, titles = _scores(sorted((folder / "snapshots").glob("*.zarr/zarr.json")))
-        provenance = tuple(
-            {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
-            for path in sorted((folder / "data").glob("*.json"))
-        )
-        by = comparisons.by if comparisons is not None else None
-        return cls._of_parts(
-            scores, titles, by, projections, measures, comparisons, provenance, geometry
-        )
+        saved = sorted(folder.glob("projections/*/projection.json"))
+        projections = {path.parent.name: Projection.load(path.parent) for path in saved}
+        order = [*METHODS, *projections]
+        comparisons = load(inference.Comparisons, "comparisons/comparisons.json")
+        stores = [str(path.parent) for path in sorted(folder.glob("snapshots/*.zarr/zarr.json"))]
+        runs = store.open(stores) if stores else None
+        return cls(
+            titles={} if runs is None else titles_of(runs.attrs),
+            scores=None if runs is None else store.scores_table(runs),
+            projections=dict(sorted(projections.items(), key=lambda item: order.index(item[0]))),
+            measures=load(Measures, "measures/measures.json"),
+            comparisons=comparisons,
+            geometry=load(Geometry, "geometry/analyses.json"),
+            provenance=tuple(
+                {"name": path.stem, **read_json(path, f"dvc repro fetch@{path.stem}")}
+                for path in sorted(folder.glob("data/*.json"))
+            ),
+        )._completed(None if comparisons is None else comparisons.by)
 
     @classmethod
     def of(
@@ -83,18 +87,9 @@ class Results:
             progress: called with the steps of the work that are done, and with all of them; the
                 reduction of the weights is the first hundred, each projection ten, measures ten.
         """
-        from deep_learning_dynamics.geometry import measure
-        from deep_learning_dynamics.inference import compare
-        from deep_learning_dynamics.projection.method import METHODS
-        from deep_learning_dynamics.projection.projection import project
-        from deep_learning_dynamics.projection.reduction import reduce
-        from deep_learning_dynamics.selection import select
-        from deep_learning_dynamics.store import scores_table
-        from deep_learning_dynamics.store.schema import titles_of
-
         for method in methods:
             _ = METHODS[method]  # refuses an unknown one before anything is computed
-        scores = scores_table(runs)
+        scores = store.scores_table(runs)
         by = grouping(scores) if by is None else by
         twins = {"networks": "not twin"} if "twin" in scores else {}
         steps = 100 + 10 * len(methods) + 10
@@ -109,47 +104,37 @@ class Results:
             projections[method] = project(reduction, method, seed=seed, robustness=robustness)
             report(100 + 10 * number)
         measures = measure(runs, by=by) if by else measure(runs)
-        comparisons = compare(measures, by=by) if by else None
+        comparisons = inference.compare(measures, by=by) if by else None
         report(steps)
-        return cls._of_parts(
-            scores, titles_of(runs.attrs), by, projections or None, measures, comparisons, (), None
-        )
-
-    @classmethod
-    def _of_parts(
-        cls,
-        scores: "pd.DataFrame | None",
-        titles: dict[str, Any],
-        by: str | None,
-        projections: dict[str, Any] | None,
-        measures: Any,
-        comparisons: Any,
-        provenance: tuple[dict[str, Any], ...],
-        geometry: Any,
-    ) -> "Results":
-        """A bundle in which twins are left out, the grouping is known and methods are ranked."""
-        from deep_learning_dynamics.inference import ranking
-
-        first = next(iter(projections.values())) if projections else None
-        if not titles:
-            titles = first.titles if first is not None else {}
-        if by is None:
-            tables = [scores, first.coordinates if first is not None else None]
-            by = next((grouping(table) for table in tables if table is not None), "")
-        if scores is not None and "twin" in scores:
-            scores = scores[~scores["twin"].fillna(False).astype(bool)].reset_index(drop=True)
-        tests = _null_tests(projections, measures, by)
         return cls(
-            by=by,
-            titles=titles,
+            titles=titles_of(runs.attrs),
             scores=scores,
             projections=projections,
             measures=measures,
             comparisons=comparisons,
-            ranking=ranking(projections, tests) if projections else None,
+        )._completed(by)
+
+    def _completed(self, by: str | None) -> "Results":
+        """With the likely grouping where none is known, tests and ranking, and without twins."""
+        projections, scores = self.projections or {}, self.scores
+        first = next(iter(projections.values()), None)
+        if by is None:
+            table = first.coordinates if scores is None and first is not None else scores
+            by = "" if table is None else grouping(table)
+        if scores is not None and "twin" in scores:
+            scores = scores[~scores["twin"].fillna(False).astype(bool)].reset_index(drop=True)
+        items = inference.null_tests(projections).items
+        if self.measures is not None and by:
+            items += inference.path_null_tests(self.measures, by).items
+        tests = inference.NullTests(items) if items else None
+        return replace(
+            self,
+            by=by,
+            titles=self.titles or (first.titles if first is not None else {}),
+            scores=scores,
+            projections=projections or None,
+            ranking=inference.ranking(projections, tests) if projections else None,
             null_tests=tests,
-            geometry=geometry,
-            provenance=provenance,
             description=first.description if first is not None else "",
         )
 
@@ -164,35 +149,3 @@ def grouping(table: "pd.DataFrame") -> str:
             if 2 <= networks[name].nunique() <= min(12, len(networks) - 1):
                 return str(name)
     return ""
-
-
-def _projections(folder: Path) -> dict[str, Any] | None:
-    if not folder.is_dir():
-        return None
-    from deep_learning_dynamics.projection.method import METHODS
-    from deep_learning_dynamics.projection.projection import Projection
-
-    present = [path.parent.name for path in sorted(folder.glob("*/projection.json"))]
-    ordered = [key for key in METHODS if key in present]
-    ordered += [key for key in present if key not in ordered]
-    return {key: Projection.load(folder / key) for key in ordered} or None
-
-
-def _scores(stores: list[Path]) -> "tuple[pd.DataFrame | None, dict[str, Any]]":
-    if not stores:
-        return None, {}
-    from deep_learning_dynamics import store
-    from deep_learning_dynamics.store.schema import titles_of
-
-    runs = store.open([str(path.parent) for path in stores])
-    return store.scores_table(runs), titles_of(runs.attrs)
-
-
-def _null_tests(projections: dict[str, Any] | None, measures: Any, by: str) -> Any:
-    """Tests of the projections and of the paths themselves; None where there is nothing to test."""
-    from deep_learning_dynamics import inference
-
-    items = inference.null_tests(projections).items if projections else ()
-    if measures is not None and by:
-        items += inference.path_null_tests(measures, by).items
-    return inference.NullTests(items) if items else None
