@@ -81,8 +81,8 @@ def test_code_is_compiled_once_and_again_when_a_source_of_it_changes(package):
     # A file for each: of numba's, several would share one, and two processes that write different
     # ones at the same time can leave one's code under the other's key.
     assert len(list(package.rglob("*.nbi"))) == len(compiled_files(package)) == 2
-    relu = package / "study" / "activations" / "relu.py"
-    relu.write_text(relu.read_text().replace("else x", "else x + x"))
+    functions = package / "study" / "activations" / "functions.py"
+    functions.write_text(functions.read_text().replace("else x", "else x + x"))
     assert output(package) == "[0.0, 6.0]"
 
 

@@ -1,4 +1,4 @@
-"""Activations of hidden units, each in a file of its own."""
+"""Activations of hidden units."""
 
 from deep_learning_dynamics.study.activations.activation import ACTIVATIONS, Activation
 

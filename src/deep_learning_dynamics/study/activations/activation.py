@@ -25,9 +25,7 @@ from typing import ClassVar
 from deep_learning_dynamics.registry import Registry
 
 ACTIVATIONS: Registry[type["Activation"]] = Registry(
-    "activation",
-    "deep_learning_dynamics.study.activations",
-    ("identity", "logistic", "tanh", "relu"),
+    "activation", "deep_learning_dynamics.study.activations", ("functions",)
 )
 
 
