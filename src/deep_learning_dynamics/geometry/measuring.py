@@ -5,7 +5,7 @@ of the weights is kept. Where a block ends depends on the store alone, so that t
 the same bits on a machine with less memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64, Int
 
-from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE, Measures, PathData, measure_of
+from deep_learning_dynamics.geometry.measures import (
+    MEASURES,
+    WHOLE,
+    Measure,
+    Measures,
+    PathData,
+    measure_of,
+)
 from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.geometry.paths import Path, degrees
 from deep_learning_dynamics.store import schema
@@ -31,6 +38,7 @@ def measure(
     runs: "xr.Dataset",
     *,
     by: str | None = "condition",
+    measures: Sequence[str] | None = None,
     found: pd.DataFrame | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measures:
@@ -39,11 +47,14 @@ def measure(
     Args:
         runs: a store, as :func:`deep_learning_dynamics.open` gives it.
         by: the coordinate whose values are the groups, for distances within them.
+        measures: keys of the measures to take; all that are registered by default.
         found: what analyses of many networks found (``Geometry.measures``): columns network,
             measure and value.
         progress: is called with the number of weights that are done and of all.
     """
-    return _Pass(_Task.of(Networks(runs, by)), found).run(progress or (lambda done, of: None))
+    chosen = {key: MEASURES[key]() for key in measures or MEASURES}
+    task = _Task.of(Networks(runs, by))
+    return _Pass(task, chosen, found).run(progress or (lambda done, of: None))
 
 
 @dataclass(frozen=True)
@@ -136,9 +147,10 @@ class _Sums:
 class _Pass:
     """The pass itself: adds weights up, and measures a parameter as soon as it is complete."""
 
-    def __init__(self, task: _Task, found: pd.DataFrame | None) -> None:
-        self._task, self._runs = task, task.networks.runs
-        self._measures = {key: kind() for key, kind in MEASURES.items()}
+    def __init__(
+        self, task: _Task, measures: dict[str, Measure], found: pd.DataFrame | None
+    ) -> None:
+        self._task, self._runs, self._measures = task, task.networks.runs, measures
         self._found: dict[str, dict[str, float]] = {}  # by network and measure
         if found is not None:
             for name, key, value in found[["network", "measure", "value"]].itertuples(index=False):
