@@ -40,27 +40,37 @@ class NullTest:
     quantity: str
     model: str  # key of a null model
     value: float | None
-    null_value: float | None  # of the median null, or what is expected of it
-    low: float | None  # the middle 95 % of nulls; None where a formula takes their place
-    high: float | None
     count: int  # nulls that were drawn; networks, where a formula takes the nulls' place
-    p: float | None  # two-sided
-    adjusted_p: float | None  # over the family: one subject and one model
-    direction: Direction
-    reason: str  # why it was not tested, or ""
+    reason: str = ""  # why it was not tested
+    null_value: float | None = None  # of the median null, or what is expected of it
+    low: float | None = None  # the middle 95 % of nulls; None where a formula takes their place
+    high: float | None = None
+    p: float | None = None  # two-sided
+    adjusted_p: float | None = None  # over the family: one subject and one model
+
+    @property
+    def direction(self) -> Direction:
+        if self.reason:
+            return "not tested"
+        if self.adjusted_p > ALPHA or self.value == self.null_value:
+            return "as"
+        more, better = self.value > self.null_value, quantity(self.quantity).better
+        if better == "neither":
+            return "more than" if more else "less than"
+        return "better than" if more == (better == "higher") else "worse than"
 
     @property
     def sentence(self) -> str:
         """ "Trustworthiness 0.98: better than random walks (0.91, p = 0.025)." """
         measured = quantity(self.quantity)
         title = measured.title[:1].upper() + measured.title[1:]
-        if self.direction == "not tested":
+        if self.reason:
             return f"{title}: not tested ({self.reason})."
-        shown = [measured.format(x) for x in (self.value, self.null_value) if x is not None]
-        p = formatting.p_value(self.adjusted_p if self.adjusted_p is not None else float("nan"))
+        value, null_value = (measured.format(each) for each in (self.value, self.null_value))
+        p = formatting.p_value(self.adjusted_p)
         return (
-            f"{title} {shown[0]}: {self.direction} {NULL_MODELS[self.model].title} "
-            f"({shown[1]}, p = {p})."
+            f"{title} {value}: {self.direction} {NULL_MODELS[self.model].title} "
+            f"({null_value}, p = {p})."
         )
 
 
@@ -93,9 +103,9 @@ def null_tests(projections: Mapping[str, "Projection"]) -> NullTests:
             items += against(method, model, real, nulls)
         reason = "robustness was not tested" if robustness is None else "no nulls were drawn"
         if not models:
-            numbers = projection.quality.numbers()
+            numbers = projection.quality.numbers().items()
             items += [
-                _untested(method, key, "random_walk", numbers[key], 0, reason) for key in numbers
+                NullTest(method, key, "random_walk", value, 0, reason) for key, value in numbers
             ]
     return NullTests(tuple(items))
 
@@ -115,26 +125,13 @@ def against(
     count = len(values)
     if count < FEWEST_NULLS:
         reason = f"{formatting.count(count, 'null')}; at least {FEWEST_NULLS} are needed"
-        return [_untested(subject, key, model, real[key], count, reason) for key in keys]
+        return [NullTest(subject, key, model, real[key], count, reason) for key in keys]
     observed = np.array([real[key] for key in keys], np.float64)
-    p_values, adjusted = step_down(observed, values)
     low, median, high = np.quantile(values, [ALPHA / 2, 0.5, 1 - ALPHA / 2], axis=0)
+    columns = np.stack([median, low, high, *step_down(observed, values)], axis=1).tolist()
     return [
-        NullTest(
-            subject,
-            key,
-            model,
-            float(observed[place]),
-            float(median[place]),
-            float(low[place]),
-            float(high[place]),
-            count,
-            float(p_values[place]),
-            float(adjusted[place]),
-            _direction(key, float(observed[place] - median[place]), float(adjusted[place])),
-            "",
-        )
-        for place, key in enumerate(keys)
+        NullTest(subject, key, model, float(real[key]), count, "", *numbers)
+        for key, numbers in zip(keys, columns, strict=True)
     ]
 
 
@@ -181,14 +178,15 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
         expected = [_expected(by_network[network]) for network in kept.networks]
         for model in ("random_walk", "momentum_walk"):
             tests = [
-                _path_test(
-                    measures, kept, key, model, [each[model][key] for each in expected], seed
-                )
+                _path_test(measures, kept, key, model, [of[model][key] for of in expected], seed)
                 for key in (expected[0][model] if expected else ())
             ]
-            p_values = np.array([np.nan if t.p is None else t.p for t in tests], np.float64)
-            for test, p in zip(tests, holm(p_values), strict=True):
-                items.append(_decided(test, None if np.isnan(p) else float(p)))
+            p_values = np.array([np.nan if test.p is None else test.p for test in tests])
+            adjusted = holm(p_values.astype(np.float64)).tolist()
+            items += [
+                test if test.reason else replace(test, adjusted_p=p)
+                for test, p in zip(tests, adjusted, strict=True)
+            ]
     return NullTests(tuple(items))
 
 
@@ -223,32 +221,8 @@ def _path_test(
     if count < FEWEST_NETWORKS:
         value = float(np.median(real)) if count else None
         reason = f"{formatting.count(count, 'network')}; at least {FEWEST_NETWORKS} are needed"
-        return _untested(group.name, key, model, value, count, reason)
+        return NullTest(group.name, key, model, value, count, reason)
     rng = seeds.generator(seed, "null test", group.name, key, model)
     found = of_pairs(Sample.of(walks), Sample.of(real), rng, resamples=99)
-    medians = float(np.median(real)), float(np.median(walks))
-    return NullTest(group.name, key, model, *medians, None, None, count, found.p, None, "as", "")
-
-
-def _decided(test: NullTest, adjusted_p: float | None) -> NullTest:
-    if adjusted_p is None or test.value is None or test.null_value is None:
-        return test
-    direction = _direction(test.quantity, test.value - test.null_value, adjusted_p)
-    return replace(test, adjusted_p=adjusted_p, direction=direction)
-
-
-def _direction(key: str, difference: float, adjusted_p: float) -> Direction:
-    if adjusted_p > ALPHA or difference == 0:
-        return "as"
-    better = quantity(key).better
-    if better == "neither":
-        return "more than" if difference > 0 else "less than"
-    return "better than" if (difference > 0) == (better == "higher") else "worse than"
-
-
-def _untested(
-    subject: str, key: str, model: str, value: float | None, count: int, reason: str
-) -> NullTest:
-    return NullTest(
-        subject, key, model, value, None, None, None, count, None, None, "not tested", reason
-    )
+    value, null_value = float(np.median(real)), float(np.median(walks))
+    return NullTest(group.name, key, model, value, count, null_value=null_value, p=found.p)

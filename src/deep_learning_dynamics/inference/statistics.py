@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
@@ -19,6 +19,10 @@ from deep_learning_dynamics.formatting import ALPHA
 RESAMPLES = 9_999  # of the bootstrap
 PERMUTATIONS = 99_999  # where the distribution under no difference is not known exactly
 LARGE_PAIRS = 200  # above, it is taken for normal in the interval
+
+Numbers = Float64[np.ndarray, " pair"]
+Truths = Bool[np.ndarray, " pair"]
+Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def of_pairs(
 
     With ``centre`` "mean", for measures that are 0 or 1, the difference is the mean difference.
     """
-    from scipy import stats
+    from scipy.stats import wilcoxon
 
     differences, sizes, exact, known = _differences(reference, other)
     signs = np.where(known, np.sign(differences), 0.0)
@@ -110,27 +114,18 @@ def of_pairs(
     if len(scores) and changed == 0:
         p = 1.0
     elif len(scores) and plain:
-        p = float(stats.wilcoxon(scores[signs != 0]).pvalue)
+        p = float(wilcoxon(scores[signs != 0]).pvalue)
     elif len(scores):
-        found = stats.permutation_test(
-            (scores[signs != 0],),
-            _sum,
-            permutation_type="samples",
-            vectorized=True,
-            n_resamples=PERMUTATIONS,
-            batch=5_000,
-            rng=rng,
-        )
-        p = float(found.pvalue)
+        p = _permutation_p((scores[signs != 0],), np.sum, "samples", rng)
     resolution = 0.0 if plain else 2 / (PERMUTATIONS + 1)
     smallest = max(min(1.0, 2.0 ** (1 - len(scores))), resolution if len(scores) > 16 else 0.0)
     if centre == "mean":
         difference = float(differences.mean()) if len(differences) else None
-        low, high = _bootstrap((differences,), _mean, rng, resamples)
+        low, high = _bootstrap((differences,), np.mean, rng, resamples)
     else:
         difference, low, high = _hodges_lehmann(differences) if known.all() else (None,) * 3
 
-    def of_resample(pairs: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
+    def of_resample(pairs: np.ndarray, axis: int = -1) -> Any:
         return _balance(_sorted_scores(order[pairs], exact[pairs], signs[pairs]))
 
     effect_low, effect_high = _bootstrap((np.arange(len(scores)),), of_resample, rng, resamples)
@@ -163,7 +158,7 @@ def of_groups(
     couple has more, minus how often it has less (rank-biserial correlation, Cliff's delta), with a
     bootstrap interval.
     """
-    from scipy import stats
+    from scipy.stats import mannwhitneyu
 
     if len(reference) == 0 or len(other) == 0:
         return Evidence(*[None] * 7, smallest_p=1.0, higher=None, lower=None)
@@ -174,53 +169,38 @@ def of_groups(
         np.concatenate([reference.limits, other.limits]),
     )
     plain = not pooled.unseen.any() and len(np.unique(pooled.values)) == len(pooled)
-    scores = _order(pooled, pooled).sum(axis=0)
+    of_reference, of_other = np.split(_order(pooled, pooled).sum(axis=0), [len(reference)])
     if plain or min(len(reference), len(other)) < 2:
-        p = float(stats.mannwhitneyu(scores[len(reference) :], scores[: len(reference)]).pvalue)
+        p = float(mannwhitneyu(of_other, of_reference).pvalue)
     else:
-        found = stats.permutation_test(
-            (scores[: len(reference)], scores[len(reference) :]),
-            lambda x, y, axis: y.sum(axis=axis) - x.sum(axis=axis),
-            permutation_type="independent",
-            vectorized=True,
-            n_resamples=PERMUTATIONS,
-            batch=5_000,
-            rng=rng,
-        )
-        p = float(found.pvalue)
+        p = _permutation_p((of_reference, of_other), _excess(np.sum), "independent", rng)
     with np.errstate(invalid="ignore"):
         between = np.nan_to_num(
             other.values[None] - reference.values[:, None], posinf=np.inf, neginf=-np.inf
         )
     if centre == "mean":
         difference = float(other.values.mean() - reference.values.mean())
-        low, high = _bootstrap(
-            (reference.values, other.values), _difference_of_means, rng, resamples
-        )
+        both = (reference.values, other.values)
+        low, high = _bootstrap(both, _excess(np.mean), rng, resamples)
     elif unseen:
         difference = low = high = None
     else:
         difference, low, high = _shift(between)
+
     # Of positions in the samples, because what is resampled is networks, with both values.
+    def of_resample(x: np.ndarray, y: np.ndarray, axis: int = -1) -> Any:
+        return order[x[..., :, None].astype(int), y[..., None, :].astype(int)].mean(axis=(-2, -1))
+
     places = np.arange(len(reference)), np.arange(len(other))
-    effect_low, effect_high = _bootstrap(
-        places,
-        lambda x, y, axis=-1: order[x[..., :, None].astype(int), y[..., None, :].astype(int)].mean(
-            axis=(-2, -1)
-        ),
-        rng,
-        resamples,
-        batch=max(1, 2**22 // order.size),
-    )
+    batch = max(1, 2**22 // order.size)
+    effect_low, effect_high = _bootstrap(places, of_resample, rng, resamples, batch)
     smallest = min(1.0, 2 / comb(len(pooled), len(reference)))
     return Evidence(
         difference, low, high, float(order.mean()), effect_low, effect_high, p, smallest, None, None
     )
 
 
-def holm(
-    p_values: Float[np.ndarray, " test"],
-) -> Float64[np.ndarray, " test"]:
+def holm(p_values: Float[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
     """P-values adjusted by Holm's (1979) step-down method: any false alarm at most ``ALPHA``.
 
     What could not be tested (NaN) stays so, but counts: how many are tested was decided before
@@ -234,14 +214,7 @@ def holm(
     return np.where(np.isnan(p_values), np.nan, result)
 
 
-def _differences(
-    reference: Sample, other: Sample
-) -> tuple[
-    Float64[np.ndarray, " pair"],
-    Float64[np.ndarray, " pair"],
-    Bool[np.ndarray, " pair"],
-    Bool[np.ndarray, " pair"],
-]:
+def _differences(reference: Sample, other: Sample) -> tuple[Numbers, Numbers, Truths, Truths]:
     """Of each pair: the difference (±∞ if one did not reach it), its least size, whether it has
     exactly this size, and whether its sign is known."""
     with np.errstate(invalid="ignore"):
@@ -255,11 +228,13 @@ def _differences(
     return np.where(known, differences, 0.0), sizes, exact | ~known, known
 
 
-def _scores(
-    order: Float64[np.ndarray, " pair"],
-    exact: Bool[np.ndarray, " pair"],
-    signs: Float64[np.ndarray, " pair"],
-) -> Float64[np.ndarray, " pair"]:
+def _places(sizes: Numbers, exact: Truths, signs: Numbers) -> Numbers:
+    """Numbers in the order of sizes; no difference comes first, at least so large after exactly."""
+    _, places = np.unique(sizes, return_inverse=True)
+    return np.where(signs == 0, -1.0, 2.0 * places + ~exact)
+
+
+def _scores(order: Numbers, exact: Truths, signs: Numbers) -> Numbers:
     """Signed scores of differences: of exact ones ranks / (pairs + 1), 0 for no difference.
 
     1 − G(size), with G the share of larger differences, estimated as of censored data (Prentice,
@@ -272,16 +247,6 @@ def _scores(
     for place in np.unique(order):
         scores[order == place] = scores[order == place].mean()
     return signs * scores
-
-
-def _places(
-    sizes: Float64[np.ndarray, " pair"],
-    exact: Bool[np.ndarray, " pair"],
-    signs: Float64[np.ndarray, " pair"],
-) -> Float64[np.ndarray, " pair"]:
-    """Numbers in the order of sizes; no difference comes first, at least so large after exactly."""
-    _, places = np.unique(sizes, return_inverse=True)
-    return np.where(signs == 0, -1.0, 2.0 * places + ~exact)
 
 
 def _sorted_scores(
@@ -297,19 +262,15 @@ def _sorted_scores(
     return signs * np.where(exact, 1 - larger, 1 - larger / 2)
 
 
-def _hodges_lehmann(
-    differences: Float64[np.ndarray, " pair"],
-) -> tuple[float | None, float | None, float | None]:
+def _hodges_lehmann(differences: Numbers) -> tuple[float | None, float | None, float | None]:
     """The median of all means of two differences, and the interval that the signed ranks give."""
-    count = len(differences)
-    if count == 0:
+    if not len(differences):
         return None, None, None
-    one, other = np.triu_indices(count)
+    one, other = np.triu_indices(len(differences))
     with np.errstate(invalid="ignore"):
         means = (differences[one] + differences[other]) / 2
-    means = np.sort(np.nan_to_num(means, posinf=np.inf, neginf=-np.inf))
-    outside = _signed_rank_quantile(count)
-    return (_finite(float(np.median(means))), *_between(means, outside))
+    means = np.nan_to_num(means, posinf=np.inf, neginf=-np.inf)
+    return _median_and_interval(means, _signed_rank_quantile(len(differences)))
 
 
 def _signed_rank_quantile(count: int) -> int:
@@ -336,16 +297,17 @@ def _shift(
     first, second = between.shape
     deviation = np.sqrt(first * second * (first + second + 1) / 12)
     outside = int(np.floor(first * second / 2 + norm.ppf(ALPHA / 2) * deviation - 0.5))
-    ordered = np.sort(between.ravel())
-    return (_finite(float(np.median(ordered))), *_between(ordered, outside))
+    return _median_and_interval(between.ravel(), outside)
 
 
-def _between(
-    ordered: Float64[np.ndarray, " value"], outside: int
-) -> tuple[float | None, float | None]:
-    if outside < 0:
-        return None, None
-    return _finite(float(ordered[outside])), _finite(float(ordered[-1 - outside]))
+def _median_and_interval(
+    values: Float64[np.ndarray, " value"], outside: int
+) -> tuple[float | None, float | None, float | None]:
+    """With so many of the sorted values outside of the interval at each end; None: not finite."""
+    ordered = np.sort(values)
+    ends = (ordered[outside], ordered[-1 - outside]) if outside >= 0 else (np.nan, np.nan)
+    found = (float(value) for value in (np.median(ordered), *ends))
+    return tuple(value if np.isfinite(value) else None for value in found)  # type: ignore[return-value]
 
 
 def _order(one: Sample, other: Sample) -> Float64[np.ndarray, "network other"]:
@@ -359,37 +321,57 @@ def _order(one: Sample, other: Sample) -> Float64[np.ndarray, "network other"]:
 
 def _median_time(sample: Sample) -> float:
     """The time at which half of the networks have reached it; ∞ if fewer did."""
-    from scipy import stats
+    from scipy.stats import CensoredData, ecdf
 
     seen = sample.values[~sample.unseen]
     if len(seen) == 0:
         return float("inf")
-    data = stats.CensoredData(uncensored=seen, right=sample.limits[sample.unseen])
-    survival = stats.ecdf(data).sf
+    data = CensoredData(uncensored=seen, right=sample.limits[sample.unseen])
+    survival = ecdf(data).sf
     below = np.flatnonzero(survival.probabilities < 0.5 - 1e-12)
     half = np.flatnonzero(np.abs(survival.probabilities - 0.5) <= 1e-12)
     after = float(survival.quantiles[below[0]]) if len(below) else float("inf")
     return float(survival.quantiles[half[0]] + after) / 2 if len(half) else after
 
 
+def _permutation_p(
+    samples: tuple[np.ndarray, ...],
+    statistic: Callable[..., Any],
+    kind: Literal["samples", "independent"],
+    rng: np.random.Generator,
+) -> float:
+    from scipy.stats import permutation_test
+
+    found = permutation_test(
+        samples,
+        statistic,
+        permutation_type=kind,
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        batch=5_000,
+        rng=rng,
+    )
+    return float(found.pvalue)
+
+
 def _bootstrap(
     samples: tuple[np.ndarray, ...],
-    statistic: Callable[..., np.ndarray | np.floating],
+    statistic: Callable[..., Any],
     rng: np.random.Generator,
     resamples: int,
     batch: int | None = None,
-) -> tuple[float | None, float | None]:
+) -> Interval:
     """Bias-corrected and accelerated (Efron, 1987): plain percentiles of bounded effects are too
     narrow. ``None`` with few networks, and where resamples are alike, as those of pairs that all
     differ in one direction.
     """
-    from scipy import stats
+    from scipy.stats import bootstrap
 
     if min(len(sample) for sample in samples) < 5:
         return None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that resamples are alike
-        found = stats.bootstrap(
+        found = bootstrap(
             samples,
             statistic,
             vectorized=True,
@@ -403,23 +385,12 @@ def _bootstrap(
     return (low, high) if high > low else (None, None)
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _excess(of: Callable[..., Any]) -> Callable[..., Any]:
+    """The sum or mean of the other sample, minus that of the reference."""
+    return lambda reference, other, axis=-1: of(other, axis=axis) - of(reference, axis=axis)
 
 
-def _sum(scores: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
-    return scores.sum(axis=axis)
-
-
-def _mean(values: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
-    return values.mean(axis=axis)
-
-
-def _difference_of_means(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
-    return y.mean(axis=axis) - x.mean(axis=axis)
-
-
-def _balance(scores: np.ndarray, axis: int = -1) -> np.ndarray | np.floating:
+def _balance(scores: np.ndarray) -> np.ndarray:
     """The sum of scores as a share of the sum of their sizes; 0 where there are none."""
-    total = np.abs(scores).sum(axis=axis)
-    return np.where(total > 0, scores.sum(axis=axis) / np.where(total > 0, total, 1), 0.0)
+    total = np.abs(scores).sum(axis=-1)
+    return np.where(total > 0, scores.sum(axis=-1) / np.where(total > 0, total, 1), 0.0)
