@@ -10,6 +10,7 @@ from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.null_models import (
     NULL_MODELS,
     _gaussian_vectors,
+    _walk,
     expected_products,
     mean_cosine,
     momentum_walk,
@@ -24,6 +25,11 @@ WEIGHTS = 500
 def expected_walk(lengths, momentum=0.0):
     """What a walk with such steps is expected to be."""
     return Path(np.arange(len(lengths) + 1), expected_products(lengths, momentum))
+
+
+def walk_with(momentum, points, paths, weights, rng):
+    """A walk of that momentum, whatever the points say."""
+    return _walk(points, paths, weights, rng, [momentum for path in paths for _ in path])
 
 
 def stream(seed=0):
@@ -147,7 +153,7 @@ def ring(steps):
 
 @pytest.mark.parametrize("momentum", [-0.5, 0.0, 0.5, 0.9])
 def test_the_cosine_between_steps_of_a_momentum_walk_falls_as_powers_of_its_momentum(momentum):
-    walk = momentum_walk(ring(600), [[np.arange(601)]], 100_000, stream(2), momentum)
+    walk = walk_with(momentum, ring(600), [[np.arange(601)]], 100_000, stream(2))
     steps = np.diff(walk, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     for lag in (1, 2, 5):
@@ -157,17 +163,17 @@ def test_the_cosine_between_steps_of_a_momentum_walk_falls_as_powers_of_its_mome
 
 def test_a_momentum_walk_has_its_momentum_from_its_first_step():
     paths = [[np.arange(3 * path, 3 * path + 3)] for path in range(100)]
-    walks = momentum_walk(np.tile(ring(2), (100, 1)), paths, 100_000, stream(9), 0.8)
+    walks = walk_with(0.8, np.tile(ring(2), (100, 1)), paths, 100_000, stream(9))
     cosines = [mean_cosine(walks[path[0]]) for path in paths]
     np.testing.assert_allclose(cosines, 0.8, atol=0.02)
 
 
-def test_a_momentum_walk_turns_as_sharply_as_the_real_network_unless_it_is_told_otherwise():
+def test_a_momentum_walk_turns_as_sharply_as_the_real_network():
     """A network that goes on by a cosine of 0.8 and then, trained on other data, of 0.2."""
     real = np.concatenate(
         [
-            momentum_walk(ring(400), [[np.arange(401)]], 10_000, stream(3), 0.8),
-            momentum_walk(ring(400), [[np.arange(401)]], 10_000, stream(4), 0.2),
+            walk_with(0.8, ring(400), [[np.arange(401)]], 10_000, stream(3)),
+            walk_with(0.2, ring(400), [[np.arange(401)]], 10_000, stream(4)),
         ]
     )
     path = [np.arange(401), np.arange(401, 802)]
@@ -221,8 +227,7 @@ def test_formulas_give_the_straightness_and_the_dimension_of_walks(momentum):
     lengths = stream(6).lognormal(sigma=1, size=60)
     real = np.concatenate([[0], lengths.cumsum()])[:, None] * np.eye(1, 3)
     walks = [
-        momentum_walk(real, [[np.arange(61)]], 100_000, stream(seed), momentum)
-        for seed in range(20)
+        walk_with(momentum, real, [[np.arange(61)]], 100_000, stream(seed)) for seed in range(20)
     ]
     expected = expected_walk(lengths, momentum).straightness
     assert np.mean([straightness(walk) for walk in walks]) == pytest.approx(expected, rel=0.01)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # The rows of one network's snapshots in the order of time; those of a path, network by network.
 Segment = Int[np.ndarray, " _"]
 Path = Sequence[Segment]
+Vectors = Float[np.ndarray, "row component"]
+Walk = Float64[np.ndarray, "row axis"]
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,7 @@ class NullModel:
     key: str
     title: str
     keeps: str  # what is as in the real paths, by construction
-    draw: Callable[
-        [Float[np.ndarray, "row component"], Sequence[Path], int, np.random.Generator],
-        Float64[np.ndarray, "row axis"],
-    ]
+    draw: Callable[[Vectors, Sequence[Path], int, np.random.Generator], Walk]
     """Of ``vectors``, the paths among their rows, the number of weights that the vectors stand for,
     and a random stream: null vectors of the same rows. Their axes are those given if there are as
     many as weights, and need not be otherwise."""
@@ -56,49 +55,33 @@ def segments_of(rows: "pd.DataFrame") -> list[list[Segment]]:
 
 
 def random_walk(
-    vectors: Float[np.ndarray, "row component"],
-    paths: Sequence[Path],
-    weights: int,
-    rng: np.random.Generator,
-) -> Float64[np.ndarray, "row axis"]:
+    vectors: Vectors, paths: Sequence[Path], weights: int, rng: np.random.Generator
+) -> Walk:
     """From the real starts, by steps of the real lengths, in independent uniform directions."""
     return _walk(vectors, paths, weights, rng, [0.0 for path in paths for _ in path])
 
 
 def momentum_walk(
-    vectors: Float[np.ndarray, "row component"],
-    paths: Sequence[Path],
-    weights: int,
-    rng: np.random.Generator,
-    momentum: float | None = None,
-) -> Float64[np.ndarray, "row axis"]:
+    vectors: Vectors, paths: Sequence[Path], weights: int, rng: np.random.Generator
+) -> Walk:
     """As a random walk, but each step goes on in the direction of the one before.
 
-    Directions are a stationary autoregressive process of first order, one for each network, so
-    that the cosine of the angle between steps that are k apart is ``momentum`` to the power of k,
-    up to deviations of about one over the root of the number of weights. Otherwise ``momentum`` is
-    the mean cosine between consecutive steps of the real network: such a walk turns as sharply as
-    the real path does, and what it shows of its straightness needs no other explanation. (The
-    optimiser's own momentum acts between its steps; between snapshots that are many steps apart,
-    little of it is left.)
+    Directions are a stationary autoregressive process of first order, one for each network: the
+    cosine between steps that are k apart is the mean cosine between consecutive steps of the real
+    network, to the power of k, up to deviations of about one over the root of the number of
+    weights. Such a walk turns as sharply as the real path does, and what it shows of its
+    straightness needs no other explanation.
 
     Kept: starts, the length of every step, the mean cosine between consecutive steps. Lost:
     whatever lasts longer than that, and everything that paths have in common but their starts.
     """
-    momenta = [
-        mean_cosine(vectors[segment]) if momentum is None else momentum
-        for path in paths
-        for segment in path
-    ]
+    momenta = [mean_cosine(vectors[segment]) for path in paths for segment in path]
     return _walk(vectors, paths, weights, rng, momenta)
 
 
 def shuffled_steps(
-    vectors: Float[np.ndarray, "row component"],
-    paths: Sequence[Path],
-    weights: int,
-    rng: np.random.Generator,
-) -> Float64[np.ndarray, "row component"]:
+    vectors: Vectors, paths: Sequence[Path], weights: int, rng: np.random.Generator
+) -> Walk:
     """The real steps of each network in random order, so that its start and end are the real ones.
 
     Steps of different networks of a path (pre-training and training) do not mix. Axes are those of
@@ -113,28 +96,21 @@ def shuffled_steps(
     return shuffled
 
 
-for _model in (
-    NullModel(
-        "random_walk",
-        "random walks",
-        "the start of each path and the length of every step",
-        random_walk,
-    ),
-    NullModel(
-        "momentum_walk",
+for _draw, _title, _keeps in (
+    (random_walk, "random walks", "the start of each path and the length of every step"),
+    (
+        momentum_walk,
         "walks with momentum",
         "the start of each path, the length of every step and the mean angle between consecutive "
         "steps",
-        momentum_walk,
     ),
-    NullModel(
-        "shuffled_steps",
+    (
+        shuffled_steps,
         "shuffled steps",
         "the start and end of each network and its steps, but not their order",
-        shuffled_steps,
     ),
 ):
-    NULL_MODELS.register(_model)
+    NULL_MODELS.register(NullModel(_draw.__name__, _title, _keeps, _draw))
 
 
 def expected_products(
@@ -158,18 +134,20 @@ def mean_cosine(points: Float[np.ndarray, "snapshot component"]) -> float:
 
 
 def _walk(
-    vectors: Float[np.ndarray, "row component"],
+    vectors: Vectors,
     paths: Sequence[Path],
     weights: int,
     rng: np.random.Generator,
     momenta: Sequence[float],  # of each segment
-) -> Float64[np.ndarray, "row axis"]:
+) -> Walk:
     wholes = [np.concatenate(list(path)) for path in paths]
     starts = vectors[[whole[0] for whole in wholes]].astype(np.float64)
     # Paths with one start, such as those of a pair, have it to the bit.
     different, of_path = np.unique(starts, axis=0, return_inverse=True)
     if vectors.shape[1] < weights:
-        different = _short_coordinates(different - starts.mean(axis=0))
+        different = different - starts.mean(axis=0)
+        if different.shape[1] > len(different):  # as few axes as there are points
+            different = np.linalg.qr(different.T)[1].T
     starts = different[of_path.ravel()]
     noise = _gaussian_vectors(
         sum(len(whole) - 1 for whole in wholes), weights, rng, min(starts.shape[1], weights)
@@ -207,10 +185,3 @@ def _gaussian_vectors(
     diagonal = np.arange(hidden)
     triangle[diagonal, diagonal] = np.sqrt(rng.chisquare(size - explicit - diagonal))
     return np.hstack([rng.normal(size=(count, explicit)), triangle])
-
-
-def _short_coordinates(
-    points: Float64[np.ndarray, "point component"],
-) -> Float64[np.ndarray, "point axis"]:
-    """The same points on as few axes as there are points."""
-    return points if points.shape[1] <= len(points) else np.linalg.qr(points.T)[1].T

@@ -14,15 +14,15 @@ from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics import seeds
 
+Roots = Float[np.ndarray, "row output"]
+
 SMALLEST = 1e-12  # affinity of two predictions, so that contradicting ones are at a finite distance
 FINENESS = 201  # points on the geodesic at which the nearest is looked for
 TOGETHER = 20  # probe examples whose affinities are multiplied before a logarithm is taken
 FEW = 256  # rows up to which all eigenvalues are computed
 
 
-def roots_of(
-    predictions: Float[np.ndarray, "row probe class"],
-) -> Float64[np.ndarray, "row output"]:
+def roots_of(predictions: Float[np.ndarray, "row probe class"]) -> Roots:
     """Square roots of predicted probabilities, on which null models can walk.
 
     Those of each probe example have length 1, so that a row's squared length is the number of
@@ -34,14 +34,12 @@ def roots_of(
     return roots.reshape(len(roots), -1)
 
 
-def onto_sphere(
-    rows: Float[np.ndarray, "row output"], probes: int
-) -> Float64[np.ndarray, "row output"]:
+def onto_sphere(rows: Roots, probes: int) -> Roots:
     """The roots of probabilities that lie nearest to the sizes of these numbers."""
     return roots_of(rows.reshape(len(rows), probes, -1).astype(np.float64) ** 2)
 
 
-def probes_of(roots: Float[np.ndarray, "row output"]) -> int:
+def probes_of(roots: Roots) -> int:
     """How many probe examples there are: each has length 1."""
     if not len(roots):  # every network diverged
         return 1
@@ -49,8 +47,7 @@ def probes_of(roots: Float[np.ndarray, "row output"]) -> int:
 
 
 def distances(
-    roots: Float[np.ndarray, "row output"],
-    others: Float[np.ndarray, "other output"] | None = None,
+    roots: Roots, others: Float[np.ndarray, "other output"] | None = None
 ) -> Float64[np.ndarray, "row other"]:
     """Bhattacharyya distances: −log Σ √(p q), the mean over probe examples.
 
@@ -89,9 +86,7 @@ class Embedding:
     explained: Float64[np.ndarray, " component"]  # stress that so many components explain, to 1
     means: Float64[np.ndarray, " row"]  # of each row's divergences from all
 
-    def place(
-        self, divergences: Float[np.ndarray, "new row"]
-    ) -> Float64[np.ndarray, "new component"]:
+    def place(self, divergences: Float[np.ndarray, "new row"]) -> Float64[np.ndarray, "new _"]:
         """Where further rows lie, from their divergences from the embedded ones (Gower, 1968)."""
         known = np.where(self.eigenvalues == 0, np.inf, self.eigenvalues)
         return (self.means - divergences) @ (self.coordinates / (2 * known))
@@ -131,9 +126,7 @@ def _largest(
     return values[order], vectors[:, order]
 
 
-def progress(
-    roots: Float[np.ndarray, "row output"], labels: Int[np.ndarray, " probe"]
-) -> Float64[np.ndarray, " row"]:
+def progress(roots: Roots, labels: Int[np.ndarray, " probe"]) -> Float64[np.ndarray, " row"]:
     """Where on the geodesic from ignorance to the truth the nearest point lies, from 0 to 1.
 
     On the sphere of roots of probabilities the point at a share s is
@@ -144,9 +137,8 @@ def progress(
     with_ignorance = roots.sum(axis=2) / np.sqrt(classes)
     with_truth = roots[:, np.arange(len(labels)), labels.astype(int)]
     angle = np.arccos(1 / np.sqrt(classes))
-    shares = np.linspace(0, 1, FINENESS)
     best, nearest = np.full(len(roots), np.inf), np.zeros(len(roots))
-    for share in shares:
+    for share in np.linspace(0, 1, FINENESS):
         a, b = np.sin((1 - share) * angle) / np.sin(angle), np.sin(share * angle) / np.sin(angle)
         affinity = np.clip(a * with_ignorance + b * with_truth, SMALLEST, 1.0)
         distance = -np.log(affinity).mean(axis=1)

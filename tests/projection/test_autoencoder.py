@@ -75,16 +75,14 @@ def test_the_gradient_that_was_derived_by_hand_is_that_of_the_loss(decay):
         name: rng.normal(size=value.shape).astype(np.float32)
         for name, value in autoencoder_training.start(6, 2, 5, rng).items()
     }
-    _, gradient = autoencoder_training.loss_and_gradient(weights, rows, decay)
+    loss = autoencoder_training.Loss(rows, decay)
+    _, gradient = loss.with_gradient(weights)
     assert gradient.keys() == weights.keys()
     for name, value in weights.items():
         step = rng.normal(size=value.shape).astype(np.float32)
         step /= np.linalg.norm(step)
         near = [
-            autoencoder_training.loss_and_gradient(
-                weights | {name: value + sign * 0.01 * step}, rows, decay
-            )[0]
-            for sign in (1, -1)
+            loss.with_gradient(weights | {name: value + sign * 0.01 * step})[0] for sign in (1, -1)
         ]
         slope = (near[0] - near[1]) / 0.02
         assert (gradient[name] * step).sum() == pytest.approx(slope, rel=0.02, abs=3e-5), name

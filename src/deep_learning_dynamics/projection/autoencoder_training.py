@@ -11,13 +11,18 @@ solved for at each step, and only the rest is searched (variable projection, Gol
 by hand: a general library would differentiate a few small products at ten times their cost.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
+from deep_learning_dynamics.projection.distances import Vectors
+
 Weights = dict[str, Float32[np.ndarray, "_ _"]]
+Rows = Float32[np.ndarray, "row input"]
+Features = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 DECAYED = ("encoder_hidden", "encoder_output", "decoder_hidden")
 # Times the squared weights of f and g. It keeps the maps smooth: a code that can wiggle through
 # every row explains all of the variance and shows nothing.
@@ -37,9 +42,7 @@ class Autoencoder:
     inputs: int  # the first components, which are encoded
     scale: float
 
-    def encode(
-        self, vectors: Float[np.ndarray, "row component"]
-    ) -> Float64[np.ndarray, "row code"]:
+    def encode(self, vectors: Vectors) -> Float64[np.ndarray, "row code"]:
         """Codes, in the units of the vectors."""
         w, inputs = self.weights, (vectors - self.mean)[:, : self.inputs] / self.scale
         hidden = np.tanh(inputs @ w["encoder_hidden"] + w["encoder_hidden_bias"])
@@ -54,7 +57,7 @@ class Autoencoder:
         vectors[:, : self.inputs] += rebuilt * self.scale
         return vectors
 
-    def explained_variance(self, vectors: Float[np.ndarray, "row component"]) -> float:
+    def explained_variance(self, vectors: Vectors) -> float:
         """1 − squared error of the reconstruction / variance."""
         rebuilt = self.decode(self.encode(vectors))
         variance = ((vectors - vectors.mean(axis=0)) ** 2).sum()
@@ -62,7 +65,7 @@ class Autoencoder:
 
 
 def train(
-    vectors: Float[np.ndarray, "row component"],
+    vectors: Vectors,
     code_units: int,
     hidden_units: int,
     iterations: int,
@@ -90,15 +93,15 @@ def train(
 
     best = start(inputs, units, hidden_units, rng)
     # Where training gains nothing (it pays for the weights as well), the start is kept.
-    unexplained = least = _error(best, rows, WEIGHT_DECAY)
-    decay = WEIGHT_DECAY * unexplained
+    unexplained = least = Loss(rows, WEIGHT_DECAY).error(best)
+    loss = Loss(rows, WEIGHT_DECAY * unexplained)
     for restart in range(restarts):
         began = start(inputs, units, hidden_units, rng) if restart else best
-        found = _descended(began, rows, iterations, decay)
-        remaining = _error(found, rows, decay)
+        found = _descended(began, loss, iterations)
+        remaining = loss.error(found)
         if remaining < least - GAIN:
             best, least = found, remaining
-    weights = best | _decoder(*_features(best, rows), rows, decay)
+    weights = best | loss.decoder(*loss.features(best))
     weights = {name: value.astype(np.float64) for name, value in weights.items()}
     return Autoencoder(weights, mean, inputs, scale)
 
@@ -120,141 +123,108 @@ def start(inputs: int, code_units: int, hidden_units: int, rng: np.random.Genera
     }
 
 
-def loss_and_gradient(
-    w: Weights, rows: Float32[np.ndarray, "row input"], decay: float
-) -> tuple[float, Weights]:
-    """The loss with the best decoder, and its derivative by each of the weights.
+@dataclass(frozen=True)
+class Loss:
+    """How well an encoder does on some rows, with the best decoder."""
 
-    As the decoder is the best, the loss does not change with it to first order.
-    """
-    variance = float(np.vdot(rows, rows))
-    encoded, code, decoded = _features(w, rows)
-    best = _decoder(encoded, code, decoded, rows, decay)
-    wrong = _rebuilt(best, code, decoded) - rows
-    loss = float(np.vdot(wrong, wrong)) / variance
-    loss += decay * sum(float(np.vdot(w[name], w[name])) for name in DECAYED)
-    of_code, of_decoded = _penalties(rows, decay)
-    loss += of_code * float(np.vdot(best["decoder"], best["decoder"])) / variance
-    loss += of_decoded * float(np.vdot(best["decoder_output"], best["decoder_output"])) / variance
+    rows: Rows
+    decay: float  # times the squared weights of f and g
 
-    wrong *= 2 / variance
-    by_decoded = (wrong @ best["decoder_output"].T) * (1 - decoded * decoded)
-    by_code = wrong @ best["decoder"].T + by_decoded @ w["decoder_hidden"].T
-    by_encoded = (by_code @ w["encoder_output"].T) * (1 - encoded * encoded)
-    gradient = {
-        "encoder": rows.T @ by_code,
-        "encoder_hidden": rows.T @ by_encoded,
-        "encoder_hidden_bias": by_encoded.sum(axis=0, keepdims=True),
-        "encoder_output": encoded.T @ by_code,
-        "decoder_hidden": code.T @ by_decoded,
-        "decoder_hidden_bias": by_decoded.sum(axis=0, keepdims=True),
-    }
-    for name in DECAYED:
-        gradient[name] += 2 * decay * w[name]
-    return loss, gradient
+    @cached_property
+    def variance(self) -> float:
+        return float(np.vdot(self.rows, self.rows))
+
+    def with_gradient(self, w: Weights) -> tuple[float, Weights]:
+        """The loss, and its derivative by each of the weights.
+
+        As the decoder is the best, the loss does not change with it to first order.
+        """
+        encoded, code, decoded = self.features(w)
+        best = self.decoder(encoded, code, decoded)
+        wrong = _rebuilt(best, code, decoded) - self.rows
+        loss = float(np.vdot(wrong, wrong)) / self.variance
+        loss += self.decay * sum(float(np.vdot(w[name], w[name])) for name in DECAYED)
+        for name, penalty in zip(("decoder", "decoder_output"), self._penalties, strict=True):
+            loss += penalty * float(np.vdot(best[name], best[name])) / self.variance
+
+        wrong *= 2 / self.variance
+        by_decoded = (wrong @ best["decoder_output"].T) * (1 - decoded * decoded)
+        by_code = wrong @ best["decoder"].T + by_decoded @ w["decoder_hidden"].T
+        by_encoded = (by_code @ w["encoder_output"].T) * (1 - encoded * encoded)
+        gradient = {
+            "encoder": self.rows.T @ by_code,
+            "encoder_hidden": self.rows.T @ by_encoded,
+            "encoder_hidden_bias": by_encoded.sum(axis=0, keepdims=True),
+            "encoder_output": encoded.T @ by_code,
+            "decoder_hidden": code.T @ by_decoded,
+            "decoder_hidden_bias": by_decoded.sum(axis=0, keepdims=True),
+        }
+        for name in DECAYED:
+            gradient[name] += 2 * self.decay * w[name]
+        return loss, gradient
+
+    def error(self, w: Weights) -> float:
+        """Squared error / variance."""
+        features = self.features(w)
+        wrong = _rebuilt(self.decoder(*features), *features[1:]) - self.rows
+        return float(np.vdot(wrong, wrong) / np.vdot(self.rows, self.rows))
+
+    def features(self, w: Weights) -> Features:
+        """The hidden layer of f, the code, and the hidden layer of g."""
+        encoded = np.tanh(self.rows @ w["encoder_hidden"] + w["encoder_hidden_bias"])
+        code = self.rows @ w["encoder"] + encoded @ w["encoder_output"]
+        return encoded, code, np.tanh(code @ w["decoder_hidden"] + w["decoder_hidden_bias"])
+
+    def decoder(self, encoded: np.ndarray, code: np.ndarray, decoded: np.ndarray) -> Weights:
+        """The best linear maps from the code and the hidden layer of g back to the rows."""
+        from scipy.linalg import solve
+
+        units = code.shape[1]
+        constant = np.ones((len(code), 1), np.float32)
+        features = np.concatenate([code, decoded, constant], axis=1)
+        square = features.astype(np.float64)
+        square = square.T @ square
+        of_code, of_decoded = self._penalties
+        square[np.diag_indices(len(square))] += of_code
+        hidden = np.arange(units, len(square) - 1)
+        square[hidden, hidden] += of_decoded - of_code
+        found = solve(square, (features.T @ self.rows).astype(np.float64), assume_a="pos")
+        found = found.astype(np.float32)
+        return {
+            "decoder": found[:units],
+            "decoder_output": found[units:-1],
+            "decoder_output_bias": found[-1:],
+        }
+
+    @property
+    def _penalties(self) -> tuple[float, float]:
+        """Times squared weights of the decoder: those that read the code, and those of g."""
+        ridge = RIDGE * len(self.rows)
+        return ridge, self.decay * self.variance + ridge
 
 
-def _features(
-    w: Weights, rows: Float32[np.ndarray, "row input"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The hidden layer of f, the code, and the hidden layer of g."""
-    encoded = np.tanh(rows @ w["encoder_hidden"] + w["encoder_hidden_bias"])
-    code = rows @ w["encoder"] + encoded @ w["encoder_output"]
-    return encoded, code, np.tanh(code @ w["decoder_hidden"] + w["decoder_hidden_bias"])
-
-
-def _decoder(
-    encoded: Float32[np.ndarray, "row hidden"],
-    code: Float32[np.ndarray, "row code"],
-    decoded: Float32[np.ndarray, "row hidden"],
-    rows: Float32[np.ndarray, "row input"],
-    decay: float,
-) -> Weights:
-    """The best linear maps from the code and the hidden layer of g back to the rows."""
-    from scipy.linalg import solve
-
-    units = code.shape[1]
-    constant = np.ones((len(rows), 1), np.float32)
-    features = np.concatenate([code, decoded, constant], axis=1)
-    square = features.astype(np.float64)
-    square = square.T @ square
-    of_code, of_decoded = _penalties(rows, decay)
-    square[np.diag_indices(len(square))] += of_code
-    hidden = np.arange(units, len(square) - 1)
-    square[hidden, hidden] += of_decoded - of_code
-    found = solve(square, (features.T @ rows).astype(np.float64), assume_a="pos")
-    found = found.astype(np.float32)
-    return {
-        "decoder": found[:units],
-        "decoder_output": found[units:-1],
-        "decoder_output_bias": found[-1:],
-    }
-
-
-def _penalties(rows: Float32[np.ndarray, "row input"], decay: float) -> tuple[float, float]:
-    """Times the squared weights of the decoder that read the code, and the hidden layer of g."""
-    ridge = RIDGE * len(rows)
-    return ridge, decay * float(np.vdot(rows, rows)) + ridge
-
-
-def _rebuilt(
-    best: Weights, code: Float32[np.ndarray, "row code"], decoded: Float32[np.ndarray, "row hidden"]
-) -> Float32[np.ndarray, "row input"]:
+def _rebuilt(best: Weights, code: np.ndarray, decoded: np.ndarray) -> Rows:
     return code @ best["decoder"] + decoded @ best["decoder_output"] + best["decoder_output_bias"]
 
 
-def _error(w: Weights, rows: Float32[np.ndarray, "row input"], decay: float) -> float:
-    """Squared error / variance, with the best decoder."""
-    features = _features(w, rows)
-    wrong = _rebuilt(_decoder(*features, rows, decay), *features[1:]) - rows
-    return float(np.vdot(wrong, wrong) / np.vdot(rows, rows))
-
-
-def _descended(
-    began: Weights, rows: Float32[np.ndarray, "row input"], iterations: int, decay: float
-) -> Weights:
+def _descended(began: Weights, loss: Loss, iterations: int) -> Weights:
     from scipy.optimize import minimize
 
-    flat, unflat = _flattening(began)
-
-    def objective(vector: Float64[np.ndarray, " weight"]) -> tuple[float, np.ndarray]:
-        loss, gradient = loss_and_gradient(unflat(vector), rows, decay)
-        return loss, flat(gradient)
-
-    found = minimize(
-        objective,
-        flat(began),
-        jac=True,
-        method="L-BFGS-B",
-        # Until the iterations are used up, or no step helps any more at this precision.
-        options={
-            "maxiter": iterations,
-            "maxfun": 10 * iterations,
-            "maxcor": REMEMBERED,
-            "ftol": 0,
-            "gtol": 0,
-        },
-    )
-    return unflat(found.x)
-
-
-def _flattening(
-    like: Weights,
-) -> tuple[
-    Callable[[Weights], Float64[np.ndarray, " weight"]],
-    Callable[[Float64[np.ndarray, " weight"]], Weights],
-]:
-    """From weights by name to one vector, and back."""
-    ends = np.cumsum([0, *(value.size for value in like.values())])
+    ends = np.cumsum([value.size for value in began.values()])[:-1]
 
     def flat(weights: Weights) -> Float64[np.ndarray, " weight"]:
-        return np.concatenate([weights[name].ravel() for name in like]).astype(np.float64)
+        return np.concatenate([weights[name].ravel() for name in began]).astype(np.float64)
 
     def unflat(vector: Float64[np.ndarray, " weight"]) -> Weights:
-        short = vector.astype(np.float32)
-        return {
-            name: short[first:last].reshape(value.shape)
-            for (name, value), first, last in zip(like.items(), ends, ends[1:], strict=False)
-        }
+        parts = zip(began.items(), np.split(vector.astype(np.float32), ends), strict=True)
+        return {name: part.reshape(value.shape) for (name, value), part in parts}
 
-    return flat, unflat
+    def objective(vector: Float64[np.ndarray, " weight"]) -> tuple[float, np.ndarray]:
+        value, gradient = loss.with_gradient(unflat(vector))
+        return value, flat(gradient)
+
+    # Until the iterations are used up, or no step helps any more at this precision.
+    limits = {"maxiter": iterations, "maxfun": 10 * iterations, "ftol": 0, "gtol": 0}
+    options = {"maxcor": REMEMBERED, **limits}
+    found = minimize(objective, flat(began), jac=True, method="L-BFGS-B", options=options)
+    return unflat(found.x)

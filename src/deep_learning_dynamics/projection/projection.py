@@ -102,7 +102,7 @@ def project(
     settings: Any = None,
     seed: int = 0,
     robustness: bool | str | Mapping[str, Any] | RobustnessSettings = False,
-    fit_on: str | Bool[np.ndarray, " row"] | None = None,
+    fit_on: str | None = None,
 ) -> Projection:
     """Project weights to the plane.
 
@@ -114,9 +114,9 @@ def project(
         seed: of all random streams.
         robustness: whether to refit the method with other seeds and without some networks, and to
             compare it with null models; or how: a preset's name, or settings.
-        fit_on: the rows that the method is fitted on, as a mask or as a pandas query of the table
-            of rows (``"network == 'scratch-0'"``); the others are placed afterwards. Default: all.
-            Rows of networks that diverged are never fitted.
+        fit_on: the rows that the method is fitted on, as a pandas query of the table of rows
+            (``"network == 'scratch-0'"``); the others are placed afterwards. Default: all. Rows of
+            networks that diverged are never fitted.
 
     Raises:
         ProjectionError: there are too few or too many rows.
@@ -161,16 +161,9 @@ def project(
     return assess_robustness(projection, reduction, robustness, seed)
 
 
-def _asked(fit_on: Any, rows: pd.DataFrame) -> Bool[np.ndarray, " row"]:
+def _asked(fit_on: str | None, rows: pd.DataFrame) -> Bool[np.ndarray, " row"]:
     if fit_on is None:
         return np.ones(len(rows), bool)
-    if not isinstance(fit_on, str):
-        mask = np.asarray(fit_on, bool)
-        if mask.shape != (len(rows),):
-            raise ProjectionError(
-                f"fit_on has shape {mask.shape}; expected a mask of the {len(rows):,} rows."
-            )
-        return mask
     try:
         return rows.eval(fit_on).to_numpy(bool)
     except Exception as error:
