@@ -1,7 +1,5 @@
 """Stage fetch: a dataset from the first source that has it."""
 
-import sys
-
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
 from deep_learning_dynamics.study import datasets, stage
@@ -14,4 +12,4 @@ def main(params: Params, name: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main, *sys.argv[1:])
+    stage.run(main)

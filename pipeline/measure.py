@@ -17,9 +17,8 @@ def main(params: Params) -> None:
     found = Geometry.load(Path("geometry")).measures
     with watching.line("weights measured") as show:
         measures = measure(open_runs(), found=found, progress=show)
-    command = "dynamics run -S pairs={pairs}"
-    contrasts = params.all_contrasts()
-    comparisons = compare(measures, contrasts=contrasts, seed=params.seed, command=command)
+    contrasts, more = params.all_contrasts(), "dynamics run -S pairs={pairs}"
+    comparisons = compare(measures, contrasts=contrasts, seed=params.seed, command=more)
     measures.save(Path("measures"))
     comparisons.save(Path("comparisons"))
     write_json(Path("metrics/summary.json"), summary(measures, comparisons))

@@ -1,6 +1,5 @@
 """Stage project: the trajectories in the plane of one method, and what tests say of it."""
 
-import sys
 from pathlib import Path
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
@@ -12,18 +11,15 @@ from deep_learning_dynamics.study.params import Params
 
 
 def main(params: Params, method: str) -> None:
-    with or_note(Path("projections", method)):
+    folder, asked = Path("projections", method), params.project
+    with or_note(folder):
         reduction = Reduction.load(Path("reduction"))
-        projection = project(
-            reduction,
-            method,
-            settings=params.project.settings(method),
-            seed=params.seed,
-            robustness=params.robustness_settings(),
-            fit_on=params.project.fit_on(reduction.rows),
-        )
-        projection.save(Path("projections", method))
+        settings, fit_on = asked.settings(method), asked.fit_on(reduction.rows)
+        tests = params.robustness_settings()
+        project(
+            reduction, method, settings=settings, seed=params.seed, robustness=tests, fit_on=fit_on
+        ).save(folder)
 
 
 if __name__ == "__main__":
-    stage.run(main, *sys.argv[1:])
+    stage.run(main)

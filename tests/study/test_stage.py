@@ -21,7 +21,7 @@ from deep_learning_dynamics.study import stage
 def main(params, *arguments):
 {body}
 if __name__ == "__main__":
-    stage.run(main, *sys.argv[1:])
+    stage.run(main)
 """
 
 

@@ -9,13 +9,25 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-INTERRUPTED = 130
+from deep_learning_dynamics.errors import DynamicsError
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space on the disk.",
+    errno.EFBIG: "Raise the limit of a file's size (ulimit -f).",
+    errno.EDQUOT: "Free some of your quota.",
+    errno.EACCES: "Give this user the right to read and write it.",
+    errno.EPERM: "Give this user the right to read and write it.",
+    errno.EROFS: "Run the project in a folder that can be written.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+    errno.ENOENT: "Make it with: dvc repro",
+    errno.EIO: "Check the disk, and restore the file with: dvc checkout --force",
+}
 
 
-def run(main: Callable[..., Any], *arguments: Any) -> None:
-    """Call ``main`` with the settings that this stage depends on, and the arguments.
+def run(main: Callable[..., Any]) -> None:
+    """Call ``main`` with the settings that this stage depends on, and the command's arguments.
 
     Which sections of ``params.yaml`` these are is read from ``dvc.yaml``, so that a stage cannot
     use a setting whose change would not have DVC run it again.
@@ -24,27 +36,27 @@ def run(main: Callable[..., Any], *arguments: Any) -> None:
     the process with its exit status.
     """
     os.environ["MPLBACKEND"] = "Agg"  # figures are files, whatever a notebook had set
-    # What is imported may fail or be interrupted, too, so it is imported behind the door.
     try:
-        from deep_learning_dynamics.errors import DynamicsError
+        # What is imported may fail or be interrupted, too, so it is imported behind the door.
         from deep_learning_dynamics.workspace import enter_stage
 
-        try:
-            enter_stage(Path())
-            from deep_learning_dynamics.study import params
+        enter_stage(Path())
+        from deep_learning_dynamics.study import params
 
-            sections = declared(Path(sys.argv[0]).stem) or params.SECTIONS
-            main(params.load(sections=sections), *arguments)
-            sys.stdout.flush()
-        except DynamicsError as error:
-            fail(str(error), error.exit_status)
+        sections = declared(Path(sys.argv[0]).stem) or params.SECTIONS
+        main(params.load(sections=sections), *sys.argv[1:])
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        fail("interrupted", INTERRUPTED, prefix="")
+        message, status = "interrupted", 130
     except Exception as error:
-        message = in_words(error)
-        if message is None:
+        words = in_words(error)
+        if words is None:
             raise
-        fail(message, 1)
+        message, status = f"error: {words}", getattr(error, "exit_status", 1)
+    else:
+        return
+    print(message, file=sys.stderr, flush=True)
+    sys.exit(status)
 
 
 def declared(stage: str, pipeline: Path = Path("dvc.yaml")) -> tuple[str, ...]:
@@ -64,6 +76,8 @@ def in_words(error: BaseException) -> str | None:
 
     ``None`` stands for a mistake in the program, whose traceback is needed.
     """
+    if isinstance(error, DynamicsError):
+        return str(error)
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError) or "allocate memory" in text:
         from deep_learning_dynamics import environment
@@ -75,7 +89,9 @@ def in_words(error: BaseException) -> str | None:
             "snapshots lower in params.yaml, or raise the limit (ulimit -v, container)."
         )
     if isinstance(error, OSError) and (error.filename is not None or error.errno is not None):
-        return _of_system(error, text)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        remedy = REMEDIES.get(error.errno or 0, "Then run dvc repro again.")
+        return f"{where}{error.strerror or text}. {remedy}"
     module = type(error).__module__.split(".")[0]
     if module in ("zarr", "numcodecs", "pyarrow", "json", "zipfile", "zlib", "lzma", "zstandard"):
         return (
@@ -90,26 +106,3 @@ def in_words(error: BaseException) -> str | None:
             "needs with: make run; under a memory limit (ulimit -v), raise it to 16 GB."
         )
     return None
-
-
-def _of_system(error: OSError, text: str) -> str:
-    where = f"{error.filename}: " if error.filename is not None else ""
-    reason = error.strerror or text
-    remedies = {
-        errno.ENOSPC: "Free some space on the disk.",
-        errno.EFBIG: "Raise the limit of a file's size (ulimit -f).",
-        errno.EDQUOT: "Free some of your quota.",
-        errno.EACCES: "Give this user the right to read and write it.",
-        errno.EPERM: "Give this user the right to read and write it.",
-        errno.EROFS: "Run the project in a folder that can be written.",
-        errno.EMFILE: "Raise the limit of open files (ulimit -n).",
-        errno.ENOENT: "Make it with: dvc repro",
-        errno.EIO: "Check the disk, and restore the file with: dvc checkout --force",
-    }
-    return f"{where}{reason}. {remedies.get(error.errno or 0, 'Then run dvc repro again.')}"
-
-
-def fail(message: str, status: int, prefix: str = "error: ") -> NoReturn:
-    """Print a message and end the process."""
-    print(f"{prefix}{message}", file=sys.stderr, flush=True)
-    sys.exit(status)

@@ -4,7 +4,7 @@ import html
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,14 +30,8 @@ MOST_BYTES = 4e9  # of one output; larger ones, such as the weights of many netw
 LIMIT = 8000  # characters that MLflow keeps of a tag
 PREVIEWS = ("sheet", "learning_curves")  # figures in the description, at the width of its column
 PREVIEW_WIDTH = 800  # pixels
-NOT_LOGGED = (
-    "checked/",
-    "reduction",
-    ".npz",
-)  # beginnings and endings: named, or made from the rest
+NOT_LOGGED = ("checked/", "reduction", ".npz")  # beginnings and endings: made from the rest
 CURVES = "curves.parquet"  # every network's scores, by snapshot
-
-
 LOGGED = SCRATCH / "logged.json"  # what the working copy's outputs were logged as last
 
 
@@ -104,9 +98,12 @@ def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> L
             note = identity.tags.get("note", "") if note is None else note
             with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
                 previews, left = _log_files(connection, run, root, results, Path(scratch))
-            tags = {"conditions differ": _differ(results), "not logged": ", ".join(left)}
-            tags["note"] = note
-            tags["mlflow.note.content"] = describe(run, identity, results, previews, note)
+            tags = {
+                "conditions differ": _differ(results),
+                "not logged": ", ".join(left),
+                "note": note,
+                "mlflow.note.content": describe(run, identity, results, previews, note),
+            }
             for key, value in tags.items():
                 if value:
                     connection.client.set_tag(run.info.run_id, key, value)
@@ -165,9 +162,10 @@ def _log_files(
     results.scores.to_parquet(sources[CURVES], index=False)
     previews = []
     for name in PREVIEWS:
-        for figure in sorted((root / "figures").rglob(f"{name}.png"))[:1]:
-            sources[f"preview/{name}.png"] = scratch / f"{name}.png"
-            _write_preview(figure, scratch / f"{name}.png")
+        figure, preview = root / "figures" / f"{name}.png", scratch / f"{name}.png"
+        if figure.exists():
+            _write_preview(figure, preview)
+            sources[f"preview/{name}.png"] = preview
             previews.append(name)
     left = [name for name, source in sources.items() if _size(source) > MOST_BYTES]
     for name, source in sources.items():
@@ -202,10 +200,7 @@ def _trained_with(root: Path) -> tuple[str, str]:
     device, arithmetic = "cpu", ""
     for store in sorted((root / "snapshots").glob("*.zarr/zarr.json")):
         attributes = read_json(store, "dvc repro").get("attributes", {})
-        environment = attributes.get("environment") or {}
-        if isinstance(environment, str):
-            environment = json.loads(environment)
-        device = environment.get("device", device)
+        device = json.loads(attributes.get("environment", "{}")).get("device", device)
         arithmetic = attributes.get("arithmetic", arithmetic)
     return device, arithmetic
 
@@ -220,5 +215,4 @@ def _differ(results: Results) -> str:
 
 
 def _size(source: Path) -> int:
-    files: Iterator[Path] = source.rglob("*") if source.is_dir() else iter([source])
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(each.stat().st_size for each in (source, *source.rglob("*")) if each.is_file())

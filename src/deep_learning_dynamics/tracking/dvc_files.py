@@ -99,13 +99,12 @@ def md5_of(path: Path) -> str:
     if not path.is_dir():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "md5").hexdigest()
-    files = {
-        each.relative_to(path).as_posix(): each
-        for each in path.rglob("*")
-        if each.is_file()
-        and not any(part.startswith(".") and part.endswith(PARTIAL)
-                    for part in each.relative_to(path).parts)
-    }  # fmt: skip
+    files = {}
+    for each in path.rglob("*"):
+        inner = each.relative_to(path)
+        left = any(part.startswith(".") and part.endswith(PARTIAL) for part in inner.parts)
+        if each.is_file() and not left:
+            files[inner.as_posix()] = each
     listed = [{"md5": md5_of(files[name]), "relpath": name} for name in sorted(files)]
     return f"{hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest()}.dir"
 

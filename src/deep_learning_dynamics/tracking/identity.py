@@ -14,7 +14,6 @@ from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.files import read_json
 from deep_learning_dynamics.registry import plugin_files
 from deep_learning_dynamics.tracking.dvc_files import flattened, stage_names
-from deep_learning_dynamics.tracking.names import run_name
 from deep_learning_dynamics.workspace import SCRATCH, commit_of
 
 if TYPE_CHECKING:
@@ -23,7 +22,21 @@ if TYPE_CHECKING:
 NOTE = "DYNAMICS_NOTE"  # environment: what a person says about the run; no part of what it is
 SWEEP = "DYNAMICS_SWEEP"  # environment: the sweep that the run belongs to
 SOURCE_KINDS = (".py", ".html", ".css", ".js", ".j2")
-DIGEST_LENGTH = 12  # enough to tell datasets apart (MLflow takes 36); the whole is in a tag
+# Names for runs that a person can say.
+# fmt: off
+ADJECTIVES = (
+    "amber", "brave", "bright", "brisk", "calm", "clear", "clever", "crisp", "curious", "deft",
+    "eager", "early", "fair", "fleet", "fresh", "gentle", "glad", "golden", "happy", "honest",
+    "keen", "kind", "little", "lively", "lucky", "mellow", "merry", "nimble", "proud", "quick",
+    "quiet", "swift",
+)
+ANIMALS = (
+    "badger", "bear", "beaver", "bison", "camel", "crane", "crow", "deer", "dolphin", "dove",
+    "duck", "eagle", "falcon", "finch", "fox", "frog", "goose", "hare", "hawk", "heron", "jay",
+    "lark", "lemur", "lynx", "moose", "otter", "owl", "puffin", "rabbit", "raven", "robin",
+    "swan",
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -75,24 +88,22 @@ def identity_of(
         **{f"fingerprint.{name}": digest for name, digest in parts.items()},
         "code": state,
         "data": " · ".join(str(entry.get("label", name)) for name, entry in data.items()),
+        **{f"data.{name}.sha256": str(entry.get("sha256", "")) for name, entry in data.items()},
         "stand_in": "no" if original else "yes",
         "environment": json.dumps(environment.as_json()),
         "processor": environment.processor,
         "device": device,
+        "arithmetic": arithmetic,
+        "note": os.environ.get(NOTE, ""),
+        "sweep": os.environ.get(SWEEP, ""),
         "mlflow.source.name": "dvc.yaml",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
         "mlflow.user": _user(),
     }
-    optional = {
-        "arithmetic": arithmetic,
-        "note": os.environ.get(NOTE, ""),
-        "sweep": os.environ.get(SWEEP, ""),
-    }
-    tags |= {name: text for name, text in optional.items() if text}
-    tags |= {f"data.{name}.sha256": str(entry.get("sha256", "")) for name, entry in data.items()}
-    name, settings = run_name(fingerprint), written(parameters)
-    return Identity(fingerprint, name, execution(root), settings, tags, data)
+    tags = {name: text for name, text in tags.items() if text}
+    name = _name(fingerprint)
+    return Identity(fingerprint, name, execution(root), written(parameters), tags, data)
 
 
 def written(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -147,13 +158,20 @@ def dataset_inputs(identity: Identity) -> "list[DatasetInput]":
         texts = {key: str(value) for key, value in entry.items() if isinstance(value, str)}
         dataset = Dataset(
             name=str(entry.get("label", name)),
-            digest=str(entry.get("sha256", ""))[:DIGEST_LENGTH] or "unknown",
+            digest=str(entry.get("sha256", ""))[:12] or "unknown",  # MLflow takes 36; see the tag
             source_type="code",  # of MLflow's kinds the one for data that a program made
             source=json.dumps({"tags": {"mlflow.source.name": f"fetch@{name}", **texts}}),
             profile=json.dumps({key: entry[key] for key in entry if key not in texts}),
         )
         inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", name)]))
     return inputs
+
+
+def _name(fingerprint: str) -> str:
+    """Two words and three digits, the same for the same experiment: ``quiet-otter-042``."""
+    number, adjective = divmod(int(fingerprint, 16), len(ADJECTIVES))
+    number, animal = divmod(number, len(ANIMALS))
+    return f"{ADJECTIVES[adjective]}-{ANIMALS[animal]}-{number % 1000:03d}"
 
 
 def _user() -> str:

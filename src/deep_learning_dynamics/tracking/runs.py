@@ -79,11 +79,9 @@ def open_run(connection: Connection, identity: Identity) -> "Run":
     elif run.info.status != "RUNNING":
         client.update_run(run.info.run_id, status="RUNNING")
     run_id = run.info.run_id
-    lacking = {k: v for k, v in identity.parameters.items() if k not in run.data.params}
-    for chunk in _chunks([Param(*item) for item in lacking.items()], TAGS):
+    for chunk in _chunks([Param(*item) for item in identity.parameters.items()], TAGS):
         client.log_batch(run_id, params=chunk)
-    lacking = {k: v for k, v in identity.tags.items() if run.data.tags.get(k) != v}
-    for chunk in _chunks([RunTag(*item) for item in lacking.items()], TAGS):
+    for chunk in _chunks([RunTag(*item) for item in identity.tags.items()], TAGS):
         client.log_batch(run_id, tags=chunk)
     if len(run.inputs.dataset_inputs) < len(identity.data):
         client.log_inputs(run_id, dataset_inputs(identity))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "deep-learning-dynamics"
+TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 SETTINGS = {  # of MLflow, where the person set nothing
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # not each migration of a new database
@@ -29,7 +30,7 @@ SETTINGS = {  # of MLflow, where the person set nothing
     # request that fails ends what a command has with the server, so this is all that it waits:
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
+    TIMEOUT: "4",
     "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
 }
 
@@ -138,7 +139,7 @@ def connect(store: Store, create: bool = True) -> Connection | None:
     if store.is_server and store.user:
         os.environ["MLFLOW_TRACKING_USERNAME"] = store.user
         os.environ["MLFLOW_TRACKING_PASSWORD"] = store.password
-    load_mlflow()
+    _load_mlflow()
     # One process at a time, of all projects that use an SQLite store, creates or moves it. Later
     # writes need no lock: SQLite has its own, and MLflow waits for it.
     lock = nullcontext()
@@ -177,19 +178,12 @@ def reaching(store: Store) -> Iterator[None]:
         TrackingError: instead of the many errors of MLflow and the libraries below it.
     """
     from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (  # the last where the driver of a database is not installed
-        MlflowException,
-        RequestException,
-        SQLAlchemyError,
-        sqlite3.Error,
-        OSError,
-        ModuleNotFoundError,
-    ) as error:
+    # The last is for a database whose driver is not installed.
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         raise unusable(store, str(error)) from None
 
 
@@ -199,17 +193,16 @@ def unusable(store: Store, reason: str) -> TrackingError:
     if "Connection refused" in reason:
         reason = "nothing answers at that address"
     elif store.is_server and "timed out" in reason.lower():
-        name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-        seconds = os.environ.get(name, SETTINGS[name])
+        seconds = os.environ.get(TIMEOUT, SETTINGS[TIMEOUT])
         reason = (
             f"it did not answer a request within {seconds} s, twice. If it is slow, not broken: "
-            f"export {name}=60"
+            f"export {TIMEOUT}=60"
         )
     reason = reason if len(reason) <= 300 else f"{reason[:297]}..."
     return TrackingError(f"The MLflow store {store} cannot be used: {reason}")
 
 
-def load_mlflow() -> None:
+def _load_mlflow() -> None:
     """Import MLflow, which takes seconds, with settings that fit a laboratory at one's desk."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -221,15 +214,15 @@ def load_mlflow() -> None:
 def _prepare(store: Store, database: Path) -> None:
     for left in database.parent.glob(f".{database.name}.*"):  # by a process that was killed
         left.unlink()
-    if not database.exists() or database.stat().st_size == 0:
-        # Aside, because MLflow makes dozens of tables, and some of them would be no store.
-        aside = database.with_name(f".{database.name}.{os.getpid()}")
-        from mlflow import MlflowClient
-
-        _create_experiment(MlflowClient(tracking_uri=f"sqlite:///{aside}"), store)
-        aside.replace(database)
+    if database.exists() and database.stat().st_size > 0:
+        _relocate(store, database)
         return
-    _relocate(store, database)
+    from mlflow import MlflowClient
+
+    # Aside, because MLflow makes dozens of tables, and some of them would be no store.
+    aside = database.with_name(f".{database.name}.{os.getpid()}")
+    _create_experiment(MlflowClient(tracking_uri=f"sqlite:///{aside}"), store)
+    aside.replace(database)
 
 
 def _create_experiment(client: "MlflowClient", store: Store) -> None:
@@ -256,15 +249,11 @@ def _relocate(store: Store, database: Path) -> None:
         ours = urlsplit(there).scheme in ("", "file") and Path(there).name == Path(here).name
         if not ours:  # somebody chose another place
             return
-        connection.execute(
-            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
-            "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
-            (here, len(there) + 1, experiment, len(there) + 1, f"{there}/"),
-        )
-        connection.execute(
-            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-            (here, experiment),
-        )
+        for change, values in (
+            ("runs SET artifact_uri = replace(artifact_uri, ?, ?)", (f"{there}/", f"{here}/")),
+            ("experiments SET artifact_location = ?", (here,)),
+        ):
+            connection.execute(f"UPDATE {change} WHERE experiment_id = ?", (*values, experiment))
     print(
         f"note: {database} was moved or copied; the files of its runs are now looked for in "
         f"{unquote(urlsplit(here).path)}, no longer in {unquote(urlsplit(there).path)}",
