@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.formatting import MINUS, listed
 from deep_learning_dynamics.inference.null_tests import NullTest, NullTests, null_tests
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.quality import rounded
@@ -67,18 +67,15 @@ def ranking(projections: Mapping[str, "Projection"], tests: NullTests | None = N
     """
     tests = null_tests(projections) if tests is None else tests
     found = [_entry(method, projections[method], tests.of(method)) for method in projections]
-    found.sort(key=_order)
+    found.sort(key=lambda each: (each.nulls == "as good", each.score is None, -(each.score or 0)))
     items: list[Ranked] = []
     for place, entry in enumerate(found, 1):
         # The first of a tie decides, so that no chain of small steps makes all methods equal.
         first = next((each for each in items if each.rank == items[-1].rank), None)
         tied = first is not None and _tied(first, entry)
-        rank = items[-1].rank if tied else place
-        items.append(replace(entry, rank=rank))
-    best = tuple(
-        each.method for each in items if each.rank == 1 and each.nulls != "as good" and each.score
-    )
-    return Ranking(tuple(items), best, _sentence(items, best))
+        items.append(replace(entry, rank=first.rank if tied else place))
+    best = [each for each in items if each.rank == 1 and each.nulls != "as good" and each.score]
+    return Ranking(tuple(items), tuple(each.method for each in best), _sentence(items, best))
 
 
 def _entry(method: str, projection: "Projection", tests: tuple[NullTest, ...]) -> Ranked:
@@ -87,23 +84,27 @@ def _entry(method: str, projection: "Projection", tests: tuple[NullTest, ...]) -
     quality, robustness = projection.quality, projection.robustness
     numbers = quality.numbers() | ({} if robustness is None else robustness.numbers())
     collapsed = quality.trustworthiness is not None and quality.distance_rank_correlation is None
-    around = [quality.trustworthiness, quality.continuity]
+    around = (quality.trustworthiness, quality.continuity)
+    near = None if None in around else sum(around) / 2
     raw = {
-        "neighbourhoods": None if None in around else sum(x for x in around if x is not None) / 2,
+        "neighbourhoods": near,
         "distances": 0.0 if collapsed else quality.distance_rank_correlation,
         "paths": 0.0 if collapsed else numbers.get("path_distance_rank_correlation"),
     }
     refits = [numbers[key] for key in ("seed_disparity", "fold_disparity") if key in numbers]
-    near = raw["neighbourhoods"]
+    scores = {
+        **raw,
+        "neighbourhoods": None if near is None else (near - CHANCE) / (1 - CHANCE),
+        "stability": 1 - max(refits) if refits else None,
+    }
     parts = {
-        "neighbourhoods": None if near is None else _clipped((near - CHANCE) / (1 - CHANCE)),
-        "distances": _clipped(raw["distances"]),
-        "paths": _clipped(raw["paths"]),
-        "stability": _clipped(1 - max(refits)) if refits else None,
+        name: None if value is None else min(max(value, 0.0), 1.0) for name, value in scores.items()
     }
     known = [part for part in parts.values() if part is not None]
+    tested = [each for each in tests if each.quantity in TESTED and not each.reason]
+    nulls, against = _standing(tested)
     kind = METHODS[method]
-    clauses = [_kept(raw), _stable(numbers), _against_nulls(tests)]
+    clauses = [_kept(raw), _stable(numbers), against]
     if collapsed:
         clauses = ["collapsed: all snapshots lie at one place"]
     return Ranked(
@@ -112,34 +113,27 @@ def _entry(method: str, projection: "Projection", tests: tuple[NullTest, ...]) -
         kind.title,
         rounded(sum(known) / len(known)) if known else None,
         **rounded(parts),
-        nulls=_standing(tests),
+        nulls=nulls,
         reason="; ".join(clause for clause in clauses if clause) or "too few snapshots to tell",
         reads=kind.reads,
         cautions=kind.cautions,
     )
 
 
-def _standing(tests: tuple[NullTest, ...]) -> str:
-    better = _beaten(tests)
-    if not better:
-        return "not tested"
+def _standing(tested: list[NullTest]) -> tuple[str, str]:
+    """How the method stands against null models, as a key and in words."""
+    if not tested:
+        return "not tested", ""
+    models = dict.fromkeys(each.model for each in tested)
+    beaten = {each.model for each in tested if each.direction == "better than"}
     # The hardest null model counts: what one of them does as well needs no other explanation.
-    if not all(better.values()):
-        return "as good"
-    return "better" if all(each.direction == "better than" for each in _tested(tests)) else "mixed"
-
-
-def _tested(tests: tuple[NullTest, ...]) -> list[NullTest]:
-    return [each for each in tests if each.quantity in TESTED and each.direction != "not tested"]
-
-
-def _beaten(tests: tuple[NullTest, ...]) -> dict[str, bool]:
-    """Whether a method is better than each null model in anything."""
-    tested = _tested(tests)
-    return {
-        model: any(each.model == model and each.direction == "better than" for each in tested)
-        for model in dict.fromkeys(each.model for each in tested)
-    }
+    unbeaten = [NULL_MODELS[model].title for model in models if model not in beaten]
+    if unbeaten:
+        return "as good", f"{listed(unbeaten)} do as well"
+    titles = listed([NULL_MODELS[model].title for model in models])
+    if all(each.direction == "better than" for each in tested):
+        return "better", f"better than {titles}"
+    return "mixed", f"in part better than {titles}"
 
 
 def _kept(raw: Mapping[str, float | None]) -> str:
@@ -154,44 +148,26 @@ def _kept(raw: Mapping[str, float | None]) -> str:
 
 def _stable(numbers: Mapping[str, float]) -> str:
     good, fair = REFITS
-    seeds, folds = numbers.get("seed_disparity"), numbers.get("fold_disparity")
-    if seeds is not None and seeds > fair:
-        return f"seeds disagree ({_number(seeds)})"
-    if folds is not None and folds > fair:
-        return f"depends on the networks ({_number(folds)})"
-    known = [value for value in (seeds, folds) if value is not None]
-    if not known:
+    seeds, folds = (numbers.get(key, 0.0) for key in ("seed_disparity", "fold_disparity"))
+    if not {"seed_disparity", "fold_disparity"} & numbers.keys():
         return ""
-    worst = max(known)
+    if seeds > fair:
+        return f"seeds disagree ({_number(seeds)})"
+    if folds > fair:
+        return f"depends on the networks ({_number(folds)})"
+    worst = max(seeds, folds)
     return "refits agree" if worst <= good else f"refits differ a little ({_number(worst)})"
 
 
-def _against_nulls(tests: tuple[NullTest, ...]) -> str:
-    beaten = _beaten(tests)
-    unbeaten = [NULL_MODELS[model].title for model, better in beaten.items() if not better]
-    if unbeaten:
-        return f"{listed(unbeaten)} do as well"
-    titles = listed([NULL_MODELS[model].title for model in beaten])
-    partly = "in part " if _standing(tests) == "mixed" else ""
-    return f"{partly}better than {titles}" if titles else ""
-
-
-def _sentence(items: list[Ranked], best: tuple[str, ...]) -> str:
+def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
     if not items:
         return "No projection was made."
-    titles = {each.method: each.title for each in items}
     if not best:
         return "No projection stands out: null models do as well in all that was tested."
-    untested = all(each.nulls == "not tested" for each in items if each.method in best)
+    untested = all(each.nulls == "not tested" for each in best)
     tail = ", not tested against null models" if untested else ""
-    names = listed([titles[method] for method in best])
-    if len(best) == 1:
-        return f"Most faithful and stable: {names}{tail}."
-    return f"Equally faithful and stable: {names}{tail}."
-
-
-def _order(entry: Ranked) -> tuple[bool, float]:
-    return entry.nulls == "as good", float("inf") if entry.score is None else -entry.score
+    how = "Most" if len(best) == 1 else "Equally"
+    return f"{how} faithful and stable: {listed([each.title for each in best])}{tail}."
 
 
 def _tied(first: Ranked, entry: Ranked) -> bool:
@@ -202,11 +178,7 @@ def _tied(first: Ranked, entry: Ranked) -> bool:
     return first.score - entry.score < TIE
 
 
-def _clipped(value: float | None) -> float | None:
-    return None if value is None else min(max(value, 0.0), 1.0)
-
-
 def _number(value: float) -> str:
     """Three digits near 1, where they matter; two elsewhere. Not quite perfect is never 1.00."""
     text = f"{value:.3f}" if 0.9 <= value < 1 else f"{value:.2f}"
-    return ("0.999" if text == "1.000" else text).replace("-", "−")
+    return ("0.999" if text == "1.000" else text).replace("-", MINUS)

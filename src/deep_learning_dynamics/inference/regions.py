@@ -4,7 +4,7 @@ The unit is the network. Labels are permuted within groups; where groups are pai
 pair stay together, as partners start alike and often fail together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,12 @@ class Region:
     def significant(self) -> bool:
         return self.adjusted_p <= ALPHA
 
+    @property
+    def numbers(self) -> str:
+        """Both medians and the p-value."""
+        values = f"{number(self.among)} against {quantity(self.kind).format(self.between)}"
+        return f"{values} (p\u00a0=\u00a0{p_value(self.adjusted_p)})"
+
 
 @dataclass(frozen=True)
 class Regions:
@@ -57,11 +63,22 @@ class Regions:
     def sentence(self) -> str:
         """The answer: its first sentence concerns distances as they are."""
         first, *others = self.items
-        rest = " ".join(map(_further, others))
-        return (
-            f"Networks that learnt end {_verdict(first)}: median {quantity(first.kind).title} "
-            f"{_numbers(first)}; {self.learnt} learnt, {self.failed} failed. {rest}"
-        ).strip()
+        verdict = "no closer to each other than to"
+        if first.significant:
+            closer, farther = "closer to each other than to", "farther from each other than from"
+            verdict = closer if first.closer else farther
+        sentences = [
+            f"Networks that learnt end {verdict} networks that failed: median "
+            f"{quantity(first.kind).title} {first.numbers}; {self.learnt} learnt, "
+            f"{self.failed} failed."
+        ]
+        for item in others:
+            where = "no closer" if not item.significant else "closer" if item.closer else "farther"
+            sentences.append(f"{_LEADS[item.kind]}, they are {where}: {item.numbers}.")
+        return " ".join(sentences)
+
+
+_LEADS = {"aligned": "After alignment", "angle": "By direction alone"}
 
 
 def regions(
@@ -91,34 +108,10 @@ def regions(
         # Equal but for rounding counts as equal.
         upper, lower = (nulls >= statistic - 1e-9).sum(), (nulls <= statistic + 1e-9).sum()
         p = min(1.0, 2 * (1 + float(min(upper, lower))) / (1 + len(nulls)))
-        items.append((kind, among, between, p, bool(statistic > np.median(nulls))))
-    adjusted = holm(np.array([item[3] for item in items]))
-    found = tuple(
-        Region(*item[:4], float(p), item[4]) for item, p in zip(items, adjusted, strict=True)
-    )
+        items.append(Region(kind, among, between, p, p, bool(statistic > np.median(nulls))))
+    adjusted = holm(np.array([item.p for item in items])).tolist()
+    found = tuple(replace(item, adjusted_p=p) for item, p in zip(items, adjusted, strict=True))
     return Regions(int(learnt.sum()), int((~learnt).sum()), found) if found else None
-
-
-_LEADS = {"aligned": "After alignment", "angle": "By direction alone"}
-
-
-def _verdict(item: Region) -> str:
-    if not item.significant:
-        return "no closer to each other than to networks that failed"
-    if item.closer:
-        return "closer to each other than to networks that failed"
-    return "farther from each other than from networks that failed"
-
-
-def _numbers(item: Region) -> str:
-    values = f"{number(item.among)} against {quantity(item.kind).format(item.between)}"
-    return f"{values} (p\u00a0=\u00a0{p_value(item.adjusted_p)})"
-
-
-def _further(item: Region) -> str:
-    where = "closer" if item.closer else "farther"
-    said = where if item.significant else "no closer"
-    return f"{_LEADS[item.kind]}, they are {said}: {_numbers(item)}."
 
 
 def contrast(

@@ -6,7 +6,7 @@ pairs are passed in.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, comb, log2
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class _Writer:
         main = self._main(self._all.contrasts[0])
         if main is None:
             return Verdict("Nothing was measured in both groups.", (), None, False)
-        if main.smallest_p * self._tests(main) > ALPHA:
+        if main.smallest_p * len(self._family(main)) > ALPHA:
             return self._too_few(main)
         headline, decided = self._headline(main)
         next_step = None if decided else self._next_step(main)
@@ -89,70 +89,58 @@ class _Writer:
         chosen = self._main(None)
         value = "" if chosen is None else f": {self._value(chosen, chosen.reference_value)}"
         median = f" (median of {count})" if chosen and count > 1 else ""
-        who = formatting.count(count, "network")
-        group = f" {self._title(name)}" if name else ""
-        text = (
-            f"Only one group was trained, {who}{group}, so there is nothing to compare"
-            f"{value}{median}."
-        )
+        who = formatting.count(count, "network") + (f" {self._title(name)}" if name else "")
+        text = f"Only one group was trained, {who}, so there is nothing to compare{value}{median}."
         return Verdict(text, (), "Train a second group to compare with.", False)
 
     def _too_few(self, main: "Comparison") -> Verdict:
         least = self._fewest(main)
         text = (
-            f"{self._count(main)} {'is' if main.pairs == 1 else 'are'} too few to tell whether "
-            f"{self._networks(main.other)} {self._learn} {self._either(main)} than "
+            f"{_count(main)} {'is' if main.pairs == 1 else 'are'} too few to tell whether "
+            f"{self._networks(main.other)} {self._learn} {_either(main)} than "
             f"{self._those(main.reference)}; at least {least} are needed."
         )
-        estimate = self._estimate(main)
-        wanted = max(least, estimate if estimate is not None else 0)
+        wanted = max(least, self._estimate(main) or 0)
         step = self._more(main, _round_up(min(wanted, MOST_PAIRS)))
         return Verdict(text, self._bullets(main), step, False)
 
     def _headline(self, main: "Comparison") -> tuple[str, bool]:
-        if main.significant:
-            return self._differs(main), True
-        others = [row for row in self._family(main) if row.significant and row is not main]
+        """The answer, and whether it is one."""
+        others = [row for row in self._family(main) if row.significant]
         learning = [row for row in others if measure_of(row.measure).better != "neither"]
-        if learning:
-            best = min(learning, key=lambda row: row.adjusted_p or 0.0)
-            return self._differs(best), True
-        if equivalent(main):
+        best = main if main.significant else min(learning, key=_adjusted_p, default=None)
+        if best is not None:
+            networks = self._networks(best.other)
             return (
-                f"{_capital(self._networks(main.other))} {self._learn} {self._as(main)} "
-                f"{self._those(main.reference)}: {self._both(main)}{self._over(main)}.",
+                f"{_capital(networks)} {self._learn} {_adverb(best)}: "
+                f"{self._instead(best)}{_in(best)}.",
                 True,
             )
+        networks, those = self._networks(main.other), self._those(main.reference)
+        values = f"{self._both(main)}, over {_count(main)}"
+        if equivalent(main):
+            return f"{_capital(networks)} {self._learn} {_as(main)} {those}: {values}.", True
         if others:
-            best = min(others, key=lambda row: row.adjusted_p or 0.0)
+            best = min(others, key=_adjusted_p)
             return (
-                f"{_capital(self._networks(best.other))} {self._learn} along other paths than "
-                f"{self._those(best.reference)}: {self._instead(best)}{self._in(best)}; "
+                f"{_capital(networks)} {self._learn} along other paths than {those}: "
+                f"{self._instead(best)}{_in(best)}; "
                 f"whether {'faster' if _is_time(main) else 'better'} is undecided.",
                 False,
             )
-        return (
-            f"Whether {self._networks(main.other)} {self._learn} {self._either(main)} than "
-            f"{self._those(main.reference)} is undecided: {self._both(main)}{self._over(main)}.",
-            False,
-        )
-
-    def _differs(self, row: "Comparison") -> str:
-        return (
-            f"{_capital(self._networks(row.other))} {self._learn} {_adverb(row)}: "
-            f"{self._instead(row)}{self._in(row)}."
-        )
+        text = f"Whether {networks} {self._learn} {_either(main)} than {those} is undecided"
+        return f"{text}: {values}.", False
 
     # Bullets
 
     def _bullets(self, main: "Comparison") -> tuple[str, ...]:
-        found = [
+        found = (
             self._failures(),
             self._evidence(main),
             self._controls(),
             self._rounding(main),
             self._partners(main),
-        ]
+        )
         return tuple(each for each in found if each)[:3]
 
     def _failures(self) -> str:
@@ -166,23 +154,21 @@ class _Writer:
         return f"Failed networks are counted in: {formatting.listed(parts)}."
 
     def _evidence(self, main: "Comparison") -> str:
-        rows = [main]
-        for key in ("final_accuracy", "final_loss"):
-            row = self._all.of(key, (main.reference, main.other))
-            if row is not None and row is not main:
-                rows.append(row)
-                break
+        contrast = (main.reference, main.other)
+        ends = [self._all.of(key, contrast) for key in ("final_accuracy", "final_loss")]
+        rows = [main, *[row for row in ends if row not in (None, main)][:1]]
         parts = []
         for row in rows:
             measured = quantity(row.measure)
-            change = (
-                measured.difference(row.difference)
-                if row.difference is not None
-                else f"reached by {row.reached_other} of {row.n_other} networks instead of "
-                f"{row.reached_reference} of {row.n_reference}"
-                if row.reached_other is not None
-                else "no common difference"
-            )
+            if row.difference is not None:
+                change = measured.difference(row.difference)
+            elif row.reached_other is not None:
+                change = (
+                    f"reached by {row.reached_other} of {row.n_other} networks instead of "
+                    f"{row.reached_reference} of {row.n_reference}"
+                )
+            else:
+                change = "no common difference"
             bounds = ""
             if row.low is not None and row.high is not None:
                 scale = 100 if measured.unit == "%" else 1
@@ -190,7 +176,7 @@ class _Writer:
                 bounds = f"{100 * (1 - ALPHA):g} % interval {low} to {high}, "
             p = formatting.p_value(np.nan if row.adjusted_p is None else row.adjusted_p)
             parts.append(f"{measured.title} {change} ({bounds}p = {p})")
-        count = self._tests(main)
+        count = len(self._family(main))
         return _capital(f"{'; '.join(parts)}; p-values are corrected for {count} measures.")
 
     def _controls(self) -> str:
@@ -199,16 +185,14 @@ class _Writer:
             row = self._main(contrast)
             if row is None:
                 continue
+            networks, reference = self._networks(row.other), self._title(row.reference)
             if row.significant:
-                how = f"{_adverb(row)} than"
+                text = f"{networks} learn {_adverb(row)} than {reference}"
             elif equivalent(row):
-                how = self._as(row)
+                text = f"{networks} learn {_as(row)} {reference}"
             else:
-                how = f"{self._either(row)} than"
-            text = f"{self._networks(row.other)} learn {how} {self._title(row.reference)}"
-            if not row.significant and not equivalent(row):
-                text = f"whether {text} is undecided"
-            parts.append(f"{text} ({self._pair_of_values(row)})")
+                text = f"whether {networks} learn {_either(row)} than {reference} is undecided"
+            parts.append(f"{text} ({self._both(row, plain=True)})")
         return f"{_capital('; '.join(parts))}." if parts else ""
 
     def _rounding(self, main: "Comparison") -> str:
@@ -216,11 +200,9 @@ class _Writer:
             return ""
         share = formatting.percent(main.rounding_share, 0 if main.rounding_share >= 0.1 else 1)
         title = quantity(main.measure).title
-        warning = ", so what a single network does is mostly chance"
-        return (
-            f"Rounding alone makes {share} of the variance over seeds of {title}"
-            f"{warning if main.rounding_share > 0.5 else ''}."
-        )
+        chance = main.rounding_share > 0.5
+        warning = ", so what a single network does is mostly chance" if chance else ""
+        return f"Rounding alone makes {share} of the variance over seeds of {title}{warning}."
 
     def _partners(self, main: "Comparison") -> str:
         row = self._all.of("partner_distance", (main.reference, main.other))
@@ -229,9 +211,8 @@ class _Writer:
         values = [formatting.number(value) for value in (row.other_value, row.reference_value)]
         how = "as far from each other as from"
         if row.significant and row.difference is not None:
-            how = (
-                "nearer to each other than to" if row.difference < 0 else "farther apart than from"
-            )
+            nearer = row.difference < 0
+            how = "nearer to each other than to" if nearer else "farther apart than from"
         return (
             f"Partners end {how} networks of other pairs ({values[0]} and {values[1]} of their "
             "displacement)."
@@ -246,17 +227,14 @@ class _Writer:
             if main.low is not None and main.high is not None:
                 low, high = (quantity(main.measure).difference(x) for x in (main.low, main.high))
                 bounds = f" lies between {low} and {high}, and"
-            kind = "pairs" if main.design == "paired" else "networks in each group"
             return (
                 f"The difference, if there is one,{bounds} would take more than {MOST_PAIRS:,} "
-                f"{kind} to find."
+                f"{_units(main)} to find."
             )
-        now = main.pairs if main.pairs is not None else min(main.n_reference, main.n_other)
-        return self._more(main, _round_up(max(estimate, self._fewest(main), now + 1)))
+        return self._more(main, _round_up(max(estimate, self._fewest(main), _now(main) + 1)))
 
     def _more(self, main: "Comparison", number: int) -> str:
-        kind = "pairs" if main.design == "paired" else "networks in each group"
-        text = f"About {number:,} {kind} would decide"
+        text = f"About {number:,} {_units(main)} would decide"
         return f"{text}: {self._command.format(pairs=number)}" if self._command else f"{text}."
 
     def _estimate(self, main: "Comparison") -> int | None:
@@ -267,10 +245,9 @@ class _Writer:
         """
         from scipy.stats import norm
 
-        now = main.pairs if main.pairs is not None else min(main.n_reference, main.n_other)
         numbers = []
         if main.effect:
-            level = ALPHA / self._tests(main)
+            level = ALPHA / len(self._family(main))
             quantiles = norm.ppf(1 - level / 2) + norm.ppf(POWER)
             total = 4 * quantiles**2 / (3 * main.effect**2)
             numbers.append(total if main.design == "paired" else total / 2)
@@ -278,14 +255,12 @@ class _Writer:
             width = (main.high - main.low) / 2  # type: ignore[operator]
             room = _margin(main) - abs(main.difference)  # type: ignore[arg-type]
             if room > 0:
-                numbers.append(now * (width / room) ** 2)
+                numbers.append(_now(main) * (width / room) ** 2)
         return ceil(min(numbers)) if numbers else None
 
     def _fewest(self, main: "Comparison") -> int:
         """The least with which anything can be significant after correction."""
-        from math import comb, log2
-
-        tests = self._tests(main)
+        tests = len(self._family(main))
         if main.design == "paired":
             return ceil(1 + log2(tests / ALPHA))
         return next(n for n in range(2, 100) if 2 / comb(2 * n, n) * tests <= ALPHA)
@@ -301,7 +276,6 @@ class _Writer:
             and (contrast is None or (row.reference, row.other) == contrast)
         ]
         learning = [row for row in rows if measure_of(row.measure).family == "learning"]
-        times = [row for row in learning if row.reached_reference]
 
         def share(row: "Comparison") -> float:
             reached = [(row.reached_reference or 0) / max(row.n_reference, 1)]
@@ -309,34 +283,26 @@ class _Writer:
                 reached.append((row.reached_other or 0) / max(row.n_other, 1))
             return min(reached)
 
+        times = [row for row in learning if row.reached_reference]
         if times:
-            most = min(max(share(row) for row in times), REACHED)
+            most = min(max(map(share, times)), REACHED)
             return [row for row in times if share(row) >= most][-1]
-        scores = [
-            row
+        scores = {
+            row.measure: row
             for row in learning
             if row.measure != "failed"
             and row.reached_reference is None
             and row.reference_value is not None
-        ]
-        if not scores and rows:
-            return min(rows, key=lambda row: 1.0 if row.p is None else row.p)
-        by_key = {row.measure: row for row in scores}
-        for key in ("final_accuracy", "final_loss", *by_key):
-            if key in by_key:
-                return by_key[key]
-        return None
+        }
+        if not scores:
+            return min(rows, key=lambda row: 1.0 if row.p is None else row.p, default=None)
+        wanted = ("final_accuracy", "final_loss", *scores)
+        return next(scores[key] for key in wanted if key in scores)
 
     def _family(self, main: "Comparison") -> list["Comparison"]:
-        contrast = (main.reference, main.other)
-        return [
-            row
-            for row in self._all.items
-            if row.family == main.family and (row.reference, row.other) == contrast
-        ]
-
-    def _tests(self, main: "Comparison") -> int:
-        return len(self._family(main))
+        """The rows whose p-values were corrected together."""
+        family = (main.family, main.reference, main.other)
+        return [row for row in self._all.items if (row.family, row.reference, row.other) == family]
 
     # Words
 
@@ -345,28 +311,13 @@ class _Writer:
         named = f"with {self._all.by} {group}" if self._all.by else group
         return self._all.titles.get(group, named)
 
-    def _networks(self, group: str) -> str:
+    def _networks(self, group: str, noun: str = "networks") -> str:
         """ "networks from scratch", "pre-trained networks"."""
         title = self._title(group)
-        return f"networks {title}" if _prepositional(title) else f"{title} networks"
+        return f"{noun} {title}" if _prepositional(title) else f"{title} networks"
 
     def _those(self, group: str) -> str:
-        title = self._title(group)
-        return f"those {title}" if _prepositional(title) else f"{title} networks"
-
-    def _count(self, row: "Comparison") -> str:
-        if row.pairs is not None:
-            return formatting.count(row.pairs, "pair")
-        return f"{row.n_reference} and {row.n_other} networks"
-
-    def _over(self, row: "Comparison") -> str:
-        return f", over {self._count(row)}"
-
-    def _in(self, row: "Comparison") -> str:
-        if row.pairs is None or row.higher is None or row.lower is None or row.effect is None:
-            return self._over(row)
-        agree = row.higher if row.effect > 0 else row.lower
-        return f", in {agree} of {self._count(row)}"
+        return self._networks(group, "those")
 
     def _value(self, row: "Comparison", value: float | None) -> str:
         measured = quantity(row.measure)
@@ -377,41 +328,61 @@ class _Writer:
         return f"{measured.title} {measured.format(value)}"
 
     def _instead(self, row: "Comparison") -> str:
-        if row.reference_value is None or row.other_value is None:
-            if row.reached_other is None:
-                return quantity(row.measure).title
-            reached = f"{row.reached_other} networks instead of {row.reached_reference}"
-            return f"{_target(row) or quantity(row.measure).title} reached by {reached}"
-        reference = self._plain(row, row.reference_value)
-        return f"{self._value(row, row.other_value)} instead of {reference}"
+        """The value of the other group instead of that of the reference."""
+        title = quantity(row.measure).title
+        if row.reference_value is not None and row.other_value is not None:
+            reference = _plain(row, row.reference_value)
+            return f"{self._value(row, row.other_value)} instead of {reference}"
+        if row.reached_other is None:
+            return title
+        reached = f"{row.reached_other} networks instead of {row.reached_reference}"
+        return f"{_target(row) or title} reached by {reached}"
 
-    def _both(self, row: "Comparison") -> str:
+    def _both(self, row: "Comparison", plain: bool = False) -> str:
+        """Both values, with what they are unless this is plain."""
         if row.reference_value is None or row.other_value is None:
             return self._instead(row)
-        values = f"{self._plain(row, row.other_value)} and {self._plain(row, row.reference_value)}"
+        measured = quantity(row.measure)
+        values = f"{_plain(row, row.other_value)} and {_plain(row, row.reference_value)}"
+        if plain:
+            return values if measured.unit in ("", "%") else f"{values} {measured.unit}"
         if target := _target(row):
             return f"{target} after {values} steps"
-        return f"{quantity(row.measure).title} {values}"
+        return f"{measured.title} {values}"
 
-    def _pair_of_values(self, row: "Comparison") -> str:
-        if row.reference_value is None or row.other_value is None:
-            return self._instead(row)
-        unit = quantity(row.measure).unit
-        plain = f"{self._plain(row, row.other_value)} and {self._plain(row, row.reference_value)}"
-        return f"{plain} {unit}" if unit and unit != "%" else plain
 
-    def _plain(self, row: "Comparison", value: float) -> str:
-        """Without a unit that follows anyway."""
-        measured = quantity(row.measure)
-        if measured.unit == "%":
-            return measured.format(value)
-        return formatting.number(_whole(value) if measured.unit == "steps" else value)
+def _plain(row: "Comparison", value: float) -> str:
+    """Without a unit that follows anyway."""
+    measured = quantity(row.measure)
+    if measured.unit == "%":
+        return measured.format(value)
+    return formatting.number(_whole(value) if measured.unit == "steps" else value)
 
-    def _either(self, row: "Comparison") -> str:
-        return "faster or more slowly" if _is_time(row) else "better or less well"
 
-    def _as(self, row: "Comparison") -> str:
-        return "as fast as" if _is_time(row) else "as well as"
+def _count(row: "Comparison") -> str:
+    if row.pairs is not None:
+        return formatting.count(row.pairs, "pair")
+    return f"{row.n_reference} and {row.n_other} networks"
+
+
+def _units(row: "Comparison") -> str:
+    return "pairs" if row.design == "paired" else "networks in each group"
+
+
+def _now(row: "Comparison") -> int:
+    """How many of these units there are."""
+    return row.pairs if row.pairs is not None else min(row.n_reference, row.n_other)
+
+
+def _in(row: "Comparison") -> str:
+    if None in (row.pairs, row.higher, row.lower, row.effect):
+        return f", over {_count(row)}"
+    agree = row.higher if row.effect > 0 else row.lower  # type: ignore[operator]
+    return f", in {agree} of {_count(row)}"
+
+
+def _adjusted_p(row: "Comparison") -> float:
+    return row.adjusted_p or 0.0
 
 
 def _is_time(row: "Comparison") -> bool:
@@ -423,6 +394,14 @@ def _target(row: "Comparison") -> str:
     """What steps are counted to: "90 % test accuracy"; "" of other measures."""
     title = quantity(row.measure).title
     return title.removeprefix("steps to ") if title.startswith("steps to ") else ""
+
+
+def _either(row: "Comparison") -> str:
+    return "faster or more slowly" if _is_time(row) else "better or less well"
+
+
+def _as(row: "Comparison") -> str:
+    return "as fast as" if _is_time(row) else "as well as"
 
 
 def _adverb(row: "Comparison") -> str:
