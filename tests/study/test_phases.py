@@ -17,7 +17,7 @@ from deep_learning_dynamics.study.stores import PRETRAIN, TRAIN, open_runs
 
 VALUES = {"pairs": 2, "network.hidden_layers": [5, 5], "train.probes": 7, "train.batch_size": 60,
           "train.epochs": 2, "pretrain.epochs": 2, "pretrain.batch_size": 60}  # fmt: skip
-SECTIONS = ("seed", "network", "conditions", "pairs", "twins", "pretrain", "train")
+SECTIONS = ("seed", "plugins", "network", "conditions", "pairs", "twins", "pretrain", "train")
 CONTROLS = ["scratch", "pretrained", "permuted", "rescaled", "shuffled_labels"]
 
 
@@ -243,7 +243,7 @@ def test_parts_that_an_older_plug_in_made_are_not_taken(study, settings, folder,
 
     monkeypatch.setattr(in_parts.Training, "run", run)
     plugin.write_text("version = 1\n")
-    params = settings(VALUES | {"plugins": ["lab_of_parts"]}, (*SECTIONS, "plugins"))
+    params = settings(VALUES | {"plugins": ["lab_of_parts"]}, SECTIONS)
     training = phases.pretraining(params)
     with pytest.raises(FileNotFoundError):  # the parts are empty
         in_parts.train("pretraining", params, training)

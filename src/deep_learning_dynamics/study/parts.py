@@ -21,8 +21,10 @@ from deep_learning_dynamics.execution import ThisProcess, connected, run_tasks
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study import phases
+from deep_learning_dynamics.study.params import record_plugins, validate
 from deep_learning_dynamics.study.stores import PRETRAIN
 from deep_learning_dynamics.study.training import Observer, Training
+from deep_learning_dynamics.tracking.dvc_files import md5_of
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
@@ -64,8 +66,6 @@ def train(
         observe: called at every snapshot, as by :meth:`Training.run`; not where there are parts.
         progress: called with the number of parts that are done, and of all.
     """
-    from deep_learning_dynamics.study.params import record_plugins
-
     # torch's arithmetic depends on how many networks train together.
     apart = training.attributes["arithmetic"] == "portable"
     whole = plan(training, OF_MACHINE) if apart else [range(params.pairs)]
@@ -76,10 +76,13 @@ def train(
         training.run(observe)
         return
     folder = training.path.absolute().with_name(f".{training.path.name}.parts")
-    plain = params.as_json()
-    plugins = record_plugins(_plugins(plain))
+    plain, plugins = params.as_json(), record_plugins(params.plugins)
     own = folder / _digest(phase, plain, plugins, pairs)
-    _remove_others(own)
+    for other in folder.glob("*"):  # of another training
+        if other != own:
+            _remove(other)
+    for unfinished in own.glob(".*"):
+        shutil.rmtree(unfinished)
     threads = environment.cores() if cluster is None else 1
     parts = [
         Part(phase, plain, plugins, of_part, Path().absolute(), own / f"{number}.zarr", threads)
@@ -112,13 +115,11 @@ def plan(training: Training, most: int) -> list[range]:
 
 
 def _train(part: Part) -> None:
-    from deep_learning_dynamics.study.params import validate
-
     if (part.path / WHOLE).exists():
         return
     with chdir(part.root):
         params = validate(part.params, sections=tuple(part.params))
-        if _of_process(_plugins(part.params)) != part.plugins:
+        if _of_process(tuple(part.plugins)) != part.plugins:
             raise ExecutionError(
                 f"The code of {listed(list(part.plugins))} has changed since a worker imported it; "
                 "expected the same as here. Start the workers again."
@@ -127,15 +128,9 @@ def _train(part: Part) -> None:
         replace(training, path=part.path).run()
 
 
-def _plugins(params: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(params.get("plugins", ()))
-
-
 @cache
 def _of_process(plugins: tuple[str, ...]) -> dict[str, Any]:
     """Hashes of plug-ins as this process has imported them: a worker outlives changes of files."""
-    from deep_learning_dynamics.study.params import record_plugins
-
     return record_plugins(plugins)
 
 
@@ -143,31 +138,14 @@ def _digest(
     phase: str, params: dict[str, Any], plugins: dict[str, Any], pairs: Sequence[range]
 ) -> str:
     """Of all that the parts are made of."""
-    digest = hashlib.blake2b(digest_size=8)
-    plan = [phase, params, plugins, [each.start for each in pairs], environment.code_digest()]
-    digest.update(json.dumps(plan, sort_keys=True).encode())
-    datasets = [params[section]["dataset"] for section in ("pretrain", "train")]
-    files = [Path("data", f"{dataset}.npz") for dataset in datasets]
+    inputs = [Path("data", f"{params[name]['dataset']}.npz") for name in ("pretrain", "train")]
     if phase == "main_training":
-        files += sorted(path for path in PRETRAIN.rglob("*") if path.is_file())
-    for file in files:
-        if file.exists():
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "blake2b").digest())
-    return digest.hexdigest()
-
-
-def _remove_others(own: Path) -> None:
-    """Remove parts that are of another training, or were not ended."""
-    for other in own.parent.glob("*"):
-        if other != own:
-            _remove(other)
-    for unfinished in own.glob(".*"):
-        shutil.rmtree(unfinished)
+        inputs.append(PRETRAIN)
+    made_of = [phase, params, plugins, [each.start for each in pairs], environment.code_digest()]
+    made_of += [md5_of(each) for each in inputs if each.exists()]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _remove(parts: Path) -> None:
     """Remove the parts of a training, such that none looks whole if this is interrupted."""
-    for part in parts.glob(f"*/{WHOLE}"):
-        part.unlink()
-    shutil.rmtree(parts)
+    shutil.rmtree(parts.rename(parts.with_suffix(".old")))
