@@ -6,12 +6,17 @@ import pytest
 from deep_learning_dynamics.geometry.paths import Path, degrees
 
 
+def through(points, steps):
+    moves = np.diff(points.astype(float), axis=0)
+    return Path(steps, moves @ moves.T)
+
+
 def path_through(points, steps=None):
     """A path through points that were turned and shifted into 300 dimensions."""
     points = np.asarray(points, float)
     axes, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(300, points.shape[1])))
     steps = np.arange(len(points)) if steps is None else np.asarray(steps)
-    return Path.through(points @ axes.T + 3, steps)
+    return through(points @ axes.T + 3, steps)
 
 
 def circle(count):
@@ -62,7 +67,7 @@ def test_small_moves_far_from_the_origin_are_not_lost_to_rounding():
     rng = np.random.default_rng(2)
     moves = 1e-6 * rng.normal(size=(30, 50))
     points = 1e3 + np.concatenate([np.zeros((1, 50)), moves.cumsum(axis=0)])
-    path = Path.through(points, np.arange(31))
+    path = through(points, np.arange(31))
     np.testing.assert_allclose(path.lengths, np.linalg.norm(np.diff(points, axis=0), axis=1))
     np.testing.assert_allclose(path.from_start, np.linalg.norm(points - points[0], axis=1))
 
@@ -89,13 +94,13 @@ def test_a_random_walk_in_many_dimensions_has_dimension_five_halves_and_right_an
 
 
 def test_a_network_that_does_not_move_has_no_straightness_angle_or_dimension():
-    path = Path.through(np.ones((4, 3)), np.arange(4))
+    path = through(np.ones((4, 3)), np.arange(4))
     assert path.length == path.displacement == 0
     assert np.isnan([path.straightness, path.mean_turning, path.dimension]).all()
 
 
 def test_a_single_snapshot_is_a_path_of_no_length():
-    path = Path.through(np.ones((1, 3)), np.array([0]))
+    path = through(np.ones((1, 3)), np.array([0]))
     assert path.length == path.displacement == 0
     assert np.isnan(path.speed).all()
     assert np.isnan(path.turning).all()
@@ -104,7 +109,7 @@ def test_a_single_snapshot_is_a_path_of_no_length():
 def test_weights_that_are_not_finite_make_what_follows_undefined_and_nothing_before():
     points = np.arange(12.0).reshape(6, 2)
     points[4:] = np.nan
-    path = Path.through(points, np.arange(6))
+    path = through(points, np.arange(6))
     assert np.isfinite(path.from_start[:4]).all()
     assert np.isnan(path.from_start[4:]).all()
     assert np.isnan([path.length, path.displacement, path.mean_turning, path.dimension]).all()

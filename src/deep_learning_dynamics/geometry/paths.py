@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 
 from deep_learning_dynamics.geometry.measures import MEASURES, Measure, PathData
 
@@ -24,14 +24,6 @@ class Path:
 
     steps: Int[np.ndarray, " snapshot"]  # optimiser steps since the start, ascending
     products: Float64[np.ndarray, "move move"]  # inner products of all moves
-
-    @classmethod
-    def through(
-        cls, points: Float[np.ndarray, "snapshot weight"], steps: Int[np.ndarray, " snapshot"]
-    ) -> "Path":
-        """The path through points that are in memory."""
-        moves = np.diff(points.astype(np.float64), axis=0)
-        return cls(steps, moves @ moves.T)
 
     @property
     def lengths(self) -> Float64[np.ndarray, " move"]:
@@ -57,8 +49,7 @@ class Path:
     def speed(self) -> Float64[np.ndarray, " snapshot"]:
         """Distance per optimiser step since the snapshot before; NaN at the first.
 
-        Where steps go to and fro, the speed over many of them is smaller than over few: compare
-        networks at one snapshot, not one network's snapshots at different intervals.
+        Steps that go to and fro make it smaller over many steps than over few.
         """
         return np.concatenate([[np.nan], self.lengths / np.diff(self.steps)])
 
@@ -78,8 +69,7 @@ class Path:
         if len(self.products) == 0:
             return np.full(1, np.nan)
         lengths = np.where(self.lengths > 0, self.lengths, np.nan)
-        cosine = np.diag(self.products, 1) / lengths[:-1] / lengths[1:]
-        angle = degrees(cosine)
+        angle = degrees(np.diag(self.products, 1) / lengths[:-1] / lengths[1:])
         return np.concatenate([[np.nan], angle, [np.nan]])
 
     @property
@@ -97,8 +87,7 @@ class Path:
     @property
     def to_end(self) -> Float64[np.ndarray, " snapshot"]:
         """Distance of each snapshot to the last."""
-        back = Path(self.steps, self.products[::-1, ::-1])
-        return back.from_start[::-1]
+        return Path(self.steps, self.products[::-1, ::-1]).from_start[::-1]
 
     @property
     def dimension(self) -> float:
@@ -116,8 +105,7 @@ class Path:
     @cached_property
     def _offsets(self) -> Float64[np.ndarray, "snapshot snapshot"]:
         """Inner products of the snapshots' offsets from the first one."""
-        sums = self.products.cumsum(axis=0).cumsum(axis=1)
-        return np.pad(sums, ((1, 0), (1, 0)))
+        return np.pad(self.products.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
 
 
 def degrees(cosine: Float64[np.ndarray, "*angle"]) -> Float64[np.ndarray, "*angle"]:
@@ -127,7 +115,6 @@ def degrees(cosine: Float64[np.ndarray, "*angle"]) -> Float64[np.ndarray, "*angl
     summed. Compared with arccos the error is below 1e-13 degrees.
     """
     cosine = np.clip(cosine, -1, 1)
-    obtuse = cosine < 0
     size = np.abs(cosine)
     tangent = np.sqrt((1 - size) / (1 + size))  # of half the angle, at most 1
     for _ in range(4):
@@ -136,7 +123,7 @@ def degrees(cosine: Float64[np.ndarray, "*angle"]) -> Float64[np.ndarray, "*angl
     for odd in range(15, 0, -2):
         total = 1 / odd - square * total
     angle = (32 * 180 / np.pi) * tangent * total
-    return np.where(obtuse, 180 - angle, angle)
+    return np.where(cosine < 0, 180 - angle, angle)
 
 
 class _OfPath(Measure):

@@ -10,6 +10,7 @@ Nets", NeurIPS 2018, section 4).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,14 @@ class Surface(Analysis):
             places = plane.place(weights[chosen])
             grid = _grid(plane, places, subject.forward)
             snapshots = _snapshots(plane, places, selection.take(chosen).rows, subject)
-            for score, values in true.items():
-                snapshots[score] = values[chosen]
-            parts = {"grid": grid, "snapshots": snapshots, "regions": _regions(grid, snapshots)}
-            for key, part in parts.items():
-                part.insert(0, "plane", name)
-                tables[key].append(part)
+            snapshots = snapshots.assign(**{score: of[chosen] for score, of in true.items()})
             numbers[name] = _numbers(plane, weights[chosen], snapshots)
-        return Finding(
-            {key: pd.concat(parts, ignore_index=True) for key, parts in tables.items()}, numbers
-        )
+            parts = grid, snapshots, _regions(grid, snapshots)
+            for found, part in zip(tables.values(), parts, strict=True):
+                part.insert(0, "plane", name)
+                found.append(part)
+        whole = {key: pd.concat(parts, ignore_index=True) for key, parts in tables.items()}
+        return Finding(whole, numbers)
 
 
 @dataclass(frozen=True)
@@ -102,26 +101,24 @@ def random_plane(
     network; biases and other vectors do not change.
     """
     directions = np.zeros((2, len(centre)))
-    for shape, start, stop in zip(
-        parameters.shapes, parameters.starts, parameters.stops, strict=True
-    ):
+    for name, shape in zip(parameters.names, parameters.shapes, strict=True):
         if len(shape) < 2:
             continue
-        lengths = np.linalg.norm(centre[start:stop].reshape(shape[0], -1), axis=1, keepdims=True)
+        own = parameters.slice(name)
+        into = centre[own].reshape(shape[0], -1)
+        lengths = np.linalg.norm(into, axis=1, keepdims=True)
         for direction in directions:
-            drawn = rng.normal(size=(shape[0], (stop - start) // shape[0]))
+            drawn = rng.normal(size=into.shape)
             drawn *= lengths / np.linalg.norm(drawn, axis=1, keepdims=True)
-            direction[start:stop] = drawn.ravel()
+            direction[own] = drawn.ravel()
     reach = float(np.linalg.norm(directions, axis=1).mean())
     return Plane(centre.astype(np.float64), _orthonormal(directions), reach)
 
 
 def _orthonormal(rows: Float64[np.ndarray, "2 weight"]) -> Float64[np.ndarray, "2 weight"]:
     axes = np.linalg.qr(rows.T)[0].T
-    signs = np.sign((axes * rows).sum(axis=1, keepdims=True))
     # A principal axis has no sign of its own: its largest entry is made positive.
     largest = np.abs(axes).argmax(axis=1)
-    axes = axes * signs
     return axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
 
 
@@ -193,20 +190,19 @@ def _regions(grid: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     ]
     error = (snapshots["surface_loss"] - snapshots["loss"]).abs()
     rows = []
-    for column in range(REGIONS):
-        for row in range(REGIONS):
-            here = (cells[0] == column) & (cells[1] == row)
-            rows.append(
-                {
-                    "left": edges["x"][column],
-                    "right": edges["x"][column + 1],
-                    "bottom": edges["y"][row],
-                    "top": edges["y"][row + 1],
-                    "snapshots": int(here.sum()),
-                    "loss": float(snapshots["loss"][here].median()),
-                    "error": float(error[here].median()),
-                }
-            )
+    for column, row in product(range(REGIONS), repeat=2):
+        here = (cells[0] == column) & (cells[1] == row)
+        rows.append(
+            {
+                "left": edges["x"][column],
+                "right": edges["x"][column + 1],
+                "bottom": edges["y"][row],
+                "top": edges["y"][row + 1],
+                "snapshots": int(here.sum()),
+                "loss": float(snapshots["loss"][here].median()),
+                "error": float(error[here].median()),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -236,9 +232,7 @@ def _number(value: float) -> float | None:
 
 
 def _scores(
-    forward: Forward,
-    weights: Callable[[slice], Weights],
-    count: int,
+    forward: Forward, weights: Callable[[slice], Weights], count: int
 ) -> dict[str, Float64[np.ndarray, " row"]]:
     """Loss and accuracy of so many rows, in blocks of bounded memory."""
     found: dict[str, list[np.ndarray]] = {"loss": [], "accuracy": []}

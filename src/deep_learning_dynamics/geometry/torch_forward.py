@@ -1,6 +1,8 @@
 """The forward function of any torch module, for analyses that evaluate weights."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,10 +40,8 @@ def torch_forward(
         StoreError: a parameter of the store is not in the module, or has another shape there.
     """
     own = dict(model.named_parameters()) | dict(model.named_buffers())
-    if runs is None:
-        parameters = Parameters.of({name: each.shape for name, each in model.named_parameters()})
-    else:
-        parameters = Parameters.from_runs(runs)
+    shapes = {name: each.shape for name, each in model.named_parameters()}
+    parameters = Parameters.of(shapes) if runs is None else Parameters.from_runs(runs)
     for name, shape in zip(parameters.names, parameters.shapes, strict=True):
         found = tuple(own[name].shape) if name in own else "none"
         if found != shape:
@@ -90,29 +90,25 @@ class TorchForward:
 
         Of modules that give several tensors (recurrent ones, attention) the first.
         """
-        owners = [
-            (name, module)
+        found: dict[str, list[np.ndarray]] = {}  # in the order in which modules are called
+
+        def keep(name: str, _module: object, _inputs: object, output: Any) -> None:
+            while isinstance(output, tuple):
+                output = output[0]
+            found.setdefault(name, []).append(output.detach().flatten(1).cpu().numpy())
+
+        hooks = [
+            module.register_forward_hook(partial(keep, name))
             for name, module in self.model.named_modules()
             if next(module.parameters(recurse=False), None) is not None
         ]
-        found: dict[str, list[np.ndarray]] = {}
-
-        def keep(name: str):  # noqa: ANN202
-            def hook(_module: object, _inputs: object, output: Any) -> None:
-                while isinstance(output, tuple):
-                    output = output[0]
-                found.setdefault(name, []).append(output.detach().flatten(1).cpu().numpy())
-
-            return hook
-
-        hooks = [module.register_forward_hook(keep(name)) for name, module in owners]
         try:
             for start in range(0, len(self.inputs), EXAMPLES_AT_ONCE):
                 self._logits(weights[None], self.inputs[start : start + EXAMPLES_AT_ONCE])
         finally:
             for hook in hooks:
                 hook.remove()
-        *hidden, _ = found  # in the order in which they were called
+        *hidden, _ = found
         return {name: np.concatenate(found[name]) for name in hidden}
 
     def _logits(
@@ -136,17 +132,14 @@ class TorchForward:
         self.model.eval()
         try:
             with torch.no_grad():
-                if len(weights) > 1:
-                    try:
+                # An operation may not allow stacking, or take too much memory.
+                with suppress(RuntimeError):
+                    if len(weights) > 1:
                         return torch.func.vmap(call)(values)
-                    except (
-                        RuntimeError
-                    ):  # an operation that cannot be stacked, or too little memory
-                        pass
-                each = [
-                    {name: of[row] for name, of in values.items()} for row in range(len(weights))
-                ]
-                return torch.stack([call(of_one) for of_one in each])
+                rows = range(len(weights))
+                return torch.stack(
+                    [call({name: of[row] for name, of in values.items()}) for row in rows]
+                )
         finally:
             for module in training:
                 module.training = True
