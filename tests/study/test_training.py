@@ -72,10 +72,11 @@ def run(tmp_path, task, settings):
         table = pd.DataFrame(
             {"pair": pairs}, index=pd.Index([f"n{i}" for i in range(len(pairs))], name="network")
         )
-        cohort = Cohort(table, lambda: ensemble, task.labels, names, lambda weights: weights)
+        cohort = Cohort(table, lambda: ensemble, task.labels, lambda weights: weights)
         ready = Training(
-            tmp_path / "s.zarr", (cohort,), task, params, 0, network(kind).parameters, {}, "x", True
-        )
+            tmp_path / "s.zarr", (cohort,), names, task, params, 0, network(kind).parameters, {},
+            "x", True,
+        )  # fmt: skip
         ready.run()
         return store.open(tmp_path / "s.zarr").load()
 

@@ -70,10 +70,11 @@ def pretraining(
         labels = CONDITIONS[key]().labels(task.labels, rng)
         rows = [_row(settings.dataset, key, pair) for pair in pairs]
         table = pd.DataFrame(rows).set_index("network")
-        cohorts.append(Cohort(table, start, labels, names, recorded))
+        cohorts.append(Cohort(table, start, labels, recorded))
     return Training(
         PRETRAIN,
         tuple(cohorts),
+        names,
         task,
         settings,
         params.seed,
@@ -136,7 +137,8 @@ def main_training(
     table = pd.DataFrame(rows).set_index("network")
     return Training(
         TRAIN,
-        (Cohort(table, start, task.labels, names, lambda weights: weights),),
+        (Cohort(table, start, task.labels, lambda weights: weights),),
+        names,
         task,
         settings,
         params.seed,

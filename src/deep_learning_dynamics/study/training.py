@@ -69,7 +69,6 @@ class Cohort:
     networks: pd.DataFrame  # a row each, indexed by name; columns: pair, condition, ...
     start: Callable[[], Ensemble]  # makes them, with their weights at the start
     labels: Int64[np.ndarray, " example"]  # what they learn of the training examples
-    groups: tuple[str, ...]  # names of the groups that see the same mini-batches, in their order
     # Turns an ensemble's weights [network, weight] into those that are recorded.
     recorded: Callable[[Float32[np.ndarray, "network weight"]], Float32[np.ndarray, "network w"]]
 
@@ -85,6 +84,7 @@ class Training:
 
     path: Path  # of the store
     cohorts: tuple[Cohort, ...]
+    groups: tuple[str, ...]  # names of those that see the same mini-batches, in each cohort's order
     task: Task
     settings: Any  # a ``Pretrain`` or ``Train`` section of the parameters
     seed: int
@@ -111,16 +111,17 @@ class Training:
         diverged = np.zeros(count, bool)
         # The same arrays at every snapshot: ensembles remember what they make of images.
         scored, probes = task.images[task.scored], task.test_images[: task.probes]
-        batches = [Batches(task, c.groups, self.settings, self.seed) for c in self.cohorts]
+        batches = Batches(task, self.groups, self.settings, self.seed)
         with self.writer() as writer:
             for step in steps.tolist():
-                for cohort, its in zip(self.cohorts, batches, strict=True):
-                    for order in its.between(done, step):
-                        cohort.ensemble.train(
-                            task.images, cohort.labels, order, self.settings.batch_size
+                for order in batches.between(done, step):
+                    for each in self.cohorts:
+                        each.ensemble.train(
+                            task.images, each.labels, order, self.settings.batch_size
                         )
                 done = step
-                scores = _together([_scores(cohort, task, scored) for cohort in self.cohorts])
+                parts = [_scores(cohort, task, scored) for cohort in self.cohorts]
+                scores = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
                 scores["epoch"] = np.full(count, step / per_epoch)
                 weights = np.concatenate([c.recorded(c.ensemble.weights()) for c in self.cohorts])
                 outputs = None
@@ -232,7 +233,3 @@ def _scores(
         "test_loss": test_loss,
         "test_accuracy": test_accuracy,
     }
-
-
-def _together(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
