@@ -8,9 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -23,15 +21,6 @@ from deep_learning_dynamics.store.writer import FLUSH_SECONDS, StoreWriter
 
 BUFFERS = 2  # copies of the weights that may wait to be written; a training waits for a third
 BUFFER_BYTES = 64 * 2**20  # of small networks' snapshots that share chunks
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    step: int
-    buffer: Any
-    finish: Finish
-    outputs: Callable[[], np.ndarray] | None
-    scores: dict[str, Any]
 
 
 class Recorder:
@@ -95,12 +84,7 @@ class Recorder:
         self._start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None:  # the model may be in the middle of an update
             self._pending = None
         try:
@@ -198,7 +182,7 @@ class Recorder:
             buffer_bytes=BUFFER_BYTES,
         )
         self._writer = self._opened.enter_context(writer)
-        self._queue: queue.Queue[_Snapshot | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue()
         self._free: queue.Queue[Any] = queue.Queue()
         for _ in range(BUFFERS):
             self._free.put(None)  # made when it is needed
@@ -243,7 +227,7 @@ class Recorder:
         kept = {
             name: each.clone() if hasattr(each, "clone") else each for name, each in scores.items()
         }
-        self._queue.put(_Snapshot(step, buffer, finish, outputs, kept))
+        self._queue.put((buffer, step, finish, kept, outputs))
 
     def _write(self) -> None:
         """What the thread does: write snapshots as they come, until there is None."""
@@ -255,8 +239,9 @@ class Recorder:
                 continue
             if snapshot is None:
                 return
-            self._attempt(self._add, snapshot)
-            self._free.put(snapshot.buffer)
+            buffer, *rest = snapshot
+            self._attempt(self._add, *rest)
+            self._free.put(buffer)
 
     def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:
         if self._error is None:
@@ -265,13 +250,19 @@ class Recorder:
             except BaseException as error:  # raised again in the training's thread
                 self._error = error
 
-    def _add(self, snapshot: _Snapshot) -> None:
+    def _add(
+        self,
+        step: int,
+        finish: Finish,
+        scores: dict[str, Any],
+        outputs: Callable[[], np.ndarray] | None,
+    ) -> None:
         self._writer.add_to(
             self.network,
-            snapshot.step,
-            snapshot.finish(),
-            {name: float(value) for name, value in snapshot.scores.items()},
-            None if snapshot.outputs is None else snapshot.outputs(),
+            step,
+            finish(),
+            {name: float(value) for name, value in scores.items()},
+            None if outputs is None else outputs(),
         )
 
     def _raise_error(self) -> None:

@@ -28,9 +28,7 @@ class Schedule:
             raise ParamsError(
                 f"A schedule of every {steps!r} steps; expected a whole number from 1 on."
             )
-        return cls(
-            lambda before, step: step // steps > max(before, -1) // steps, f"every {steps} steps"
-        )
+        return cls(lambda before, step: step // steps > before // steps, f"every {steps} steps")
 
     @classmethod
     def logarithmic(cls, per_decade: float | int = PER_DECADE) -> "Schedule":
@@ -41,7 +39,12 @@ class Schedule:
             )
 
         def due(before: int, step: int) -> bool:
-            return step > 0 and _latest(step, per_decade) > before
+            if step < 1:
+                return False
+            exponent = math.floor(per_decade * math.log10(step)) + 1  # may round down to this step
+            while (latest := round(10 ** (exponent / per_decade))) > step:
+                exponent -= 1
+            return latest > before
 
         return cls(due, f"{per_decade:g} steps per decade")
 
@@ -77,11 +80,3 @@ class Schedule:
                 f"{given!r} is no schedule; expected a number of steps, a list of steps, a "
                 "function of the step, or one of dld.Schedule.every, .logarithmic, .at, .when."
             ) from None
-
-
-def _latest(step: int, per_decade: float | int) -> int:
-    """The last scheduled step up to this one."""
-    exponent = math.floor(per_decade * math.log10(step)) + 1  # it may round down to this step
-    while (scheduled := round(10 ** (exponent / per_decade))) > step:
-        exponent -= 1
-    return scheduled

@@ -6,7 +6,8 @@ imports torch: who has a torch model has it imported.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,31 +21,7 @@ Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and give
 WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 
-@runtime_checkable
-class Source(Protocol):
-    """Weights as they are now."""
-
-    parameters: Parameters
-    device: str
-
-    def buffer(self) -> Any:
-        """Room for one copy of all weights in single precision."""
-
-    def copy(self, buffer: Any, weights: Any) -> Finish:
-        """Start a copy into a buffer; training may go on at once.
-
-        Args:
-            weights: where they are now, if not in the model that the source was made of.
-        """
-
-    def take_part(self) -> None:
-        """What other processes than the first do while that one copies."""
-
-    def predict(self, outputs: Any, weights: Any) -> Callable[[], Float[np.ndarray, "probe class"]]:
-        """Predictions for the probe examples."""
-
-
-def source_of(model: Any, names: str | Sequence[str]) -> Source:
+def source_of(model: Any, names: str | Sequence[str]) -> "TorchSource | TreeSource":
     """
     Raises:
         StoreError: it is neither a torch model nor nested dictionaries of arrays.
@@ -84,16 +61,22 @@ class TorchSource:
             self.parameters = Parameters.of_tensors(tensors, names)
 
     def buffer(self) -> Any:
+        """Room for one copy of all weights in single precision."""
         pinned = self.device == "cuda" and not self._sharded
         return self._torch.empty(self.parameters.size, pin_memory=pinned)
 
     def copy(self, buffer: Any, weights: Any) -> Finish:
+        """Start a copy into a buffer; training may go on at once.
+
+        Args:
+            weights: where they are now, if not in the model that the source was made of.
+        """
         if weights is not None:
             raise StoreError(
                 "A torch model was given to the recorder, and weights again with a step; expected "
                 "the model alone."
             )
-        torch, position = self._torch, 0
+        torch, done, position = self._torch, None, 0
         tensors = dict(self._tensors())
         for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
             tensor = tensors.get(name)
@@ -105,24 +88,26 @@ class TorchSource:
                 flat = flat.to(torch.float32)  # on the device: pinned memory takes equal types
             buffer[position : position + size].copy_(flat, non_blocking=True)
             position += size
-        if self.device != "cuda" or self._sharded:
-            if self.device not in ("cpu", "cuda"):
-                torch.accelerator.synchronize()
-            return buffer.numpy
-        done = torch.cuda.Event()
-        done.record()
+        if self.device == "cuda" and not self._sharded:
+            done = torch.cuda.Event()
+            done.record()
+        elif self.device not in ("cpu", "cuda"):
+            torch.accelerator.synchronize()
 
         def finish() -> Float[np.ndarray, " weight"]:
-            done.synchronize()
+            if done is not None:
+                done.synchronize()
             return buffer.numpy()
 
         return finish
 
     def take_part(self) -> None:
+        """What other processes than the first do while that one copies."""
         if self._sharded:
             dict(self._tensors())
 
     def predict(self, outputs: Any, weights: Any) -> Callable[[], Float[np.ndarray, "probe class"]]:
+        """Predictions for the probe examples."""
         torch, model = self._torch, self._model
         training = [(module, module.training) for module in model.modules()]
         model.eval()
@@ -156,17 +141,12 @@ class TorchSource:
 
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         state = get_model_state_dict(self._model, options=options)
-        buffers = {_bare(name, set()) for name, _ in self._model.named_buffers()}
-        everyone = self._model.named_parameters(remove_duplicate=False)
-        once = {id(parameter) for _, parameter in self._model.named_parameters()}
-        tied = set()
-        for name, parameter in everyone:
-            if id(parameter) in once:
-                once.remove(id(parameter))
-            else:
-                tied.add(self._names.get(name, name))
+        named = self._model.named_parameters
+        tied = {name for name, _ in named(remove_duplicate=False)} - {name for name, _ in named()}
+        left_out = {self._names.get(name, name) for name in tied}
+        left_out |= {_bare(name, set()) for name, _ in self._model.named_buffers()}
         for name, tensor in state.items():
-            if name not in buffers and name not in tied and tensor.is_floating_point():
+            if name not in left_out and tensor.is_floating_point():
                 yield name, tensor
 
 
@@ -229,11 +209,13 @@ def _bare_names(model: Any) -> dict[str, str]:
 
 
 def _bare(name: str, inside: set[str]) -> str:
-    kept, path = [], ""
-    for part in name.split("."):
-        path = f"{path}.{part}".lstrip(".")
-        if part not in WRAPPERS and path not in inside:
-            kept.append(part)
+    parts = name.split(".")
+    paths = accumulate(parts, "{}.{}".format)
+    kept = [
+        part
+        for part, path in zip(parts, paths, strict=True)
+        if part not in WRAPPERS and path not in inside
+    ]
     return ".".join(kept)
 
 
