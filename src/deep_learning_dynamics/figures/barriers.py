@@ -48,7 +48,7 @@ class BarriersFigure(AnalysisFigure):
             "Medians and middle halves. " + _counts(found),
             results,
             _entries(lines, groups),
-            aspect=0.82,
+            aspect=0.85,
             most=4,
         )
         top = 100 * float(lines["error_high"].max()) or 1.0  # where nobody makes an error

@@ -60,12 +60,8 @@ class Plane:
         or all together 1.3 times the plane. They would hide the paths, and the disparity says it.
         Nor where there are so many that none could be told from the others.
         """
-        ends = [
-            t
-            for t in self.trajectories
-            if t.sound and not t.earlier and t.spread is not None and len(t.points)
-        ]
-        ends = [t for t in ends if np.isfinite(t.spread[-1]).all()]
+        networks = [t for t in self.trajectories if t.sound and not t.earlier and len(t.points)]
+        ends = [t for t in networks if t.spread is not None and np.isfinite(t.spread[-1]).all()]
         if not ends:
             return [], np.empty((0, 2)), np.empty(0)
         xx, xy, yy = np.array([t.spread[-1] for t in ends]).T
@@ -84,15 +80,12 @@ class Plane:
 
     def draw(self) -> None:
         """Draw everything, once the layout of the figure is known."""
-        axes = self.axes
-        box = axes.get_window_extent()
-        size = np.array([box.width, box.height]) / axes.get_figure(root=True).dpi * 72
+        box = self.axes.get_window_extent()
+        size = np.array([box.width, box.height]) / self.axes.get_figure(root=True).dpi * 72
         self._scale = float((size / (self.high - self.low)).min())  # points on paper per unit
         middle, half = (self.low + self.high) / 2, size / self._scale / 2
-        axes.set(
-            xlim=(middle[0] - half[0], middle[0] + half[0]),
-            ylim=(middle[1] - half[1], middle[1] + half[1]),
-        )
+        self.low, self.high = middle - half, middle + half
+        self.axes.set(xlim=(self.low[0], self.high[0]), ylim=(self.low[1], self.high[1]))
         networks = [t for t in self.trajectories if not t.earlier and len(t.points)]
         # Ink grows with the number of paths and must not grow beyond the paper.
         crowd = (10 / max(len(networks), 4)) ** 0.35 * (size[0] / 360) ** 0.45
@@ -101,24 +94,34 @@ class Plane:
         self.mark = float(np.clip(5.6 * crowd, 2.6, 7.0))
         self.arrow = float(np.clip(6.4 * crowd, 3.4, 8.0))
         if self.cells is not None:
-            self._draw_cells()
+            greys = [(shade,) * 3 for shade in shades(self.cells.distances)]
+            self._add_shapes(hexagons(self.cells.centres), greys, _CELLS)
         self._draw_ellipses()
-        self._draw_earlier([t for t in self.trajectories if t.earlier and len(t.points) > 1])
+        earlier = [t.points for t in self.trajectories if t.earlier and len(t.points) > 1]
+        width = max(0.75 * self.line, 0.6)
+        self._add_lines(
+            earlier, colors=EARLIER, linewidths=width, linestyles=[DOTS], zorder=_EARLIER
+        )
         self._draw_paths([t for t in networks if t.sound])
-        self._draw_failed([t for t in networks if not t.sound])
+        failed = [t for t in networks if not t.sound]
+        self._add_lines(
+            [t.points for t in failed],
+            colors=[colour(t.group) for t in failed],
+            linewidths=0.8 * self.line,
+            linestyles=[DASHES],
+            zorder=_PATHS,
+        )
         self._draw_arrows(networks)
-        self._mark_starts(networks)
+        self.axes.scatter(
+            *np.array([t.points[0] for t in networks]).reshape(-1, 2).T,
+            s=(0.92 * self.mark) ** 2,
+            facecolors="white",
+            edgecolors=[colour(t.group, 0.7) for t in networks],
+            linewidths=max(0.15 * self.mark, 0.5),
+            zorder=_STARTS,
+        )
         for trajectory in networks:
             self._mark_end(trajectory)
-
-    @property
-    def _limits(self) -> Float[np.ndarray, "2 axis"]:
-        """The lower and the upper ends of both axes."""
-        return np.transpose([self.axes.get_xlim(), self.axes.get_ylim()])
-
-    def _inside(self, points: Points) -> np.ndarray:
-        low, high = self._limits
-        return ((points >= low) & (points <= high)).all(axis=1)
 
     def colours(self, trajectory: Trajectory) -> Float[np.ndarray, "row 3"]:
         """The colour of each of a trajectory's points, before it is faded."""
@@ -126,87 +129,50 @@ class Plane:
             return np.tile(colour(trajectory.group, trajectory.tone), (len(trajectory.points), 1))
         return ramp(trajectory.group)(self.scale.position(trajectory.score))[:, :3]
 
-    def _draw_cells(self) -> None:
-        self.axes.add_collection(
-            PolyCollection(
-                hexagons(self.cells.centres),
-                facecolors=[(shade,) * 3 for shade in shades(self.cells.distances)],
-                edgecolors="white",
-                linewidths=0.3,
-                zorder=_CELLS,
-            ),
-            autolim=False,
-        )
-
     def _draw_ellipses(self) -> None:
         """One standard deviation over refits."""
         ends, half, angles = self.ellipses
         if not ends:
             return
         fill = 0.14 * min(1.0, 12 / len(ends)) ** 0.5
+        ellipses = EllipseCollection(
+            *(2 * half.T),
+            angles,
+            units="xy",
+            offsets=[t.points[-1] for t in ends],
+            offset_transform=self.axes.transData,
+            facecolors=[(*colour(t.group), fill) for t in ends],
+            edgecolors=[(*colour(t.group), 0.5) for t in ends],
+            linewidths=0.4,
+            zorder=_ELLIPSES,
+        )
+        self.axes.add_collection(ellipses, autolim=False)
+
+    def _draw_paths(self, trajectories: Sequence[Trajectory]) -> None:
+        lines, colours, widths, of_dots = [], [], [], []
+        for t in trajectories:
+            own, inks = self.colours(t), t.inks
+            middle = _faded((own[1:] + own[:-1]) / 2, np.minimum(inks[1:], inks[:-1]))
+            # A white edge lifts each path off the ones that it crosses.
+            lines += [t.points, *np.stack([t.points[:-1], t.points[1:]], axis=1)]
+            colours += [np.ones(3), *middle]
+            widths += [2.2 * self.line] + [self.line] * len(middle)
+            of_dots += [*_faded(own, inks)]
+        self._add_lines(lines, colors=colours, linewidths=widths, zorder=_PATHS)
+        dots = np.concatenate([np.empty((0, 2)), *(t.points for t in trajectories)])
+        self.axes.scatter(*dots.T, s=self.dot**2, c=of_dots, linewidths=0, zorder=_PATHS)
+
+    def _add_lines(self, lines: list, **look: Any) -> None:
+        many = len(lines) > 20_000  # a vector file of more would be slow to open
         self.axes.add_collection(
-            EllipseCollection(
-                *(2 * half.T),
-                angles,
-                units="xy",
-                offsets=[t.points[-1] for t in ends],
-                offset_transform=self.axes.transData,
-                facecolors=[(*colour(t.group), fill) for t in ends],
-                edgecolors=[(*colour(t.group), 0.5) for t in ends],
-                linewidths=0.4,
-                zorder=_ELLIPSES,
-            ),
+            LineCollection(lines, capstyle="round", joinstyle="round", rasterized=many, **look),
             autolim=False,
         )
 
-    def _draw_earlier(self, trajectories: Sequence[Trajectory]) -> None:
-        self._add_lines(
-            [t.points for t in trajectories],
-            colors=EARLIER,
-            linewidths=max(0.75 * self.line, 0.6),
-            linestyles=[DOTS],
-            zorder=_EARLIER,
-        )
-
-    def _draw_paths(self, trajectories: Sequence[Trajectory]) -> None:
-        lines, colours, widths, dots, of_dots = [], [], [], [], []
-        for t in trajectories:
-            # A white edge lifts each path off the ones that it crosses.
-            lines.append(t.points)
-            colours.append(np.ones(3))
-            widths.append(2.2 * self.line)
-            own, inks = self.colours(t), t.inks
-            middle = (own[1:] + own[:-1]) / 2
-            lines.extend(np.stack([t.points[:-1], t.points[1:]], axis=1))
-            colours.extend(_faded(middle, np.minimum(inks[1:], inks[:-1])))
-            widths.extend([self.line] * len(middle))
-            dots.append(t.points)
-            of_dots.append(_faded(own, inks))
-        self._add_lines(lines, colors=colours, linewidths=widths, zorder=_PATHS)
-        if dots:
-            self.axes.scatter(
-                *np.concatenate(dots).T,
-                s=self.dot**2,
-                c=np.concatenate(of_dots),
-                linewidths=0,
-                zorder=_PATHS,
-            )
-
-    def _draw_failed(self, trajectories: Sequence[Trajectory]) -> None:
-        self._add_lines(
-            [t.points for t in trajectories],
-            colors=[colour(t.group) for t in trajectories],
-            linewidths=0.8 * self.line,
-            linestyles=[DASHES],
-            zorder=_PATHS,
-        )
-
-    def _add_lines(self, lines: list, **look: Any) -> None:
-        if lines:
-            many = len(lines) > 20_000  # a vector file of more would be slow to open
-            collection = LineCollection(lines, capstyle="round", joinstyle="round", **look)
-            collection.set_rasterized(many)
-            self.axes.add_collection(collection, autolim=False)
+    def _add_shapes(self, corners: Any, colours: list, zorder: int) -> None:
+        shapes = PolyCollection(corners, facecolors=colours, edgecolors="white", zorder=zorder)
+        shapes.set_linewidth(0.3)
+        self.axes.add_collection(shapes, autolim=False)
 
     def _draw_arrows(self, trajectories: Sequence[Trajectory]) -> None:
         along = [_along(t.points) * self._scale for t in trajectories]
@@ -230,37 +196,12 @@ class Plane:
                         own = np.array([colour(t.group, 0.85)])
                         colours.append(_faded(own, t.inks[[nearest]])[0])
                         break
-        if triangles:
-            self.axes.add_collection(
-                PolyCollection(
-                    triangles,
-                    facecolors=colours,
-                    edgecolors="white",
-                    linewidths=0.3,
-                    zorder=_ARROWS,
-                ),
-                autolim=False,
-            )
-
-    def _mark_starts(self, trajectories: Sequence[Trajectory]) -> None:
-        starts = np.array([t.points[0] for t in trajectories]).reshape(-1, 2)
-        inside = self._inside(starts)
-        colours = [
-            colour(t.group, 0.7) for t, seen in zip(trajectories, inside, strict=True) if seen
-        ]
-        self.axes.scatter(
-            *starts[inside].T,
-            s=(0.92 * self.mark) ** 2,
-            facecolors="white",
-            edgecolors=colours,
-            linewidths=max(0.15 * self.mark, 0.5),
-            zorder=_STARTS,
-        )
+        self._add_shapes(triangles, colours, _ARROWS)
 
     def _mark_end(self, t: Trajectory) -> None:
         """A square where a path ends, a cross if it failed, a triangle where it leaves."""
-        inside = self._inside(t.points)
-        low, high = self._limits
+        low, high = self.low, self.high
+        inside = ((t.points >= low) & (t.points <= high)).all(axis=1)
         look: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}
         if inside[-1] and t.sound:
             size = max(0.9 * self.mark, 1.55 * self.number_size if self.numbered else 0)

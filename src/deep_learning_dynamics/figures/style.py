@@ -245,7 +245,7 @@ class ScoreScale:
         finite = finite[np.isfinite(finite)]
         if not finite.size:
             return None
-        low, high = float(finite.min()), float(finite.max())
+        low, high = finite.min().item(), finite.max().item()
         if quantity(key).unit == "%" and low >= 0 and high <= 1:
             if high - low < 0.01:
                 low, high = max(low - 0.02, 0.0), min(high + 0.02, 1.0)
@@ -256,22 +256,16 @@ class ScoreScale:
 
     def forward(self, values: Any) -> Any:
         """Values on an even scale; axes use it too."""
+        values = np.asarray(values, float)
         with np.errstate(divide="ignore", invalid="ignore"):
-            match self.spacing:
-                case "error":
-                    # From 99.9 % on, the logarithm would only follow single examples.
-                    return -np.log2(1.001 - np.clip(np.asarray(values, float), -1, 1))
-                case "log":
-                    return np.log10(values)
-            return np.asarray(values, float)
+            if self.spacing == "error":
+                # From 99.9 % on, the logarithm would only follow single examples.
+                return -np.log2(1.001 - np.clip(values, -1, 1))
+            return np.log10(values) if self.spacing == "log" else values
 
     def backward(self, even: Any) -> Any:
-        match self.spacing:
-            case "error":
-                return 1.001 - 2.0 ** -np.asarray(even, float)
-            case "log":
-                return 10.0 ** np.asarray(even, float)
-        return np.asarray(even, float)
+        """The shares on an even scale of errors, which axes need."""
+        return 1.001 - 2.0 ** -np.asarray(even, float)
 
     def position(self, values: Float[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
         """From 0 at ``low`` to 1 at ``high``; beyond them it is cut off, NaN is 0."""
@@ -304,9 +298,7 @@ class ScoreScale:
 
     def label(self, value: float) -> str:
         """A tick's text, without its unit."""
-        if self.spacing == "error":
-            return f"{100 * value:g}"
-        return f"{value:g}".replace("-", "−")
+        return f"{100 * value if self.spacing == 'error' else value:g}".replace("-", "−")
 
 
 def with_unit(key: str) -> str:

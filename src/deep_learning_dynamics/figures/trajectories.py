@@ -64,26 +64,24 @@ def trajectories_of(
     table, path = table.iloc[order], path.to_numpy()[order]
     continued = set(table["continues"]) - {""} if "continues" in table else set()
     placed = np.isfinite(table[["x", "y"]].to_numpy(float)).all(axis=1)
-    trust = points is None and "trust" in table
-    values = {
-        "points": table[["x", "y"]].to_numpy(float),
-        "steps": table["step"].to_numpy(float),
-        "score": table[color].to_numpy(float) if color and color in table else None,
-        "faith": table[["trust", "continuity"]].min(axis=1).to_numpy(float) if trust else None,
-        "spread": table[["spread_xx", "spread_xy", "spread_yy"]].to_numpy(float)
-        if points is None and "spread_xx" in table
-        else None,
-    }
-    first_rows = np.flatnonzero(np.diff(path, prepend=-1))
+    columns = {"points": table[["x", "y"]], "steps": table["step"]}
+    if color in table:
+        columns["score"] = table[color]
+    if points is None and "trust" in table:
+        columns["faith"] = table[["trust", "continuity"]].min(axis=1)
+    if points is None and "spread_xx" in table:
+        columns["spread"] = table[["spread_xx", "spread_xy", "spread_yy"]]
+    values = {name: column.to_numpy(float) for name, column in columns.items()}
+    starts = np.flatnonzero(np.diff(path, prepend=-1))
+    firsts = table.iloc[starts]
     found = []
-    for rows, (_, first), group in zip(
-        np.split(np.arange(len(table)), first_rows[1:]),
-        table.iloc[first_rows].iterrows(),
-        groups.numbers(table.iloc[first_rows]),
+    for rows, group, (_, first) in zip(
+        np.split(np.arange(len(table)), starts[1:]),
+        groups.numbers(firsts),
+        firsts.iterrows(),
         strict=True,
     ):
         kept = rows[placed[rows]]
-        own = {name: None if column is None else column[kept] for name, column in values.items()}
         label = parameters.index(first["parameter"]) + 1 if parameters else first.get("pair", "")
         found.append(
             Trajectory(
@@ -92,7 +90,7 @@ def trajectories_of(
                 label=str(label),
                 outcome=str(first.get("outcome", "") or ""),
                 earlier=first["network"] in continued,
-                **own,
+                **{name: of[kept] for name, of in values.items()},
             )
         )
     # Pair after pair, so that no group as a whole lies over the others.
