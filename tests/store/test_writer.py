@@ -209,11 +209,17 @@ def test_weights_that_are_not_finite_are_noted(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"weights": snapshots(1)[0][:, :-1]}, r"weights \(2, 35\).* expected \(2, 36\)"),
+        (
+            {"weights": snapshots(1)[0][:, :-1]},
+            r"weights of a snapshot has shape \(2, 35\); expected \(2, 36\)",
+        ),
         ({"steps": np.array([5, 9])}, "step 5 came after one of step 9"),
-        ({"scores": {"loss": np.ones(3)}}, r"loss has shape \(3,\)"),
+        ({"scores": {"loss": np.ones(3)}}, r"loss of a snapshot has shape \(3,\); expected \(2,\)"),
         ({"scores": {"weights": np.ones(2)}}, "'weights' cannot be the name of a score"),
-        ({"outputs": np.ones((2, 1, 1), np.float32)}, r"outputs have shape \(2, 1, 1\)"),
+        (
+            {"outputs": np.ones((2, 1, 1), np.float32)},
+            r"outputs of a snapshot has shape \(2, 1, 1\)",
+        ),
     ],
 )
 def test_a_snapshot_that_does_not_fit_is_refused(tmp_path, change, message):

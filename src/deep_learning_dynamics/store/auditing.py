@@ -5,15 +5,14 @@ not believed: what counts is what the weights say.
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from deep_learning_dynamics.errors import CheckpointError, DynamicsError, StoreError
 from deep_learning_dynamics.formatting import listed, number
@@ -56,20 +55,23 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A snapshot whose weights can be read, parameter by parameter."""
-
-    inner_step: int | None
-    dtypes: dict[str, str]
-    read: Callable[[str], np.ndarray]
-
-
-@dataclass(frozen=True)
 class _Source:
+    """A snapshot, and how its weights are read."""
+
     run: str
     step: int
     where: str
-    open: Callable[[], AbstractContextManager[_Opened]]
+    open: Callable[[], AbstractContextManager["_Opened"]]
+
+    def finding(self, problem: str, detail: str, wrong: bool = True) -> Finding:
+        return Finding(problem, wrong, self.run, self.step, detail)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    inner_step: int | None  # that the snapshot itself knows
+    dtypes: dict[str, str]
+    read: Callable[[str], np.ndarray]  # one parameter
 
 
 def audit(
@@ -90,32 +92,28 @@ def audit(
     sources = list(_sources(source, Options(key)))
     findings: list[Finding] = []
     by_hash: dict[str, _Source] = {}
-    first: dict[str, _Source] = {}
-    for each in sources:
-        first.setdefault(each.run, each)
-    walks: dict[str, _Walk] = defaultdict(_Walk)
+    first = {each.run: each for each in reversed(sources)}
+    walks = {run: _Walk() for run in dict.fromkeys(each.run for each in sources)}
     for done, each in enumerate(sources, start=1):
         try:
             with each.open() as opened:
                 digest, found = walks[each.run].visit(each, opened)
         except DynamicsError as error:
-            findings.append(Finding("unreadable", True, each.run, each.step, str(error)))
+            findings.append(each.finding("unreadable", str(error)))
             continue
         finally:
             if progress is not None:
                 progress(done, len(sources))
         findings += found
-        if digest in by_hash:
-            twin = by_hash[digest]
+        twin = by_hash.setdefault(digest, each)
+        if twin is not each:
             # Runs may well share their initialisation.
-            starts = each.run != twin.run and first[each.run] == each and first[twin.run] == twin
+            starts = each.run != twin.run and first[each.run] is each and first[twin.run] is twin
             detail = f"{each.where} has the same weights as {twin.where}"
-            findings.append(Finding("identical", not starts, each.run, each.step, detail))
-        else:
-            by_hash[digest] = each
+            findings.append(each.finding("identical", detail, wrong=not starts))
     for run, walk in walks.items():
         findings += walk.of_run(run)
-    return Audit(len({each.run for each in sources}), len(sources), tuple(findings))
+    return Audit(len(walks), len(sources), tuple(findings))
 
 
 class _Walk:
@@ -130,8 +128,8 @@ class _Walk:
         self._snapshots = 0
 
     def visit(self, source: _Source, opened: _Opened) -> tuple[str, list[Finding]]:
+        """A hash of the weights, and what is wrong with the snapshot."""
         digest, squares, not_finite = hashlib.sha256(), 0.0, []
-        findings = []
         for name in sorted(opened.dtypes):
             values = np.ascontiguousarray(opened.read(name), np.float32)
             digest.update(name.encode() + values.tobytes())
@@ -144,65 +142,54 @@ class _Walk:
                     squares += float(change @ change)
                 self._moved[name] = self._moved.get(name, False) or bool(change.any())
             self._before[name] = values
+        findings = []
+        where, step = source.where, source.step
         if not_finite:
-            findings.append(
-                Finding(
-                    "not finite", True, source.run, source.step,
-                    f"{source.where}: NaN or infinity in {listed(not_finite[:5])}",
-                )
-            )  # fmt: skip
-        if opened.inner_step is not None and opened.inner_step != source.step:
-            findings.append(
-                Finding(
-                    "step", True, source.run, source.step,
-                    f"{source.where} says of itself that it is step {opened.inner_step}",
-                )
-            )  # fmt: skip
+            detail = f"{where}: NaN or infinity in {listed(not_finite[:5])}"
+            findings.append(source.finding("not finite", detail))
+        if opened.inner_step not in (None, step):
+            detail = f"{where} says of itself that it is step {opened.inner_step}"
+            findings.append(source.finding("step", detail))
         if self._last is not None:
-            if source.step <= self._last:
-                detail = f"{source.where} follows step {self._last}"
-                findings.append(Finding("step", True, source.run, source.step, detail))
+            if step <= self._last:
+                findings.append(source.finding("step", f"{where} follows step {self._last}"))
             elif np.isfinite(squares):
-                rate = float(np.sqrt(squares / (source.step - self._last)))
-                self._rates.append((source.step, rate))
-        self._last, self._snapshots = source.step, self._snapshots + 1
+                self._rates.append((step, float(np.sqrt(squares / (step - self._last)))))
+        self._last, self._snapshots = step, self._snapshots + 1
         self._dtypes |= opened.dtypes
         return digest.hexdigest(), findings
 
     def of_run(self, run: str) -> Iterator[Finding]:
+        """What only all snapshots of a run show."""
         rates = [rate for _, rate in self._rates]
         for position, (step, rate) in enumerate(self._rates):
             near = rates[max(0, position - NEIGHBOURS) : position]
             near += rates[position + 1 : position + 1 + NEIGHBOURS]
             typical = float(np.median(near)) if len(near) >= 2 else 0.0
             if typical > 0 and rate > JUMP * typical:
-                yield Finding(
-                    "jump", True, run, step,
-                    f"its step is {number(rate / typical)} times as long as those near it",
-                )  # fmt: skip
+                detail = f"its step is {number(rate / typical)} times as long as those near it"
+                yield Finding("jump", True, run, step, detail)
         frozen = [name for name, moved in self._moved.items() if not moved]
         if self._snapshots >= FEWEST and frozen:
             everything = len(frozen) == len(self._moved)
-            what = "no parameter ever moves" if everything else f"never move: {_some(frozen)}"
+            more = f" and {len(frozen) - 5} more" if len(frozen) > 5 else ""
+            some = f"never move: {listed(frozen[:5])}{more}"
+            what = "no parameter ever moves" if everything else some
             yield Finding("frozen", everything, run, None, what)
         for dtype, resolution in LOW_RESOLUTION.items():
-            names = [name for name, found in self._dtypes.items() if found == dtype]
-            if names:
-                yield Finding(
-                    "resolution", False, run, None,
-                    f"{len(names)} parameters were stored as {dtype}: changes below "
-                    f"{100 * resolution:.2g} % of a weight are lost",
-                )  # fmt: skip
-
-
-def _some(names: list[str]) -> str:
-    return listed(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            count = list(self._dtypes.values()).count(dtype)
+            if count:
+                detail = (
+                    f"{count} parameters were stored as {dtype}: changes below "
+                    f"{100 * resolution:.2g} % of a weight are lost"
+                )
+                yield Finding("resolution", False, run, None, detail)
 
 
 def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_Source]:
     if not isinstance(source, str | Path):
         yield from _of_store(source, "the store")
-    elif _is_store(source):
+    elif not layouts.FIELD.search(str(source)) and Path(source, schema.STEP, "zarr.json").exists():
         yield from _of_store(open_store(source), str(source))
     else:
         try:
@@ -210,13 +197,8 @@ def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_S
         except CheckpointError as error:
             raise StoreError(str(error)) from None
         for each in snapshots:
-            path = each.path
-            yield _Source(each.run, each.step, str(path), lambda p=path: _checkpoint(p, options))
-
-
-def _is_store(source: str | Path) -> bool:
-    path = Path(source)
-    return not layouts.FIELD.search(str(source)) and (path / schema.STEP / "zarr.json").exists()
+            opened = partial(_checkpoint, each.path, options)
+            yield _Source(each.run, each.step, str(each.path), opened)
 
 
 @contextmanager
@@ -233,11 +215,11 @@ def _of_store(runs: "xr.Dataset", where: str) -> Iterator[_Source]:
 
     @contextmanager
     def opened(network: int, snapshot: int) -> Iterator[_Opened]:
-        vector: Float[np.ndarray, " weight"] = runs[schema.WEIGHTS][network, snapshot].values
+        vector = runs[schema.WEIGHTS][network, snapshot].values
         yield _Opened(None, dtypes, lambda name: vector[parameters.slice(name)])
 
     for network, name in enumerate(map(str, runs[schema.NETWORK].values)):
-        for snapshot in np.flatnonzero(steps[network] != schema.ABSENT):
+        for snapshot in np.flatnonzero(steps[network] != schema.ABSENT).tolist():
             step = int(steps[network, snapshot])
             label = f"{where}: {name}, step {step}"
-            yield _Source(name, step, label, lambda n=network, s=int(snapshot): opened(n, s))
+            yield _Source(name, step, label, partial(opened, network, snapshot))

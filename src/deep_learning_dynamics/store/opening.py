@@ -8,7 +8,7 @@ import glob
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,32 +59,27 @@ def open(
                 "together. Open them one at a time."
             )
     table = _joined_tables(stores)
-    counts = [len(store.table) for store in stores]
-    length = max(store.steps.shape[1] for store in stores)
-
-    def padded(name: str, empty: Any) -> np.ndarray:
-        found = [store.scores[name] for store in stores if name in store.scores]
-        dtype = np.result_type(*(values.dtype for values in found))
-        joined = np.full((sum(counts), length), empty, dtype)
-        position = 0
-        for store, count in zip(stores, counts, strict=True):
-            if name in store.scores:
-                values = store.scores[name]
-                joined[position : position + count, : values.shape[1]] = values
-            position += count
-        return joined
-
     axes = (schema.NETWORK, schema.SNAPSHOT)
-    shape = (sum(counts), length)
-    weights_shape = (*shape, first.parameters.size)
-    parts = [store.part(schema.WEIGHTS) for store in stores]
-    variables: dict[str, Any] = {
-        schema.WEIGHTS: xr.Variable(
-            (*axes, schema.WEIGHT),
-            lazy_array(parts, weights_shape),
-            encoding={"chunks": (1, 1, first.arrays[schema.WEIGHTS].chunks[2])},
-        )
-    }
+    shape = (len(table), max(store.steps.shape[1] for store in stores))
+
+    def lazy(name: str, lengths: Mapping[str, int], encoding: Any = None) -> xr.Variable:
+        array = lazy_array([store.part(name) for store in stores], (*shape, *lengths.values()))
+        return xr.Variable((*axes, *lengths), array, encoding=encoding)
+
+    def joined(name: str, empty: Any) -> tuple[tuple[str, str], np.ndarray]:
+        found = [store.scores[name] for store in stores if name in store.scores]
+        values = np.full(shape, empty, np.result_type(*(each.dtype for each in found)))
+        start = 0
+        for store in stores:
+            if name in store.scores:
+                part = store.scores[name]
+                values[start : start + len(part), : part.shape[1]] = part
+            start += len(store.table)
+        return axes, values
+
+    chunk = (1, 1, first.arrays[schema.WEIGHTS].chunks[2])
+    size = {schema.WEIGHT: first.parameters.size}
+    variables: dict[str, Any] = {schema.WEIGHTS: lazy(schema.WEIGHTS, size, {"chunks": chunk})}
     with_outputs = [store for store in stores if schema.OUTPUTS in store.arrays]
     if with_outputs:
         sizes = {store.arrays[schema.OUTPUTS].shape[2:] for store in with_outputs}
@@ -93,28 +88,24 @@ def open(
                 f"Outputs of {listed([store.path for store in with_outputs])} have {sizes} probes "
                 "and classes; expected the same. Open them one at a time."
             )
-        parts = [store.part(schema.OUTPUTS) for store in stores]
-        variables[schema.OUTPUTS] = xr.Variable(
-            (*axes, schema.PROBE, schema.CLASS), lazy_array(parts, (*shape, *sizes.pop()))
-        )
-    names = dict.fromkeys(name for store in stores for name in store.scores)
-    for name in names:
+        lengths = dict(zip((schema.PROBE, schema.CLASS), sizes.pop(), strict=True))
+        variables[schema.OUTPUTS] = lazy(schema.OUTPUTS, lengths)
+    for name in dict.fromkeys(name for store in stores for name in store.scores):
         if name not in (schema.STEP, schema.FINITE):
-            variables[name] = (axes, padded(name, np.nan))
+            variables[name] = joined(name, np.nan)
     coordinates: dict[str, Any] = {
         schema.NETWORK: (schema.NETWORK, np.array(table.index, object)),
-        schema.STEP: (axes, padded(schema.STEP, schema.ABSENT)),
+        schema.STEP: joined(schema.STEP, schema.ABSENT),
     }
     if all(schema.FINITE in store.scores for store in stores):
-        coordinates[schema.FINITE] = (axes, padded(schema.FINITE, False))
+        coordinates[schema.FINITE] = joined(schema.FINITE, False)
     for name in table:
         values = table[name].to_numpy()
         numeric = values.dtype.kind in "biuf"
         coordinates[name] = (schema.NETWORK, values if numeric else values.astype(object))
     for name, column in first.parameters.columns().items():
-        text = isinstance(column[0], str)
-        values = np.array(column, object if text else np.int64)
-        coordinates[name] = (schema.PARAMETER, values)
+        kind = object if isinstance(column[0], str) else np.int64
+        coordinates[name] = (schema.PARAMETER, np.array(column, kind))
     labels = [store.labels for store in with_outputs]
     if labels and all(each is not None and np.array_equal(each, labels[0]) for each in labels):
         coordinates[schema.LABEL] = (schema.PROBE, labels[0])
@@ -173,7 +164,7 @@ def _as_run(store: _Store, run: str) -> _Store:
     known = table[schema.CONTINUES] != ""
     table.loc[known, schema.CONTINUES] = f"{run}/" + table.loc[known, schema.CONTINUES]
     table.insert(0, "run", run)
-    return _Store(**{**vars(store), "table": table})
+    return replace(store, table=table)
 
 
 def _matching(path: str) -> list[str]:

@@ -156,20 +156,19 @@ class Parameters:
         """The first difference from another table in one sentence, or None if there is none."""
         ours = dict(zip(self.names, self.shapes, strict=True))
         theirs = dict(zip(other.names, other.shapes, strict=True))
-        for name, shape in ours.items():
-            if name not in theirs:
-                return f"Parameter {name} of {here} is missing in {there}"
-            if theirs[name] != shape:
-                return (
-                    f"Parameter {name} is {_sides(shape)} in {here} "
-                    f"and {_sides(theirs[name])} in {there}"
-                )
-        for name in theirs:
-            if name not in ours:
-                return f"Parameter {name} of {there} is missing in {here}"
-        for mine, its in zip(self.names, other.names, strict=True):
-            if mine != its:
-                return f"Parameter {mine} of {here} stands where {there} has {its}"
+        for names, others, has, lacks in (
+            (self.names, theirs, here, there),
+            (other.names, ours, there, here),
+        ):
+            missing = next((name for name in names if name not in others), None)
+            if missing is not None:
+                return f"Parameter {missing} of {has} is missing in {lacks}"
+        for name, its in zip(self.names, other.names, strict=True):
+            if name != its:
+                return f"Parameter {name} of {here} stands where {there} has {its}"
+            if ours[name] != theirs[name]:
+                sides, others = _sides(ours[name]), _sides(theirs[name])
+                return f"Parameter {name} is {sides} in {here} and {others} in {there}"
         return None
 
     def columns(self) -> dict[str, list[Any]]:

@@ -344,11 +344,25 @@ class StoreWriter:
         outputs: np.ndarray | None,
     ) -> None:
         contents, networks = self._contents, lane.networks.stop - lane.networks.start
-        if weights.shape != (networks, contents.parameters.size) or steps.shape != (networks,):
-            raise StoreError(
-                f"{self.path}: a snapshot has weights {weights.shape} and steps {steps.shape}; "
-                f"expected {(networks, contents.parameters.size)} and {(networks,)}."
-            )
+        if not scores.keys() <= self._scores:
+            schema.check_names(list(scores), "score")
+            self._scores |= scores.keys()
+        shapes = {
+            schema.STEP: (networks,),
+            schema.WEIGHTS: (networks, contents.parameters.size),
+            schema.OUTPUTS: (networks, contents.probes, contents.classes),
+        }
+        given = {schema.STEP: steps, schema.WEIGHTS: weights, **scores}
+        if outputs is not None:
+            given[schema.OUTPUTS] = outputs
+        for name, values in given.items():
+            expected = shapes.get(name, (networks,))
+            if np.shape(values) != expected:
+                raise StoreError(
+                    f"{self.path}: {name} of a snapshot has shape {np.shape(values)}; expected "
+                    f"{expected}, as the store has {networks} networks in a snapshot, "
+                    f"{contents.probes} probes and {contents.classes} classes."
+                )
         present = steps != schema.ABSENT
         if len(lane.last) and (steps[present] <= lane.last[present]).any():
             raise StoreError(
@@ -360,21 +374,6 @@ class StoreWriter:
             raise StoreError(
                 f"{self.path}: more than the {contents.snapshots} snapshots that were "
                 "announced. Announce as many as there are, or None."
-            )
-        if not scores.keys() <= self._scores:
-            schema.check_names(list(scores), "score")
-            self._scores |= scores.keys()
-        for name, values in scores.items():
-            if np.shape(values) != (networks,):
-                raise StoreError(
-                    f"{self.path}: score {name} has shape {np.shape(values)}; "
-                    f"expected {(networks,)}, a number for each network."
-                )
-        shape = (networks, contents.probes, contents.classes)
-        if outputs is not None and np.shape(outputs) != shape:
-            raise StoreError(
-                f"{self.path}: outputs have shape {np.shape(outputs)}; expected {shape}. "
-                "Say how many probes and classes there are when opening the store."
             )
 
 
