@@ -195,15 +195,16 @@ def _chosen(
                 f"A mask of {len(networks)} was given for {len(table)} networks; "
                 "expected true or false for each."
             )
-        found = np.flatnonzero(networks)
+        found = everyone[np.asarray(networks)]
     else:
-        missing = [str(name) for name in networks if str(name) not in table.index]
+        names = [str(name) for name in networks]
+        missing = [name for name in names if name not in table.index]
         if missing:
             raise StoreError(
                 f"There is no network {missing[0]!r}; these are there: "
                 f"{', '.join(table.index[:10])}. Use some of these names."
             )
-        found = np.flatnonzero(table.index.isin([str(name) for name in networks]))
+        found = everyone[table.index.isin(names)]
     if not len(found):
         raise StoreError(
             f"No network of {len(table)} matches {networks!r}; expected at least one. "
@@ -220,22 +221,20 @@ def _chains(table: "pd.DataFrame", numbers: Int[np.ndarray, " chosen"]) -> list[
     number = dict(zip(table.index, numbers.tolist(), strict=True))
     before = {
         number[name]: number[str(earlier)]
-        for name, earlier in zip(table.index, table[schema.CONTINUES], strict=True)
+        for name, earlier in table[schema.CONTINUES].items()
         if str(earlier) in number
     }
     heirs: dict[int, int] = {}
-    for name, earlier in before.items():
-        heirs.setdefault(earlier, name)
-    chains, seen = [], 0
-    for last in numbers.tolist():
-        if last in heirs:
-            continue
-        chain = [last]
-        while chain[0] in before and heirs[before[chain[0]]] == chain[0]:
-            chain.insert(0, before[chain[0]])
-        chains.append(chain)
-        seen += len(chain)
-    if seen < len(numbers):
+    for later, earlier in before.items():
+        heirs.setdefault(earlier, later)
+    chains = []
+    for last in number.values():
+        if last not in heirs:
+            chain = [last]
+            while heirs.get(before.get(chain[0])) == chain[0]:
+                chain.insert(0, before[chain[0]])
+            chains.append(chain)
+    if sum(map(len, chains)) < len(numbers):
         raise StoreError(
             "Networks continue each other in a circle; expected a beginning. "
             f"Correct their coordinate {schema.CONTINUES}."
@@ -258,24 +257,18 @@ def _rows(
     present = steps != schema.ABSENT
     sources, paths, positions = [], [], []
     for chain in chains:
-        of_chain = np.concatenate(
-            [
-                np.stack([np.full(len(found), network), found], axis=1)
-                for network in chain
-                for found in (np.flatnonzero(present[network]),)
-            ]
-        )
+        of_chain = np.argwhere(present[chain])
         if not len(of_chain):
             continue
+        of_chain[:, 0] = np.array(chain)[of_chain[:, 0]]
         position = np.arange(len(of_chain))
         if snapshots is not None and len(of_chain) > snapshots:
-            position = np.unique(np.rint(np.linspace(0, len(of_chain) - 1, max(1, snapshots))))
-            position = position.astype(int)
+            spread = np.rint(np.linspace(0, len(of_chain) - 1, max(1, snapshots)))
+            position = np.unique(spread).astype(int)
         for group in range(1 if groups is None else len(groups)):
-            chosen = of_chain[position]
-            sources.append(np.column_stack([chosen, np.full(len(chosen), group)]))
+            sources.append(np.insert(of_chain[position], 2, group, axis=1))
             positions.append(position)
-            paths.append(np.full(len(chosen), len(paths)))
+            paths.append(np.full(len(position), len(paths)))
     if not sources:
         raise StoreError("The networks have no snapshot yet; expected at least one. Record some.")
     source = np.concatenate(sources)
