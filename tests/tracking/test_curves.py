@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from deep_learning_dynamics.tracking.curves import curve_name, curves_of
+from deep_learning_dynamics.tracking.live import curves_of
 
 ROWS = pd.DataFrame(
     [
@@ -15,11 +15,11 @@ ROWS = pd.DataFrame(
         ("m/s-1", "mnist", "scratch", False, "", 0, 0.4),
     ],
     columns=["network", "dataset", "condition", "twin", "continues", "step", "test_accuracy"],
-)
+).assign(train_loss=float("nan"))
 
 
 def test_networks_that_others_continue_have_curves_of_their_own():
-    assert curves_of(ROWS, "condition", 30) == {
+    assert curves_of(ROWS, 30) == {
         "accuracy/pretrained": {0: 0.2},
         "accuracy/scratch": {0: 0.4},
         "accuracy/omniglot pretrained": {0: 0.0, 9: 0.2},
@@ -27,10 +27,4 @@ def test_networks_that_others_continue_have_curves_of_their_own():
 
 
 def test_too_many_curves_leave_out_those_before():
-    assert list(curves_of(ROWS, "condition", 2)) == ["accuracy/pretrained", "accuracy/scratch"]
-
-
-def test_scores_of_any_training_become_curves():
-    rows = pd.DataFrame({"network": ["a", "a"], "snapshot": [0, 1], "step": [0, 5],
-                         "perplexity": [9.0, 3.0]})  # fmt: skip
-    assert curves_of(rows, "condition", 30) == {curve_name("perplexity", "all"): {0: 9.0, 5: 3.0}}
+    assert list(curves_of(ROWS, 2)) == ["accuracy/pretrained", "accuracy/scratch"]

@@ -23,14 +23,15 @@ NETWORKS = pd.DataFrame(
         "twin": [False, False, True, False, False],
     }
 )
+SCORES = {"test_accuracy": np.zeros(5), "train_loss": np.full(5, np.nan)}
 TRAINING = """
 import sys, time, numpy as np
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_live import NETWORKS, PARAMETERS, log_live
+from test_live import NETWORKS, PARAMETERS, SCORES, log_live
 with log_live(Path(sys.argv[1]), PARAMETERS, NETWORKS) as log:
     for step in range(3):
-        log(step, {"test_accuracy": np.full(5, step / 10)})
+        log(step, SCORES | {"test_accuracy": np.full(5, step / 10)})
     print("three", flush=True)
     time.sleep(60)
 """
@@ -72,10 +73,10 @@ def empty_store(tmp_path_factory):
 
 
 def test_a_curve_is_the_median_of_a_condition_without_twins(project):
-    accuracy = np.array([0.1, 0.3, 0.9, 0.5, np.nan])
+    accuracy, nothing = np.array([0.1, 0.3, 0.9, 0.5, np.nan]), np.full(5, np.nan)
     with log_live(project, PARAMETERS, NETWORKS) as log:
-        log(0, {"test_accuracy": accuracy, "epoch": accuracy})
-        log(7, {"test_accuracy": accuracy + 0.1, "epoch": accuracy})
+        log(0, {"test_accuracy": accuracy, "train_loss": nothing, "epoch": accuracy})
+        log(7, {"test_accuracy": accuracy + 0.1, "train_loss": nothing, "epoch": accuracy})
     wait_for(lambda: started(project))
     record, curves = only(project)
     assert curves == {
@@ -107,13 +108,13 @@ def test_a_server_that_is_not_there_costs_the_training_nothing(project, monkeypa
     start = time.monotonic()
     with log_live(project, PARAMETERS, NETWORKS) as log:
         for step in range(1000):
-            log(step, {"test_accuracy": np.zeros(5)})
+            log(step, SCORES)
     assert time.monotonic() - start < 2
 
 
 def test_what_a_working_copy_was_at_is_marked(project):
     with log_live(project, PARAMETERS, NETWORKS) as log:
-        log(0, {"test_accuracy": np.zeros(5)})
+        log(0, SCORES)
     wait_for(lambda: started(project))
     mark(project, "FAILED")
     assert only(project)[0].status == "FAILED"
@@ -122,6 +123,6 @@ def test_what_a_working_copy_was_at_is_marked(project):
 def test_tracking_that_is_off_starts_nothing(project, monkeypatch):
     monkeypatch.setenv("DYNAMICS_TRACKING", "off")
     with log_live(project, PARAMETERS, NETWORKS) as log:
-        log(0, {"test_accuracy": np.zeros(5)})
+        log(0, SCORES)
     assert not (project / ".dvc").exists()
     assert tracking.is_off()

@@ -13,10 +13,9 @@ from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.results import Results
-from deep_learning_dynamics.tracking.curves import curves_of
 from deep_learning_dynamics.tracking.dvc_files import damaged, dumped, flattened, read_lock
 from deep_learning_dynamics.tracking.identity import Identity, identity_of
-from deep_learning_dynamics.tracking.live import curves_locked
+from deep_learning_dynamics.tracking.live import curves_locked, curves_of
 from deep_learning_dynamics.tracking.runs import FINISHED, finish, log_curves, open_run
 from deep_learning_dynamics.tracking.store import Connection, connect, is_off, reaching, store_of
 from deep_learning_dynamics.workspace import SCRATCH
@@ -91,7 +90,7 @@ def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> L
     with curves_locked(root), reaching(store):
         run = open_run(connection, identity)
         if run.info.status != FINISHED:
-            curves = curves_of(results.scores, results.by, MOST_METRICS - len(numbers))
+            curves = curves_of(results.scores, MOST_METRICS - len(numbers))
             steps = [step for curve in curves.values() for step in curve]
             values = {name: {max(steps, default=0): value} for name, value in numbers.items()}
             log_curves(connection, run.info.run_id, curves | values)

@@ -1,4 +1,4 @@
-"""Learning curves that grow in MLflow while networks train.
+"""The learning curves of a run, which grow in MLflow while networks train.
 
 MLflow runs in a process of its own rather than in threads of the training, as its asynchronous
 logging does: its import takes two seconds of the interpreter, and at the end of a process its
@@ -20,7 +20,6 @@ import numpy as np
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import DynamicsError
-from deep_learning_dynamics.tracking.curves import curve_name, wanted_scores
 from deep_learning_dynamics.tracking.identity import execution, identity_of
 from deep_learning_dynamics.tracking.runs import FINISHED, log_curves, open_run, running
 from deep_learning_dynamics.tracking.store import connect, is_off, reaching, store_of
@@ -33,6 +32,7 @@ INTERVAL = 0.5  # seconds from one writing to the next
 PATIENCE = 10.0  # seconds to wait for a process that logs what is not logged yet
 PIPE = 2**20  # bytes that are told before MLflow is imported, or while a server hangs
 MAIN = "from deep_learning_dynamics.tracking.live import main; main()"
+SCORES = {"test_accuracy": "accuracy", "train_loss": "loss"}  # shown, with short names for columns
 Log = Callable[[int, Mapping[str, Float[np.ndarray, " network"]]], None]
 
 
@@ -86,7 +86,7 @@ def log_live(
 
     def log(step: int, scores: Mapping[str, Float[np.ndarray, " network"]]) -> None:
         points = {}
-        for score in wanted_scores(scores):
+        for score in SCORES:
             for (dataset, condition), members in groups.items():
                 values = np.asarray(scores[score], np.float64)[members]
                 values = values[np.isfinite(values)]
@@ -174,3 +174,32 @@ def _told() -> Iterator[list[dict[str, Any]]]:
         *lines, rest = (rest + some).split(b"\n")
         yield [json.loads(line) for line in lines]
         time.sleep(INTERVAL)
+
+
+def curve_name(score: str, group: str, dataset: str = "") -> str:
+    """How MLflow calls a curve; it draws those with the same beginning together.
+
+    Args:
+        dataset: of networks from whose ends others go on; "" for the others.
+    """
+    return f"{SCORES[score]}/{f'{dataset} {group}' if dataset else group}"
+
+
+def curves_of(table: "pd.DataFrame", most: int) -> Mapping[str, dict[int, float]]:
+    """Curves by name, then by step, without twins; the most telling ones if there are too many.
+
+    Args:
+        table: a row for each snapshot, as ``store.scores_table`` gives it.
+        most: how many curves there may be.
+    """
+    table = table[~table["twin"].astype(bool)]
+    before = table["network"].isin(set(table["continues"]))
+    table = table.assign(_dataset=table["dataset"].astype(str).where(before, ""))
+    found = {}
+    for score in SCORES:
+        for (where, group), rows in table.groupby(["_dataset", "condition"], sort=False):
+            median = rows.groupby("step")[score].median().dropna()
+            curve = {int(step): float(value) for step, value in median.items()}
+            found[where != "", curve_name(score, group, where)] = curve
+    chosen = sorted(found, key=lambda key: key[0])[:most]  # those from which none goes on first
+    return {name: found[before, name] for before, name in chosen if found[before, name]}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 FINISHED = "FINISHED"
-BATCH, TAGS = 1000, 100  # metrics, and tags or parameters, that MLflow takes at once
+METRICS, PARAMETERS = 1000, 100  # that MLflow takes at once
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,6 @@ class Record:
         return f"{self.name} ({self.run_id[:8]})"
 
 
-def find_finished(connection: Connection, fingerprint: str) -> "list[Run]":
-    """The finished runs of executions like this one, in the order in which they finished."""
-    condition = f"tags.fingerprint = '{fingerprint}' AND attributes.status = '{FINISHED}'"
-    return sorted(
-        _search(connection, condition), key=lambda run: (run.info.end_time or 0, run.info.run_id)
-    )
-
-
-def find_interrupted(connection: Connection, identity: Identity) -> "Run | None":
-    """The run of this very execution that did not come to its end."""
-    condition = f"tags.fingerprint = '{identity.fingerprint}' AND tags.execution = "
-    runs = _search(connection, f"{condition}'{identity.execution}'")
-    return next((run for run in runs if run.info.status != FINISHED), None)
-
-
 def running(connection: Connection, execution: str) -> "list[Run]":
     """What a working copy is at, according to MLflow."""
     condition = f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'"
@@ -69,20 +54,20 @@ def open_run(connection: Connection, identity: Identity) -> "Run":
     """This execution's run: the interrupted one, or a new one; or that which is finished."""
     from mlflow.entities import Param, RunTag
 
-    client = connection.client
-    if finished := find_finished(connection, identity.fingerprint):
-        return finished[0]
-    run = find_interrupted(connection, identity)
-    if run is None:
+    client, alike = connection.client, _alike(connection, identity.fingerprint)
+    if alike and alike[0].info.status == FINISHED:
+        return alike[0]
+    own = [run for run in alike if run.data.tags.get("execution") == identity.execution]
+    if own:
+        run = own[0]
+        client.update_run(run.info.run_id, status="RUNNING")
+    else:
         tags = {"fingerprint": identity.fingerprint, "execution": identity.execution}
         run = client.create_run(connection.experiment_id, tags=tags, run_name=identity.name)
-    elif run.info.status != "RUNNING":
-        client.update_run(run.info.run_id, status="RUNNING")
     run_id = run.info.run_id
-    for chunk in _chunks([Param(*item) for item in identity.parameters.items()], TAGS):
+    client.log_batch(run_id, tags=[RunTag(*item) for item in identity.tags.items()])
+    for chunk in _chunks([Param(*item) for item in identity.parameters.items()], PARAMETERS):
         client.log_batch(run_id, params=chunk)
-    for chunk in _chunks([RunTag(*item) for item in identity.tags.items()], TAGS):
-        client.log_batch(run_id, tags=chunk)
     if len(run.inputs.dataset_inputs) < len(identity.data):
         client.log_inputs(run_id, dataset_inputs(identity))
     return client.get_run(run_id)
@@ -101,7 +86,7 @@ def log_curves(
         history = client.get_metric_history(run_id, name) if name in present else []
         there = {metric.step for metric in history}
         points += [Metric(name, v, now, step) for step, v in curve.items() if step not in there]
-    for chunk in _chunks(points, BATCH):
+    for chunk in _chunks(points, METRICS):
         client.log_batch(run_id, metrics=chunk)
 
 
@@ -109,9 +94,10 @@ def finish(connection: Connection, run_id: str, fingerprint: str) -> "Run":
     """Mark a run as finished; of several that finished at once the first stays. It is returned."""
     client = connection.client
     client.set_terminated(run_id, status=FINISHED)
-    first, *others = find_finished(connection, fingerprint)
+    first, *others = _alike(connection, fingerprint)
     for run in others:
-        client.delete_run(run.info.run_id)
+        if run.info.status == FINISHED:
+            client.delete_run(run.info.run_id)
     return first
 
 
@@ -163,6 +149,14 @@ def local_files(record: Record) -> Path | None:
     if parts.scheme not in ("", "file"):
         return None
     return Path(url2pathname(parts.path) if parts.scheme else record.artifacts)
+
+
+def _alike(connection: Connection, fingerprint: str) -> "list[Run]":
+    """The runs of executions like this one; first those that finished, in that order."""
+    return sorted(
+        _search(connection, f"tags.fingerprint = '{fingerprint}'"),
+        key=lambda run: (run.info.status != FINISHED, run.info.end_time or 0, run.info.run_id),
+    )
 
 
 def _search(connection: Connection, condition: str, order: str = "ASC") -> "Iterator[Run]":

@@ -8,7 +8,6 @@ import hashlib
 import sys
 import zipfile
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,7 +39,7 @@ class Examples:
     def classes(self) -> int:
         return len(self.class_names)
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """A fingerprint of the arrays, whatever file they lie in."""
         digest = hashlib.sha256()
@@ -167,17 +166,29 @@ def fetch(
     Raises:
         DataError: no source has the dataset, or one has it damaged.
     """
+    from deep_learning_dynamics.study.datasets.download import read_downloaded
+    from deep_learning_dynamics.study.datasets.local import read_local
+
+    readers = {"local": read_local, "download": read_downloaded, "embedded": type(dataset).embedded}
     misses: list[str] = []
     for source in sources:
         try:
-            examples = _from(source, dataset)
+            examples = readers[source](dataset)
         except UnavailableError as miss:
             misses.append(f"    {source}: {miss}")
             continue
         provenance = dataset.describe(examples, source)
-        _report(provenance, misses)
-        with replacing(folder / f"{dataset.key}.npz") as partial:
-            _save(examples, partial)
+        said = [f"{dataset.title} was not in:", *misses] if misses else []
+        if not provenance.original:
+            label = provenance.label
+            warning = f"warning: {dataset.title} itself could not be had. Used instead: {label}."
+            said = [warning, *misses, REMEDY]
+        if said:
+            print("\n".join(said), file=sys.stderr, flush=True)
+        with replacing(folder / f"{dataset.key}.npz") as partial, partial.open("wb") as file:
+            # The same bytes for the same examples: numpy dates its members 1980. Not compressed:
+            # it would take seconds to save some 40 MB.
+            np.savez(file, **vars(examples))
         write_json(folder / f"{dataset.key}.json", asdict(provenance))
         return provenance
     missing = f"{dataset.title} is in none of data.sources: [{', '.join(sources)}]."
@@ -194,12 +205,8 @@ def load(path: Path) -> Examples:
     try:
         # Without pickle, which could run code that lies in the file.
         with np.load(path, allow_pickle=False) as arrays:
-            return Examples(
-                arrays["images"],
-                arrays["labels"],
-                arrays["is_test"],
-                tuple(arrays["class_names"].tolist()),
-            )
+            names = tuple(arrays["class_names"].tolist())
+            return Examples(arrays["images"], arrays["labels"], arrays["is_test"], names)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; expected a fetched dataset. {remedy}") from None
     except (KeyError, ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
@@ -207,35 +214,3 @@ def load(path: Path) -> Examples:
             f"{path} does not hold examples ({error}); expected the arrays images, labels, "
             f"is_test and class_names. {remedy}"
         ) from None
-
-
-def _from(source: str, dataset: Dataset) -> Examples:
-    from deep_learning_dynamics.study.datasets.download import read_downloaded
-    from deep_learning_dynamics.study.datasets.local import read_local
-
-    sources = {"local": read_local, "download": read_downloaded, "embedded": type(dataset).embedded}
-    return sources[source](dataset)
-
-
-def _report(provenance: Provenance, misses: list[str]) -> None:
-    title, lines = provenance.title, []
-    if not provenance.original:
-        warning = f"warning: {title} itself could not be had. Used instead: {provenance.label}."
-        lines = [warning, *misses, REMEDY]
-    elif misses:
-        lines = [f"{title} was not in:", *misses]
-    if lines:
-        print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def _save(examples: Examples, path: Path) -> None:
-    """The same bytes whenever the examples are the same: numpy dates its members 1980."""
-    # Not compressed: it would take seconds to save some 40 MB.
-    with path.open("wb") as file:
-        np.savez(
-            file,
-            images=examples.images,
-            labels=examples.labels,
-            is_test=examples.is_test,
-            class_names=np.array(examples.class_names, dtype=np.str_),
-        )
