@@ -27,14 +27,6 @@ def test_a_copy_in_dvcs_folder_has_the_project_as_its_home(tmp_path):
     assert workspace.home_of(tmp_path) == tmp_path
 
 
-def test_the_code_of_another_project_is_refused(tmp_path):
-    workspace.check_code(ROOT)
-    workspace.check_code(tmp_path)  # a project without code of its own
-    (tmp_path / "src/deep_learning_dynamics").mkdir(parents=True)
-    with pytest.raises(DynamicsError, match="has its own in"):
-        workspace.check_code(tmp_path)
-
-
 @pytest.fixture
 def repository(tmp_path):
     folder = tmp_path / "repository"

@@ -1,4 +1,4 @@
-"""The project folder that a process works in: its root, its code, its git, and who else is there.
+"""The project folder that a process works in: its root, its git, and who else is there.
 
 Stages call :func:`enter_stage` first. A copy of a project in which DVC or ``dynamics`` computes
 lies under ``.dvc/tmp`` of the project itself, its *home*.
@@ -49,21 +49,6 @@ def home_of(root: Path) -> Path:
     return root
 
 
-def check_code(root: Path) -> None:
-    """Refuse to compute with the code of another project than the one at ``root``.
-
-    Raises:
-        DynamicsError: the package was imported from elsewhere, although the project has its own.
-    """
-    here = Path(__file__).resolve().parent
-    own = root.resolve() / "src" / "deep_learning_dynamics"
-    if own.is_dir() and not own.samefile(here):
-        raise DynamicsError(
-            f"The code in {here} was imported, but this project has its own in {own}; expected "
-            "that one. Use dynamics run, which does so, or: export PYTHONPATH=$PWD/src"
-        )
-
-
 def git(root: Path, *arguments: str) -> str | None:
     """What a git command prints; None where it fails or git is not installed.
 
@@ -96,24 +81,19 @@ def working(root: Path) -> str | None:
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter(["cwd", "cmdline"]):
         folder, words = process.info["cwd"], process.info["cmdline"] or []
-        if process.pid in ours or folder is None or not _is_pipeline(words):
+        names = [Path(word).name for word in words[:3]]  # python -m dvc, or dvc
+        if process.pid in ours or folder is None or "dvc" not in names:
             continue
+        given = words[names.index("dvc") + 1 :]
+        act = " ".join(word for word in given if not word.startswith("-"))
         folder = Path(folder)
-        if folder.is_relative_to(root) and home_of(folder) == folder:  # not a copy in .dvc/tmp
-            names = [Path(word).name for word in words[:2]]
-            program = "dynamics" if "dynamics" in names else "dvc"
-            rest = words[next(n for n, word in enumerate(words) if program in word) + 1 :]
-            return f"{' '.join([program, *rest])} (process {process.pid})"
+        if (
+            act.startswith(("repro", "exp run"))
+            and folder.is_relative_to(root)
+            and home_of(folder) == folder  # not a copy in .dvc/tmp
+        ):
+            return f"{' '.join(['dvc', *given])} (process {process.pid})"
     return None
-
-
-def _is_pipeline(words: list[str]) -> bool:
-    for number, word in enumerate(words[:3]):
-        name, rest = Path(word).name, words[number + 1 :]
-        if name in ("dvc", "dynamics"):
-            acts = [part for part in rest if not part.startswith("-")][:2]
-            return acts[:1] in (["repro"], ["reproduce"]) or acts == ["exp", "run"]
-    return False
 
 
 @contextmanager
@@ -163,14 +143,9 @@ def alone(root: Path) -> Iterator[None]:
         yield
 
 
-def enter_stage(root: Path) -> None:
-    """What every stage does first: refuse foreign code, and end when whoever started it is gone.
-
-    Raises:
-        DynamicsError: as in :func:`check_code`.
-    """
+def enter_stage() -> None:
+    """What every stage does first, so that it ends when whoever started it is gone."""
     print_anywhere()
-    check_code(root)
     end_like_ctrl_c()
     watch_parents()
 
@@ -179,9 +154,9 @@ def print_anywhere() -> None:
     """Let what is printed get through any encoding: "−" is "-" where only ASCII is known."""
     plain = {"−": "-", "–": "-", "×": "x", "·": "-", "…": "...", "✓": "+", "✗": "x", "∞": "inf"}
 
-    def replace(error: UnicodeError) -> tuple[str, int]:
-        text = error.object[error.start : error.end]  # type: ignore[attr-defined]
-        return "".join(plain.get(letter, "?") for letter in text), error.end  # type: ignore[attr-defined]
+    def replace(error: UnicodeEncodeError) -> tuple[str, int]:
+        text = error.object[error.start : error.end]
+        return "".join(plain.get(letter, "?") for letter in text), error.end
 
     codecs.register_error("dynamics", replace)
     for stream in (sys.stdout, sys.stderr):

@@ -30,7 +30,7 @@ SLOW = """
 import signal, sys, time
 from deep_learning_dynamics.workspace import enter_stage
 from pathlib import Path
-enter_stage(Path())
+enter_stage()
 try:
     print("waiting", flush=True)
     time.sleep(100)

@@ -173,18 +173,6 @@ def test_a_stage_sees_the_settings_that_dvc_hashes_and_no_other(run):
     assert "'robustness'" in run(body, name="check")[1]
 
 
-def test_code_of_another_project_is_refused(run, project, tmp_path):
-    (tmp_path / "src" / "deep_learning_dynamics").mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, str(project / "pipeline" / "find.py")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "this project has its own" in done.stderr
-
-
 def test_find_writes_what_is_there_and_check_all_settings(project, tmp_path):
     shutil.copytree(ROOT / "pipeline", project / "pipeline", dirs_exist_ok=True)
     environment = os.environ | {"DYNAMICS_DATASETS": str(tmp_path)}

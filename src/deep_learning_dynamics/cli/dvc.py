@@ -1,4 +1,4 @@
-"""DVC as the commands call it: with this Python and the project's code, on files that it can read.
+"""DVC as the commands call it: with this Python, on files that it can read.
 
 DVC writes some of its files in place, so that a kill can leave them empty; these are repaired.
 """
@@ -6,10 +6,11 @@ DVC writes some of its files in place, so that a kill can leave them empty; thes
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from deep_learning_dynamics.errors import DynamicsError
@@ -25,60 +26,42 @@ class DvcError(DynamicsError):
 
 
 def prepare(root: Path) -> None:
-    """Set DVC up where there is no git, and repair what a kill left behind. Says what it does.
+    """Set DVC up where it is not or where there is no git, and repair what a kill left behind.
 
     Call it while no other DVC works in the project.
 
     Raises:
         DvcError: ``dvc.lock`` is damaged and may hold what a person wants to keep.
     """
+    in_git = git(root, "rev-parse", "--show-toplevel") is not None
+    configs = [root / ".dvc" / name for name in ("config", "config.local")]
     if not (root / ".dvc").is_dir():
         print("There is no .dvc here: setting DVC up with dvc init", flush=True)
-        if git(root, "rev-parse", "--show-toplevel") is None:
-            call(root, "init", "--no-scm", "--quiet")
-        else:
-            call(root, "init", "--subdir", "--quiet")
-    elif git(root, "rev-parse", "--show-toplevel") is None:
-        configs = [root / ".dvc" / name for name in ("config", "config.local")]
-        known = "".join(path.read_text() for path in configs if path.exists())
-        if "no_scm" not in known:
-            print("No git here: telling DVC so with dvc config --local core.no_scm true")
-            call(root, "config", "--local", "core.no_scm", "true")
+        call(root, "init", "--quiet", "--subdir" if in_git else "--no-scm")
+    elif not in_git and not any("no_scm" in path.read_text() for path in configs if path.exists()):
+        print("No git here: telling DVC so with dvc config --local core.no_scm true")
+        call(root, "config", "--local", "core.no_scm", "true")
     repair(root)
 
 
 def repair(root: Path) -> None:
-    """Remove empty files of DVC that make it fail; they hold nothing that is lost.
-
-    Raises:
-        DvcError: as in :func:`prepare`.
-    """
-    lock, cache = root / ".dvc" / "tmp" / "rwlock", root / ".dvc" / "cache" / "runs"
-    if lock.exists() and _is_stale(lock):
-        _remove(root, lock, "the lock of a command that was killed")
-    for entry in cache.glob("*/*"):
+    """Remove empty files of DVC that make it fail; they hold nothing that is lost."""
+    rwlock, path = root / ".dvc" / "tmp" / "rwlock", root / "dvc.lock"
+    if rwlock.exists() and _is_stale(rwlock):
+        _remove(root, rwlock, "the lock of a command that was killed")
+    for entry in (root / ".dvc" / "cache" / "runs").glob("*/*"):
         if entry.is_dir() and not any(entry.iterdir()):
             _remove(root, entry, "an empty entry of a command that was killed")
-    path = root / "dvc.lock"
     if not path.exists():
         return
-    content = path.read_bytes()
-    if not content.strip():
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines()
+    if not text.strip():
         _remove(root, path, "it was empty; DVC finds what was computed in its cache")
-        return
-    reason = None
-    try:
-        lines = content.decode().splitlines()
-        if any(line.startswith(CONFLICT) for line in lines):
-            reason = "has conflict markers of a merge"
-        elif not any(line.startswith("stages:") for line in lines) or "\0" in "".join(lines[:5]):
-            reason = "is cut or not what DVC writes"
-    except UnicodeDecodeError:
-        reason = "is no text"
-    if reason is not None:
-        raise DvcError(
-            f"dvc.lock {reason}; expected what DVC keeps of the last run. {mending(root)}"
-        )
+    elif any(line.startswith(CONFLICT) for line in lines):
+        raise DvcError(f"dvc.lock has conflict markers of a merge. {mending(root)}")
+    elif not any(line.startswith("stages:") for line in lines) or "\0" in text:
+        raise DvcError(f"dvc.lock is cut or not what DVC writes. {mending(root)}")
 
 
 def mending(root: Path) -> str:
@@ -124,8 +107,8 @@ def _discard(cache: Path, md5: str) -> None:
         entry.unlink()
 
 
-def environment(root: Path) -> dict[str, str]:
-    """The environment of a DVC for the project at ``root``: this Python, the project's code."""
+def environment() -> dict[str, str]:
+    """The environment of a DVC: this Python, and what stages are to know."""
     # Not resolved: a virtual environment's python is a link to one outside of it.
     here = str(Path(sys.executable).parent)
     variables = os.environ | {
@@ -137,14 +120,6 @@ def environment(root: Path) -> dict[str, str]:
     cluster = os.environ.get(VARIABLE, "")
     if cluster.endswith((".yaml", ".yml")):  # stages may work in another folder, a copy's
         variables[VARIABLE] = str(Path(cluster).absolute())
-    own = root / "src"
-    if (own / "deep_learning_dynamics").is_dir():
-        others = [
-            path
-            for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-            if path and not (Path(path) / "deep_learning_dynamics").is_dir()
-        ]
-        variables["PYTHONPATH"] = os.pathsep.join([str(own), *others])
     # A checkout of another user, as in a container, is what the person works in all the same.
     number = int(os.environ.get("GIT_CONFIG_COUNT", "0") or 0)
     return variables | {
@@ -154,16 +129,12 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def call(root: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
-    """What a DVC command prints.
-
-    Raises:
-        DvcError: it failed.
-    """
+def call(root: Path, *arguments: str) -> str:
+    """What a DVC command prints."""
     result = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
-        env=environment(root) | dict(variables or {}),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -187,15 +158,14 @@ def _is_stale(lock: Path) -> bool:
     """
     import psutil
 
+    text = lock.read_text(errors="replace")
     try:
-        held = json.loads(lock.read_text())
-        entries = list(held.get("write", {}).values())
-        entries += [each for readers in held.get("read", {}).values() for each in readers]
-        holders = {int(entry["pid"]) for entry in entries}
-    except (ValueError, TypeError, KeyError, AttributeError):
+        json.loads(text)
+    except ValueError:
         return True
+    holders = re.findall(r'"pid": (\d+)', text)
     for holder in holders:
         with contextlib.suppress(psutil.Error):
-            if "dvc" in [Path(word).name for word in psutil.Process(holder).cmdline()[:4]]:
+            if "dvc" in [Path(word).name for word in psutil.Process(int(holder)).cmdline()[:4]]:
                 return False
     return bool(holders)

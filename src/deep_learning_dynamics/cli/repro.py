@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deep_learning_dynamics.cli.dvc import DvcError, discard_damaged, environment, mending
 from deep_learning_dynamics.errors import DynamicsError
@@ -57,15 +57,15 @@ class Progress:
     detail: str = ""  # what the stage said last
 
     def line(self) -> str:
-        """The current stage on one line."""
+        """The current stage on one line, with the time that is left where that is known."""
         if self.current is None:
             return f"{self.title}looking at what has changed"
         seconds = time.monotonic() - self.started
-        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
-        parts = [f"{number:>5} {self.title}{self.current}", duration(round(seconds))]
-        left = self._left(seconds)
-        if left:
-            parts.append(f"about {duration(left)} left")
+        parts = [self._head(round(seconds))]
+        if self.current in self.expected:
+            later = [self.expected.get(name, 0.0) for name in self.names if name not in self.seen]
+            left = round(max(0.0, self.expected[self.current] - seconds) + sum(later))
+            parts += [f"about {duration(left)} left"] if left else []
         return "  ".join([*parts, self.detail])
 
     def begin(self, name: str) -> None:
@@ -77,22 +77,16 @@ class Progress:
         if why == "is cached":
             self.restored.append(name)
 
-    def end(self) -> str | None:
-        """The line that stays of a stage that is done."""
-        if self.current is None:
-            return None
-        seconds = time.monotonic() - self.started
-        self.ran[self.current] = seconds
-        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
-        line = f"{number:>5} {self.title}{self.current}  {duration(seconds)}"
-        self.current = None
-        return line
+    def end(self, say: Callable[[str], None]) -> None:
+        """Say the line that stays of a stage that is done."""
+        if self.current is not None:
+            self.ran[self.current] = time.monotonic() - self.started
+            say(self._head(self.ran[self.current]))
+            self.current = None
 
-    def _left(self, seconds: float) -> float | None:
-        if self.current not in self.expected:
-            return None
-        later = [self.expected.get(name, 0.0) for name in self.names if name not in self.seen]
-        return round(max(0.0, self.expected[self.current] - seconds) + sum(later))
+    def _head(self, seconds: float) -> str:
+        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
+        return f"{number:>5} {self.title}{self.current}  {duration(seconds)}"
 
 
 def repro(
@@ -120,14 +114,18 @@ def repro(
     words: deque[str] = deque(maxlen=200)
     with _started(root, arguments, variables or {}) as process, _display(progress, verbose) as say:
         try:
-            _follow(process, progress, words, say)
+            for line in process.stdout:
+                if verbose:
+                    print(line, end="", flush=True)
+                _follow(line.rstrip(), progress, words, say)
             status, interrupted = process.wait(), False
         except KeyboardInterrupt:
             status, interrupted = _stop(process), True
-        if status == 0 and (line := progress.end()):
-            say(line)
-    _keep_timings(root, progress.ran)
-    said = list(words)
+        if status == 0:
+            progress.end(say)
+    if progress.ran:
+        ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
+        write_json(root / TIMINGS, _timings(root) | ran)
     if status == 0:
         lost = discard_damaged(root, progress.restored)
         if not lost:
@@ -135,39 +133,33 @@ def repro(
         print(f"note: DVC's cache had {listed(lost)} damaged; computed again", flush=True)
         again = repro(root, arguments, variables=variables, verbose=verbose, title=title)
         return list(dict.fromkeys([*progress.ran, *again]))
-    if interrupted or any("exited with 130" in line for line in said):
+    if interrupted or any("exited with 130" in line for line in words):
         raise InterruptionError("interrupted; the same command continues")
-    errors = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
     if progress.current is None:
+        errors = [line.removeprefix(FAILED) for line in words if line.startswith(FAILED)]
         reason = " ".join(errors) or f"exit status {status}"
         advice = f" {mending(root)}" if "dvc.lock" in reason else ""
         raise DvcError(f"DVC failed: {reason}{advice}")
     if not verbose:
-        print("\n".join(_reason(said)), file=sys.stderr)
+        print("\n".join(_reason(list(words))), file=sys.stderr)
     raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
 
 
-def _follow(
-    process: "subprocess.Popen[str]", progress: Progress, words: deque[str], say: Any
-) -> None:
-    for line in process.stdout:
-        line = line.rstrip()
-        say(line, raw=True)
-        running, skipped = RUNNING.match(line), SKIPPED.match(line)
-        if running or skipped:
-            if done := progress.end():
-                say(done)
-            words.clear()
-            progress.begin(running[1]) if running else progress.skip(*skipped.groups())
-        elif line.startswith(SAVED):
-            if done := progress.end():  # hashing and caching included
-                say(done)
-        elif line.strip() and not line.startswith(COMMAND):
-            words.append(line)
-            if progress.current is not None:
-                progress.detail = line.strip()
-                if line.startswith(NOTICES):
-                    say(line)
+def _follow(line: str, progress: Progress, words: deque[str], say: Callable[[str], None]) -> None:
+    """Learn from a line of DVC or a stage how far the pipeline is."""
+    running, skipped = RUNNING.match(line), SKIPPED.match(line)
+    if running or skipped:
+        progress.end(say)
+        words.clear()
+        progress.begin(running[1]) if running else progress.skip(*skipped.groups())
+    elif line.startswith(SAVED):  # hashing and caching included
+        progress.end(say)
+    elif line.strip() and not line.startswith(COMMAND):
+        words.append(line)
+        if progress.current is not None:
+            progress.detail = line.strip()
+            if line.startswith(NOTICES):
+                say(line)
 
 
 def _reason(words: list[str]) -> list[str]:
@@ -180,32 +172,25 @@ def _reason(words: list[str]) -> list[str]:
 
 
 @contextmanager
-def _display(progress: Progress, verbose: bool) -> Iterator[Any]:
+def _display(progress: Progress, verbose: bool) -> Iterator[Callable[[str], None]]:
     """A function that prints a line that stays; on a terminal one that changes is below it."""
-    if verbose or not sys.stdout.isatty():
+    if verbose:
+        yield lambda line: None
+    elif not sys.stdout.isatty():
+        yield partial(print, flush=True)
+    else:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
 
-        def plain(line: str, raw: bool = False) -> None:
-            if raw == verbose:
-                print(line, flush=True)
-
-        yield plain
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    class Line:
-        def __rich__(self) -> Text:
-            return Text(progress.line(), no_wrap=True, overflow="ellipsis")
-
-    console = Console(highlight=False)
-    with Live(Line(), console=console, refresh_per_second=4, transient=True):
-
-        def show(line: str, raw: bool = False) -> None:
-            if not raw:
-                console.print(Text(line), soft_wrap=True)
-
-        yield show
+        console = Console(highlight=False)
+        with Live(
+            get_renderable=lambda: Text(progress.line(), no_wrap=True, overflow="ellipsis"),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+        ):
+            yield lambda line: console.print(Text(line), soft_wrap=True)
 
 
 @contextmanager
@@ -218,7 +203,7 @@ def _started(
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
-        env=environment(root) | dict(variables),
+        env=environment() | dict(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -256,9 +241,3 @@ def _timings(root: Path) -> dict[str, float]:
         return {str(name): float(seconds) for name, seconds in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}
-
-
-def _keep_timings(root: Path, ran: Mapping[str, float]) -> None:
-    if ran:
-        known = _timings(root) | {name: round(seconds, 2) for name, seconds in ran.items()}
-        write_json(root / TIMINGS, known)

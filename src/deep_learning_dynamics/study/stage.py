@@ -40,7 +40,7 @@ def run(main: Callable[..., Any]) -> None:
         # What is imported may fail or be interrupted, too, so it is imported behind the door.
         from deep_learning_dynamics.workspace import enter_stage
 
-        enter_stage(Path())
+        enter_stage()
         from deep_learning_dynamics.study import params
 
         sections = declared(Path(sys.argv[0]).stem) or params.SECTIONS
