@@ -280,7 +280,7 @@ def test_a_file_describes_a_cluster(tmp_path, monkeypatch, capsys):
     assert started.client.scheduler.address.startswith("tcp://127.0.0.1:")
     assert f"dashboard {started.dashboard}" in capsys.readouterr().err
     started.close()
-    assert not started.alive
+    assert started.client.status == "closed"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import hashlib
 import math
 import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
@@ -45,10 +46,8 @@ class Environment:
         """That of this process, which may use as many threads as :func:`cores`."""
         versions = {}
         for package in PACKAGES:
-            try:
+            with suppress(metadata.PackageNotFoundError):
                 versions[package] = metadata.version(package)
-            except metadata.PackageNotFoundError:
-                continue
         return cls(
             versions=versions,
             processor=_processor(),
@@ -69,16 +68,17 @@ class Environment:
 
     def differences(self, other: "Environment") -> list[str]:
         """What differs, one phrase each: "numpy 2.1.0 here, 2.0.2 there"."""
-        found = []
-        for package in sorted(self.versions.keys() | other.versions.keys()):
-            here, there = (each.versions.get(package, "none") for each in (self, other))
-            if here != there:
-                found.append(f"{package} {here} here, {there} there")
+        found = {
+            name: (self.versions.get(name, "none"), other.versions.get(name, "none"))
+            for name in sorted(self.versions.keys() | other.versions.keys())
+        }
         for name in ("python", "processor", "device", "threads", "platform"):
-            here, there = getattr(self, name), getattr(other, name)
-            if here != there:
-                found.append(f"{name} {here} here, {there} there")
-        return found
+            found[name] = (getattr(self, name), getattr(other, name))
+        return [
+            f"{name} {here} here, {there} there"
+            for name, (here, there) in found.items()
+            if here != there
+        ]
 
 
 @cache
@@ -96,18 +96,16 @@ def cores(root: Path = Path("/")) -> int:
     joblib's count knows the quota of the topmost group alone, not those that a cluster nests.
     """
     try:
-        available = len(os.sched_getaffinity(0))
+        limits: list[float] = [len(os.sched_getaffinity(0))]
     except AttributeError:  # not on macOS
-        available = os.cpu_count() or 1
-    quotas = [float("inf")]
+        limits = [os.cpu_count() or 1]
     for folder in _groups(root, "cpu"):
-        words = _read(folder / "cpu.max").split()  # version 2: "150000 100000" or "max 100000"
-        if not words:  # version 1
-            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-            words = [word for name in names for word in _read(folder / name).split()]
-        if len(words) == 2 and words[0].isdigit():  # else "max", or -1: no limit
-            quotas.append(int(words[0]) / int(words[1]))
-    return max(1, math.floor(min(available, *quotas)))
+        # Version 2: "150000 100000" or "max 100000"; version 1: a file each, -1 for no limit.
+        files = ("cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
+        words = " ".join(_read(folder / name) for name in files).split()
+        if len(words) == 2 and words[0].isdigit():
+            limits.append(int(words[0]) / int(words[1]))
+    return max(1, math.floor(min(limits)))
 
 
 def memory(root: Path = Path("/")) -> int:
@@ -155,13 +153,10 @@ def _read(file: Path) -> str:
 
 
 def _processor() -> str:
-    name = platform.processor() or platform.machine()
-    for line in _read(Path("/proc/cpuinfo")).splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            name = value.strip()
-            break
     # What the instruction set is matters more than the name, and differs under emulation.
     from llvmlite.binding import get_host_cpu_name
 
+    lines = [line.partition(":") for line in _read(Path("/proc/cpuinfo")).splitlines()]
+    names = [value.strip() for key, _, value in lines if key.strip() == "model name"]
+    name = names[0] if names else platform.processor() or platform.machine()
     return f"{name} ({get_host_cpu_name()})"

@@ -20,9 +20,9 @@ class Registry(Mapping[str, Variant]):
     """The variants of one concept by their keys, in the order in which they registered."""
 
     def __init__(self, concept: str, package: str, builtin: tuple[str, ...]) -> None:
-        """
+        """A registry of what messages call a ``concept``: "method", "measure", ...
+
         Args:
-            concept: what a variant is, in messages: "method", "measure", ...
             package: where built-in variants live.
             builtin: names of the modules there that register variants, in the order of display.
         """

@@ -24,7 +24,6 @@ from deep_learning_dynamics.formatting import count, size
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-    from distributed.deploy import Cluster as Deployment
 
 ANSWER = 15.0  # seconds in which a scheduler answers
 CLUSTER_PACKAGES = ("dask", "distributed", "cloudpickle")  # that must be the same, too
@@ -45,9 +44,10 @@ def connected() -> "Cluster | None":
     wanted = os.environ.get(VARIABLE, "").strip()
     if not wanted or _in_task.get():
         return None
-    if _connected is None or _connected.wanted != wanted or not _connected.alive:
-        if _connected is not None:
-            _connected.close()
+    known = _connected
+    if known is None or known.wanted != wanted or known.client.status != "running":
+        if known is not None:
+            known.close()
         _connected = Cluster.connect(wanted)
     return _connected
 
@@ -68,8 +68,7 @@ class Cluster:
     """A scheduler and its workers, as a place where tasks run."""
 
     wanted: str  # the value of DYNAMICS_CLUSTER
-    client: "Client"
-    deployment: "Deployment | None"  # what was started for this process
+    client: "Client"  # whose cluster is what was started for this process
 
     @classmethod
     def connect(cls, wanted: str) -> "Cluster":
@@ -99,16 +98,11 @@ class Cluster:
                 f"No Dask scheduler answers at {wanted} ({reason}). Start one with: dask scheduler "
                 f"--host ADDRESS; see its workers with: dynamics cluster; or unset {VARIABLE}"
             ) from None
-        cluster = cls(wanted, client, deployment)
+        cluster = cls(wanted, client)
         atexit.register(cluster.close)
         if deployment is not None:
             print(f"Dask: {wanted}, dashboard {cluster.dashboard}", file=sys.stderr, flush=True)
         return cluster
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be used."""
-        return self.client.status == "running"
 
     @property
     def dashboard(self) -> str:
@@ -120,9 +114,9 @@ class Cluster:
         atexit.unregister(self.close)
         with suppress(Exception):  # what is gone need not be closed
             self.client.close(timeout=2)
-        if self.deployment is not None:
-            with suppress(Exception):
-                self.deployment.close()
+        with suppress(Exception):
+            if self.client.cluster is not None:
+                self.client.cluster.close()
 
     def wait_for(self, workers: int) -> None:
         """Wait until so many are connected.

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from distributed.deploy import Cluster as Deployment
 
 VARIABLE = "DYNAMICS_CLUSTER"
-SCHEDULER = re.compile(r"(tcp|tls|ucx|ws|wss)://.+")
 LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 KEYS = {"cluster", "settings", "workers", "dask"}
 DASHBOARD = "127.0.0.1:8787"
@@ -25,7 +24,7 @@ def start(wanted: str) -> "Deployment | None":
     Raises:
         ExecutionError: what is wanted is none, or it cannot be started.
     """
-    if SCHEDULER.fullmatch(wanted):
+    if "://" in wanted:
         return None
     local = LOCAL.fullmatch(wanted)
     if local:
