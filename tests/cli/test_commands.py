@@ -244,8 +244,8 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
 
 def test_a_copied_project_runs_its_own_code(finished, tmp_path):
     copy = copied(finished, tmp_path / "copy")
-    (copy / "src/deep_learning_dynamics/cli/checking.py").write_text(
-        (copy / "src/deep_learning_dynamics/cli/checking.py")
+    (copy / "src/deep_learning_dynamics/cli/run.py").write_text(
+        (copy / "src/deep_learning_dynamics/cli/run.py")
         .read_text()
         .replace("params.yaml is valid", "the copy says: valid")
     )

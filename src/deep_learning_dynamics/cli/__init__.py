@@ -1,10 +1,9 @@
-"""The command ``dynamics``: the common acts in one line each, a file for each command.
+"""The command ``dynamics``: the common acts in one line each.
 
-A command is a module with a function ``command`` and an example in ``EPILOG``. What commands need
-is imported in them, so that ``--help`` answers at once.
+Commands import what takes long (pandas, MLflow, figures) when they run, so that ``--help`` answers
+at once.
 """
 
-import importlib
 import os
 import sys
 from importlib import metadata
@@ -14,24 +13,34 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.cli.cluster import cluster
+from deep_learning_dynamics.cli.collect import audit, collect
+from deep_learning_dynamics.cli.compare import compare
+from deep_learning_dynamics.cli.draw import draw
+from deep_learning_dynamics.cli.importing import import_records
+from deep_learning_dynamics.cli.listing import list_runs
+from deep_learning_dynamics.cli.replicate import replicate
+from deep_learning_dynamics.cli.run import check, run, track
+from deep_learning_dynamics.cli.show import show
+from deep_learning_dynamics.cli.sweep import sweep
+from deep_learning_dynamics.cli.ui import ui
 from deep_learning_dynamics.workspace import print_anywhere, project_root
 
-COMMANDS = {  # by name, in the order of --help: the module
-    "run": "run",
-    "check": "checking",
-    "list": "listing",
-    "show": "show",
-    "compare": "compare",
-    "replicate": "replicate",
-    "sweep": "sweep",
-    "import": "importing",
-    "track": "track",
-    "ui": "ui",
-    "collect": "collect",
-    "audit": "audit",
-    "draw": "draw",
-    "cluster": "cluster",
+COMMANDS = {  # in the order of --help
+    "run": run,
+    "check": check,
+    "list": list_runs,
+    "show": show,
+    "compare": compare,
+    "replicate": replicate,
+    "sweep": sweep,
+    "import": import_records,
+    "track": track,
+    "ui": ui,
+    "collect": collect,
+    "audit": audit,
+    "draw": draw,
+    "cluster": cluster,
 }
 OUTSIDE = ("collect", "audit", "draw", "cluster")  # those that need no project
 
@@ -48,8 +57,6 @@ class Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except DynamicsError as error:
-            status, message = error.exit_status, f"error: {error}"
         except KeyboardInterrupt:
             status, message = 130, "interrupted"
         except BrokenPipeError:  # whoever read it has seen enough
@@ -61,7 +68,7 @@ class Commands(TyperGroup):
             words = in_words(error)
             if words is None:
                 raise
-            status, message = 1, f"error: {words}"
+            status, message = getattr(error, "exit_status", 1), f"error: {words}"
         print(message, file=sys.stderr)
         raise typer.Exit(status)
 
@@ -73,7 +80,11 @@ app = typer.Typer(
     help="Record, project and compare the paths of networks while they learn. The settings of the "
     "study are in params.yaml.",
     epilog="Example: dynamics run",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # The script of 2020 wrote its options with underscores.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
 )
 
 
@@ -95,9 +106,8 @@ def _options(
         _use_own_code(project_root(Path.cwd()))
 
 
-for _name, _module in COMMANDS.items():
-    _command = importlib.import_module(f"{__name__}.{_module}")
-    app.command(_name, epilog=_command.EPILOG, **getattr(_command, "OPTIONS", {}))(_command.command)
+for _name, _function in COMMANDS.items():
+    app.command(_name)(_function)
 
 
 def _use_own_code(root: Path) -> None:

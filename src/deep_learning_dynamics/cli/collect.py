@@ -1,36 +1,40 @@
-"""``dynamics collect``: checkpoints of a training into a store of trajectories."""
+"""``dynamics collect`` and ``dynamics audit``: checkpoints become a store; are they sound?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-EPILOG = 'Example: dynamics collect "runs/{group}-{seed}/step_{step}.pt" -o runs.zarr'
+from deep_learning_dynamics.cli.terminal import counted, print_table
+from deep_learning_dynamics.formatting import count
 
-Pattern = Annotated[
-    str,
-    typer.Argument(
-        metavar="PATTERN",
-        help="A folder of checkpoints, or a pattern: words in braces become coordinates.",
-    ),
-]
+if TYPE_CHECKING:
+    from deep_learning_dynamics.store.auditing import Audit
+
 Key = Annotated[
     str | None,
     typer.Option(
         metavar="NAME", help="Where the weights are in nested checkpoints, such as model."
     ),
 ]
+Scores = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="Scores of each run by step: JSON, JSON lines, CSV."),
+]
 
 
-def command(
-    pattern: Pattern,
+def collect(
+    pattern: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATTERN",
+            help="A folder of checkpoints, or a pattern: words in braces become coordinates.",
+        ),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="STORE", help="The store to write.")
     ],
-    scores: Annotated[
-        str | None,
-        typer.Option(metavar="PATTERN", help="Scores of each run by step: JSON, JSON lines, CSV."),
-    ] = None,
+    scores: Scores = None,
     key: Key = None,
     parameters: Annotated[
         list[str] | None,
@@ -51,14 +55,13 @@ def command(
 
     Nothing that lies in a file is executed. Given a folder, each folder in it that directly holds
     checkpoints is one run. Exit status 1 if the audit finds something wrong.
+
+    Example: dynamics collect "runs/{group}-{seed}/step_{step}.pt" -o runs.zarr
     """
-    from deep_learning_dynamics.cli.audit import show
-    from deep_learning_dynamics.formatting import count
-    from deep_learning_dynamics.store.auditing import audit
-    from deep_learning_dynamics.store.collecting import collect
+    from deep_learning_dynamics.store import auditing, collecting
 
     with counted("collecting") as progress:
-        runs = collect(
+        runs = collecting.collect(
             pattern,
             output,
             scores=scores,
@@ -73,40 +76,47 @@ def command(
         f"{runs.sizes['weight']:,} weights"
     )
     with counted("auditing") as progress:
-        found = audit(output, progress=progress)
-    show(found)
+        found = auditing.audit(output, progress=progress)
+    _show(found)
 
 
-class counted:  # noqa: N801 – used like a function
-    """A live line that counts, where there is a terminal; gives a progress callback."""
+def audit(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A store, a folder or a pattern of checkpoints.")
+    ],
+    key: Key = None,
+) -> None:
+    """Look for identical, disordered, damaged or implausible snapshots.
 
-    def __init__(self, what: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
+    Exit status 1 if something is wrong, 0 if there are only remarks.
+
+    Example: dynamics audit runs.zarr
+    """
+    from deep_learning_dynamics.store import auditing
+
+    with counted("auditing") as progress:
+        found = auditing.audit(source, key=key, progress=progress)
+    _show(found)
+
+
+def _show(found: "Audit") -> None:
+    """Print what was found as a table, and exit with 1 if something is wrong."""
+    if found.findings:
+        print_table(
+            ("", "problem", "run", "step", "found"),
+            (
+                (
+                    "✗" if each.wrong else "·",
+                    each.problem,
+                    each.run,
+                    "" if each.step is None else f"{each.step:,}",
+                    each.detail,
+                )
+                for each in found.findings
+            ),
         )
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._progress.add_task(what, total=None)
-
-    def __enter__(self) -> "counted":
-        if self._progress.console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    wrong = sum(each.wrong for each in found.findings)
+    seen = f"{count(found.runs, 'run')}, {count(found.snapshots, 'snapshot')}"
+    print(f"{count(wrong, 'problem')} in {seen}." if wrong else f"Nothing wrong in {seen}.")
+    if not found.passed:
+        raise typer.Exit(1)

@@ -20,26 +20,27 @@ NOT_COPIED = (".git", ".venv", "mlruns", "datasets", ".dvc/cache", ".dvc/tmp")
 
 @contextmanager
 def copied(root: Path, name: str) -> Iterator[Path]:
-    """A copy of the project's files as they are now, without outputs; it is removed at the end.
-
-    Raises:
-        DynamicsError: git cannot copy it.
-    """
+    """A copy of the project's files as they are now, without outputs; it is removed at the end."""
     target = root / SCRATCH / name
     shutil.rmtree(target, ignore_errors=True)  # of a command that was killed
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        top = git(root, "rev-parse", "--show-toplevel")
-        known = git(root, "ls-files", "--error-unmatch", "dvc.yaml") is not None
-        if top is not None and known and git(root, "rev-parse", "--verify", "HEAD") is not None:
-            copy = target / root.resolve().relative_to(Path(top).resolve())
-            _clone(Path(top), target)
-            _copy_compiled(root, copy)
+        if git(root, "cat-file", "-e", "HEAD:./dvc.yaml") is not None:
+            top = Path(git(root, "rev-parse", "--show-toplevel") or root)
+            copy = target / root.resolve().relative_to(top.resolve())
+            _clone(top, target)
+            if (root / "src").is_dir():  # with what numba compiled, which takes a minute
+                shutil.copytree(root / "src", copy / "src", dirs_exist_ok=True)
         else:
             copy = target
-            _copy_files(root, target)
-            if git(root, "rev-parse", "--show-toplevel") is not None:  # somebody else's
-                (copy / ".dvc").mkdir(exist_ok=True)
-        _set_up(root, copy)
+            _copy_files(root, copy)
+            (copy / ".dvc").mkdir(exist_ok=True)
+        local = root / ".dvc" / "config.local"
+        if local.exists():
+            shutil.copy2(local, copy / ".dvc" / "config.local")
+        dvc.prepare(copy)
+        cache = dvc.call(root, "cache", "dir")
+        dvc.call(copy, "cache", "dir", "--local", str((root / cache).resolve()))
         yield copy
     finally:
         shutil.rmtree(target, ignore_errors=True)
@@ -53,7 +54,6 @@ def variables(root: Path) -> dict[str, str]:
 
 
 def _clone(top: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     if git(top, "clone", "--quiet", "--shared", str(top), str(target)) is None:
         raise DynamicsError(f"git cannot copy {top}; see: git clone {top} /tmp/copy")
     listed = git(top, "ls-files", "-z", "-m", "-o", "-d", "--exclude-standard") or ""
@@ -69,12 +69,6 @@ def _clone(top: Path, target: Path) -> None:
     git(target, "add", "--intent-to-add", ".")
 
 
-def _copy_compiled(root: Path, copy: Path) -> None:
-    """Copy what numba compiled, which holds for files of the same age: compiling takes a minute."""
-    if (root / "src").is_dir():
-        shutil.copytree(root / "src", copy / "src", dirs_exist_ok=True)
-
-
 def _copy_files(root: Path, target: Path) -> None:
     outputs = read_lock(root).outputs if (root / "dvc.lock").exists() else {}
     left = {root / name for name in (*NOT_COPIED, *outputs)}
@@ -82,14 +76,4 @@ def _copy_files(root: Path, target: Path) -> None:
     def ignored(folder: str, names: list[str]) -> list[str]:
         return [n for n in names if Path(folder) / n in left or n in NOT_COPIED]
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(root, target, ignore=ignored, symlinks=True)
-
-
-def _set_up(root: Path, copy: Path) -> None:
-    local = root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copy2(local, copy / ".dvc" / "config.local")
-    dvc.prepare(copy)
-    cache = dvc.call(root, "cache", "dir")
-    dvc.call(copy, "cache", "dir", "--local", str((root / cache).resolve()))

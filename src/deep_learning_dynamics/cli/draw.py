@@ -1,20 +1,22 @@
 """``dynamics draw``: the report of any store or folder of checkpoints, without a project."""
 
-import tempfile
-from contextlib import ExitStack
+from datetime import datetime
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from deep_learning_dynamics.cli.collect import Key, counted
+from deep_learning_dynamics import tracking
+from deep_learning_dynamics.cli.collect import Key, Scores
+from deep_learning_dynamics.cli.terminal import counted
+from deep_learning_dynamics.environment import Environment
 
 EXPERIMENT = "trajectories"  # in MLflow
-EPILOG = "Example: dynamics draw runs.zarr -o report.html --method pca --method umap"
 
 
-def command(
+def draw(
     sources: Annotated[
         list[str],
         typer.Argument(metavar="SOURCE", help="Stores, or a folder or pattern of checkpoints."),
@@ -35,9 +37,7 @@ def command(
     robustness: Annotated[
         str, typer.Option(help="Tests of each projection: none, default or full.")
     ] = "none",
-    scores: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Scores of checkpoints, as in collect.")
-    ] = None,
+    scores: Scores = None,
     key: Key = None,
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also save every figure as PNG.")
@@ -50,29 +50,27 @@ def command(
 
     Networks that have the coordinate "pair" are compared in pairs, others as independent groups; a
     single group is only described.
+
+    Example: dynamics draw runs.zarr -o report.html --method pca --method umap
     """
+    from deep_learning_dynamics import store
     from deep_learning_dynamics.figures import Style
     from deep_learning_dynamics.figures.figure import draw_all
     from deep_learning_dynamics.report import About, report
     from deep_learning_dynamics.results import Results
-    from deep_learning_dynamics.store import open as open_store
     from deep_learning_dynamics.store.collecting import collect
 
-    with ExitStack() as stack:
-
-        def temporary() -> Path:
-            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynamics-")))
-
+    with TemporaryDirectory(prefix="dynamics-") as scratch:
         if all(_is_store(source) for source in sources):
-            runs = open_store(sources)
+            runs = store.open(sources)
         elif len(sources) > 1:
             raise typer.BadParameter(
                 "Name several stores, or one folder or pattern of checkpoints."
             )
         else:
             with counted("collecting") as progress:
-                store = temporary() / "runs.zarr"
-                runs = collect(sources[0], store, scores=scores, key=key, progress=progress)
+                path = Path(scratch, "runs.zarr")
+                runs = collect(sources[0], path, scores=scores, key=key, progress=progress)
         with counted("projecting and measuring") as progress:
             results = Results.of(
                 runs,
@@ -81,16 +79,20 @@ def command(
                 robustness=False if robustness == "none" else robustness,
                 progress=progress,
             )
-        page = report(results, output, about=About(footer=_footer(sources)))
+        here, now = Environment.current(), datetime.now().astimezone()
+        footer = (
+            f"Drawn from {', '.join(sources)} on {now:%Y-%m-%d %H:%M} · {here.processor} · "
+            f"Python {here.python}"
+        )
+        page = report(results, output, about=About(footer=footer))
         verdict = "" if results.comparisons is None else results.comparisons.verdict.sentence
         print(*filter(None, [verdict]), f"report: {page}", sep="\n")
+        folder = figures or Path(scratch, "figures")
+        if figures is not None or log:
+            draw_all(results, folder, Style())
         if figures is not None:
-            draw_all(results, figures, Style())
             print(f"figures: {figures}")
         if log:
-            folder = figures or temporary()
-            if figures is None:
-                draw_all(results, folder, Style())
             _log(page, folder, verdict)
 
 
@@ -99,21 +101,8 @@ def _is_store(source: str) -> bool:
     return "://" in source or (path / "step" / "zarr.json").exists() or source.endswith(".zarr")
 
 
-def _footer(sources: list[str]) -> str:
-    from datetime import datetime
-
-    from deep_learning_dynamics.environment import Environment
-
-    here = Environment.current()
-    when = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    names = ", ".join(sources)
-    return f"Drawn from {names} on {when} · {here.processor} · Python {here.python}"
-
-
 def _log(page: Path, figures: Path, verdict: str) -> None:
     """Put files into a run of the MLflow store that is used here."""
-    from deep_learning_dynamics import tracking
-
     connection = tracking.connect(tracking.store_of(Path.cwd()))
     assert connection is not None  # it makes a store where there is none
     client = connection.client

@@ -15,7 +15,6 @@ from deep_learning_dynamics.cli.run import execute
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
-EPILOG = "Example: dynamics import 17h32m49s22June2020.json > from_2020.yaml"
 NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version
 KNOWN = (
     *NEEDED,
@@ -50,7 +49,7 @@ NO_EFFECT = ("max_iter", "max_fun", "tol", "verbose", "warm_start", "n_iter_no_c
 SEEDS = "the random numbers: 2020 drew them without a seed, so these are other networks alike"
 
 
-def command(
+def import_records(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE.json", help="Records of the 2020 script.")
     ],
@@ -63,6 +62,8 @@ def command(
 
     Networks start from scratch, as they did in 2020. Settings that a record
     lacks are those of params.yaml; settings that have no equivalent are listed.
+
+    Example: dynamics import 17h32m49s22June2020.json > from_2020.yaml
     """
     root = project_root(Path.cwd())
     path = root / "params.yaml"
@@ -94,11 +95,7 @@ class Carried:
 
 
 def carried(source: Path, params_file: Path) -> Carried:
-    """Read a record; what it does not say stays as in ``params_file``.
-
-    Raises:
-        ParamsError: the file cannot be read, is not such a record, or what it says is not possible.
-    """
+    """Read a record; what it does not say stays as in ``params_file``."""
     record = _read(source)
     network, lost = _network(record)
     first = record.get("track_first_n_layers_separately")

@@ -21,7 +21,6 @@ class Likeness:
     """What comparing one output, or a part of it, found."""
 
     difference: float  # the largest, relative to the largest number beside it; inf: not numbers
-    absolute: float  # the same difference as it is
     where: str  # which part differs most; "" where nothing does
 
     @property
@@ -39,12 +38,11 @@ class Likeness:
             return f"different: {self.where}"
         how = "within rounding" if self.within_rounding else "different"
         return (
-            f"{how}: largest difference {self.absolute:.3g} ({self.difference:.1g} of the largest "
-            f"number) in {self.where}"
+            f"{how}: largest difference {self.difference:.1g} of the largest number in {self.where}"
         )
 
 
-SAME = Likeness(0.0, 0.0, "")
+SAME = Likeness(0.0, "")
 
 
 def compare(before: Path, after: Path) -> Likeness:
@@ -53,17 +51,22 @@ def compare(before: Path, after: Path) -> Likeness:
     A picture that differs counts only where nothing else does: where the numbers that it is drawn
     from differ by rounding, its bytes differ too.
     """
-    names = sorted({name for root in (before, after) for name in _parts(root)})
-    names = [name for name in names if _are_different(before / name, after / name)]
-    numbers = [name for name in names if not name.endswith(PICTURES)]
-    if not numbers and names:
-        return _unlike(f"{names[0] or after.name} (a picture)")
-    found = [_compared(before / name, after / name, name or after.name) for name in numbers]
-    return max(found, key=lambda each: each.difference, default=SAME)
+    found, pictures = [], []
+    for name in sorted({*_parts(before), *_parts(after)}):
+        one, other, where = before / name, after / name, name or after.name
+        if one.is_file() and other.is_file() and _content(one) == _content(other):
+            continue
+        if where.endswith(PICTURES):
+            pictures.append(_unlike(f"{where} (a picture)"))
+        elif not (one.exists() and other.exists()):
+            found.append(_unlike(f"{where} is in only one of them"))
+        else:
+            found.append(_compared(one, other, where))
+    return max(found or pictures[:1], key=lambda each: each.difference, default=SAME)
 
 
 def _unlike(where: str) -> Likeness:
-    return Likeness(np.inf, np.inf, where)
+    return Likeness(np.inf, where)
 
 
 def _parts(root: Path) -> Iterator[str]:
@@ -74,12 +77,6 @@ def _parts(root: Path) -> Iterator[str]:
     yield from (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
-def _are_different(one: Path, other: Path) -> bool:
-    if one.is_dir() or other.is_dir() or not (one.exists() and other.exists()):
-        return True
-    return _content(one) != _content(other)
-
-
 def _content(path: Path) -> bytes:
     """The bytes of a file; of a page, without its footer, which says where it was made."""
     content = path.read_bytes()
@@ -87,28 +84,19 @@ def _content(path: Path) -> bytes:
 
 
 def _compared(one: Path, other: Path, name: str) -> Likeness:
-    if not one.exists() or not other.exists():
-        return _unlike(f"{name} is in only one of them")
-    readers = {".json": _json, ".npz": _npz, ".parquet": _parquet, ".zarr": _zarr}
-    read = readers.get(one.suffix)
-    if read is None:
+    first, second = _arrays(one), _arrays(other)
+    if first is None or second is None:
         return _unlike(f"the bytes of {name}")
-    first, second = dict(read(one)), dict(read(other))
-    found = (
-        _largest(first.get(key), second.get(key), f"{name}: {key}")
-        for key in dict.fromkeys([*first, *second])
-    )
-    return max(found, key=lambda each: each.difference, default=SAME)
-
-
-def _largest(one: Any, other: Any, where: str) -> Likeness:
-    if one is None or other is None:
-        return SAME if one is other else _unlike(where)
-    if one.shape != other.shape:
-        return _unlike(f"{where} has shape {one.shape}, now {other.shape}")
-    # Network by network: weights may be larger than memory.
-    parts = range(one.shape[0]) if one.ndim == 3 else [...]
-    found = [_difference(np.asarray(one[part]), np.asarray(other[part]), where) for part in parts]
+    found = []
+    for key in dict.fromkeys([*first, *second]):
+        array, again, where = first.get(key), second.get(key), f"{name}: {key}"
+        shape, now = (None if each is None else each.shape for each in (array, again))
+        if shape != now:
+            found.append(_unlike(f"{where} has shape {shape}, now {now}"))
+            continue
+        # Network by network: weights may be larger than memory.
+        for part in range(shape[0]) if len(shape) == 3 else [...]:
+            found.append(_difference(np.asarray(array[part]), np.asarray(again[part]), where))
     return max(found, key=lambda each: each.difference, default=SAME)
 
 
@@ -119,41 +107,35 @@ def _difference(one: np.ndarray, other: np.ndarray, where: str) -> Likeness:
     finite = np.isfinite(one)
     if not np.array_equal(finite, np.isfinite(other)):
         return _unlike(f"{where} is not finite in the same places")
-    absolute = float(np.abs(one[finite] - other[finite]).max(initial=0.0))
-    if absolute == 0:
+    one, other = one[finite], other[finite]
+    largest = np.abs(one - other).max(initial=0.0)
+    if largest == 0:
         return SAME
-    scale = float(max(np.abs(one[finite]).max(), np.abs(other[finite]).max()))
-    return Likeness(absolute / scale, absolute, where)
+    return Likeness(float(largest / max(np.abs(one).max(), np.abs(other).max())), where)
 
 
-def _json(path: Path) -> Iterator[tuple[str, Any]]:
-    def leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, dict):
-            for name, part in value.items():
-                yield from leaves(part, f"{key}.{name}" if key else name)
-        elif isinstance(value, list):
-            for number, part in enumerate(value):
-                yield from leaves(part, f"{key}[{number}]")
-        else:
-            yield key, np.asarray("null" if value is None else value)
+def _arrays(path: Path) -> dict[str, Any] | None:
+    """What a file holds, by name; None where it is no file of numbers."""
+    if path.suffix == ".json":
+        return dict(_leaves(json.loads(path.read_text(encoding="utf-8"))))
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
 
-    yield from leaves(json.loads(path.read_text(encoding="utf-8")), "")
+        table = parquet.read_table(path)
+        return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    if path.suffix == ".zarr":
+        import zarr
 
-
-def _npz(path: Path) -> Iterator[tuple[str, Any]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        yield from ((name, arrays[name]) for name in arrays)
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    from pyarrow import parquet
-
-    table = parquet.read_table(path)
-    for name in table.column_names:
-        yield name, table[name].to_numpy(zero_copy_only=False)
+        return dict(sorted(zarr.open_group(path, mode="r").arrays()))
+    return None
 
 
-def _zarr(path: Path) -> Iterator[tuple[str, Any]]:
-    import zarr
-
-    yield from sorted(zarr.open_group(path, mode="r").arrays())
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, np.ndarray]]:
+    if not isinstance(value, dict | list):
+        yield key, np.asarray("null" if value is None else value)
+        return
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))

@@ -1,20 +1,20 @@
 """``dynamics list``: the runs, newest first, with what sets them apart."""
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from deep_learning_dynamics.tracking import Record
+from deep_learning_dynamics.cli.opening import opened
+from deep_learning_dynamics.tracking import Record
 
-EPILOG = "Example: dynamics list --json"
 STATES = {"FINISHED": "", "RUNNING": "running", "FAILED": "failed", "KILLED": "interrupted"}
 CURVE = "accuracy/"  # how curves of test accuracy begin
 
 
-def command(
+def list_runs(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a list of objects for other programs.")
     ] = False,
@@ -22,11 +22,11 @@ def command(
     """Show the runs, newest first: what differs between them, and what each found.
 
     Accuracies are on the test set, the median over each condition's networks.
+
+    Example: dynamics list --json
     """
     from rich.console import Console
     from rich.text import Text
-
-    from deep_learning_dynamics.cli.opening import opened
 
     _, _, known = opened()
     if as_json:
@@ -35,49 +35,49 @@ def command(
     if not known:
         print("There are no runs yet. Make one with: dynamics run")
         return
-    console = Console(highlight=False)
     # A pipe has no width; what is piped is searched, not looked at.
-    width = console.width if console.is_terminal else 10_000
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     for line in lines(known):
-        line = line if len(line) <= width else f"{line[: width - 1]}…"
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(line), no_wrap=True, overflow="ellipsis")
     console.print("\nMore of one: dynamics show RUN. RUN is a name, an id or latest.", style="dim")
 
 
-def lines(known: "Sequence[Record]") -> list[str]:
+def lines(known: Sequence[Record]) -> list[str]:
     """A line for each run and, where there is something to say, one below it."""
     longest = max(len(record.name) for record in known)
-    apart = differing(known)
+    apart = differing([record.parameters for record in known])
     made = []
-    for record in known:
+    for number, record in enumerate(known):
         parts = [record.name.ljust(longest), STATES.get(record.status, record.status.lower())]
         parts += [f"{name} {value:.1%}" for name, value in accuracies(record).items()]
         parts += [f"{record.started.astimezone():%Y-%m-%d %H:%M}"]
         made.append("  ".join(part for part in parts if part))
-        settings = [f"{key}={record.parameters.get(key, '–')}" for key in apart]
-        for text in (", ".join(settings), verdict(record)):
-            if text:
-                made.append(f"    {text}")
+        settings = ", ".join(f"{key}={values[number]}" for key, values in apart.items())
+        made += [f"    {text}" for text in (settings, verdict(record)) if text]
     return made
 
 
-def differing(known: "Sequence[Record]") -> list[str]:
-    """The parameters that are not the same in all runs."""
-    keys = dict.fromkeys(key for record in known for key in record.parameters)
-    return [key for key in keys if len({record.parameters.get(key) for record in known}) > 1]
+def differing(each: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The values, in all of them, of the keys that do not have the same in all."""
+    return {key: values for key, values in together(each).items() if len(set(values)) > 1}
 
 
-def accuracies(record: "Record") -> dict[str, float]:
+def together(each: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The values of every key, in all of them."""
+    keys = dict.fromkeys(key for values in each for key in values)
+    return {key: [values.get(key, "–") for values in each] for key in keys}
+
+
+def accuracies(record: Record) -> dict[str, float]:
     """The median test accuracy of each condition at its end, of networks that go no further."""
-    found = {
+    return {
         name.removeprefix(CURVE): value
         for name, value in record.metrics.items()
-        if name.startswith(CURVE)
+        if name.startswith(CURVE) and " " not in name
     }
-    return {name: value for name, value in found.items() if " " not in name}
 
 
-def verdict(record: "Record") -> str:
+def verdict(record: Record) -> str:
     """The answer of a run: the first sentence of its description."""
     first = record.tags.get("mlflow.note.content", "").partition("\n")[0]
     return first.strip("*") if first.startswith("**") else ""
@@ -91,17 +91,17 @@ def value_of(text: str) -> Any:
         return text
 
 
-def _object(record: "Record", known: "Sequence[Record]") -> dict[str, Any]:
+def _object(record: Record, known: Sequence[Record]) -> dict[str, Any]:
+    apart = differing([each.parameters for each in known])
     return {
         "id": record.run_id,
         "name": record.name,
         "started": record.started.isoformat(timespec="seconds"),
         "status": record.status,
         "complete": record.complete,
-        "differs": {key: value_of(record.parameters[key]) for key in differing(known)
-                    if key in record.parameters},
+        "differs": {key: value_of(text) for key, text in record.parameters.items() if key in apart},
         "test_accuracy": accuracies(record),
         "verdict": verdict(record),
         "conditions_differ": record.tags.get("conditions differ", ""),
         "stand_in": record.tags.get("stand_in") == "yes",
-    }  # fmt: skip
+    }

@@ -1,60 +1,38 @@
 """What the commands about runs begin with: the project, its store, the runs in it, their files."""
 
-import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from deep_learning_dynamics import tracking
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
+from deep_learning_dynamics.tracking import Record
+from deep_learning_dynamics.tracking.store import Connection, reaching
 from deep_learning_dynamics.workspace import project_root
 
-if TYPE_CHECKING:
-    from deep_learning_dynamics.tracking import Record
-    from deep_learning_dynamics.tracking.store import Connection
 
-
-def opened() -> "tuple[Path, Connection | None, list[Record]]":
+def opened() -> tuple[Path, Connection | None, list[Record]]:
     """The project's root, the store in use and all its runs, the newest first.
 
     Where there is no store yet, none is made: then there is no connection and there are no runs.
-
-    Raises:
-        TrackingError: the store cannot be reached.
     """
-    from deep_learning_dynamics import tracking
-
     root = project_root(Path.cwd())
     connection = tracking.connect(tracking.store_of(root), create=False)
     return root, connection, [] if connection is None else tracking.records(connection)
 
 
-def opened_runs() -> "tuple[Path, Connection, list[Record]]":
-    """As :func:`opened`, where a command needs a run.
-
-    Raises:
-        TrackingError: there is none.
-    """
-    root, connection, known = opened()
-    if connection is None or not known:
-        raise TrackingError("There are no runs yet. Make one with: dynamics run")
-    return root, connection, known
-
-
 @contextmanager
-def folders(connection: "Connection", records: "list[Record]") -> "Iterator[list[Path]]":
+def folders(connection: Connection, records: list[Record]) -> Iterator[list[Path]]:
     """The files of runs as folders laid out like a project; those of a server are downloaded."""
-    import tempfile
-
-    from deep_learning_dynamics.tracking import local_files
-    from deep_learning_dynamics.tracking.store import reaching
-
     with tempfile.TemporaryDirectory(prefix="dynamics-") as scratch:
         found = []
         for record in records:
-            here = local_files(record)
+            here = tracking.local_files(record)
             where = "" if here is None else f" in {here}"
             if here is None:
                 here = Path(scratch) / record.run_id
@@ -71,13 +49,7 @@ def folders(connection: "Connection", records: "list[Record]") -> "Iterator[list
 
 
 def copy_into(source: Path, folder: Path) -> None:
-    """Copy a file or a folder's files into a folder, which may be there.
-
-    Raises:
-        DynamicsError: it cannot be written.
-    """
-    import shutil
-
+    """Copy a file or a folder's files into a folder, which may be there."""
     try:
         if source.is_dir():
             shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -89,19 +61,6 @@ def copy_into(source: Path, folder: Path) -> None:
             f"{folder} cannot be written: {error.strerror or error}; expected a folder, or "
             "nothing, of that name."
         ) from None
-
-
-def show_file(path: Path) -> None:
-    """Print a file's path, and show it where there is a screen."""
-    import sys
-    import webbrowser
-
-    print(path)
-    has_screen = sys.platform == "darwin" or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
-    if has_screen:  # without one webbrowser would start a browser for terminals
-        webbrowser.open(path.resolve().as_uri())
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -122,7 +81,6 @@ def complete_method(incomplete: str) -> list[str]:
 
 def complete_key(incomplete: str) -> list[str]:
     """Keys of ``params.yaml`` for the shell's completion."""
-    from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
     try:

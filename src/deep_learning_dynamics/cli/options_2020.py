@@ -41,9 +41,6 @@ def with_options(
     Args:
         assigned: values by dotted key.
         options: all of ``dynamics run``; those that are None or False were not given.
-
-    Raises:
-        ParamsError: an option has no counterpart, or a key is set in both ways.
     """
     given = {
         name: value
@@ -76,9 +73,6 @@ def translated(given: Mapping[str, Any], layers: list[int]) -> tuple[dict[str, A
 
     Args:
         layers: the units of each hidden layer as they are now.
-
-    Raises:
-        ParamsError: what the options mean is not clear.
     """
     values: dict[str, Any] = {key: given[name] for name, key in KEYS.items() if name in given}
     if "projection" in given:
@@ -111,9 +105,6 @@ def view(layer: Any, first: Any, hidden: int) -> tuple[dict[str, Any], list[str]
         layer: a number, as an option or a record has it, or None.
         first: n, likewise.
         hidden: the number of hidden layers.
-
-    Raises:
-        ParamsError: there are no such layers.
     """
     notices = []
     if first is not None:

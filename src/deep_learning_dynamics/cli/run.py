@@ -1,5 +1,6 @@
-"""``dynamics run``: the pipeline for ``params.yaml``, some settings of which may be set first."""
+"""``dynamics run``, ``check`` and ``track``: the pipeline for ``params.yaml``, and its outputs."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +14,14 @@ from deep_learning_dynamics.cli.opening import Note, Settings, Verbose
 from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
-EPILOG = "Example: dynamics run -S train.epochs=20 -S 'network.hidden_layers=[16, 16]'"
-# The script of 2020 wrote its options with underscores.
-OPTIONS = {"context_settings": {"token_normalize_func": lambda token: token.replace("_", "-")}}
-# Its options are hidden, so that --help fits a screen: the command's text lists them.
+# The options of the 2020 script are hidden, so that --help fits a screen.
 Word = Annotated[str | None, typer.Option(hidden=True)]
 Number = Annotated[int | None, typer.Option(hidden=True)]
 Depth = Annotated[int | None, typer.Option(hidden=True, min=1, max=1000)]
 Flag = Annotated[bool, typer.Option(hidden=True)]
 
 
-def command(
+def run(
     ctx: typer.Context,
     settings: Settings = None,
     note: Note = None,
@@ -50,6 +48,8 @@ def command(
     --iterations, --networks, --width, --depth, --activation,
     --learning-algorithm, --projection, --train-projection-model-on-first-only,
     --layer-to-track, --track-first-n-layers-separately.
+
+    Example: dynamics run -S train.epochs=20 -S 'network.hidden_layers=[16, 16]'
     """
     root = project_root(Path.cwd())
     values = options_2020.with_options(root, setting.assignments(settings or []), ctx.params)
@@ -90,3 +90,59 @@ def execute(root: Path, variables: dict[str, str], verbose: bool = False) -> Non
         except TrackingError as error:
             print(f"warning: not logged to MLflow: {error} Later: dynamics track", file=sys.stderr)
     print(f"\n{summary(root, Results.gather(root), logged)}", flush=True)
+
+
+def check(settings: Settings = None) -> None:
+    """Check params.yaml without running anything; exit status 2 if it has a mistake.
+
+    It checks every value, whether values fit each other, and whether disk and memory suffice, and
+    estimates how long the run takes. Values given with -S take the place of the file's.
+
+    Example: dynamics check -S train.epochs=20
+    """
+    from deep_learning_dynamics.study import params
+    from deep_learning_dynamics.study.estimate import estimate
+
+    root = project_root(Path.cwd())
+    values = setting.assignments(settings or [])
+    checked = params.validate(setting.checked(root, values), folder=root)
+    print(f"params.yaml is valid{f' with {setting.described(values)}' if values else ''}.")
+    print(f"All of it takes {estimate(checked).sentence()}.")
+
+
+def track(note: Note = None) -> None:
+    """Log the current outputs to the MLflow store that is set now, unless it has them.
+
+    A run that is finished there is not changed. Outputs that were made with
+    other settings or code than the project has now are refused.
+
+    Example: MLFLOW_TRACKING_URI=http://example.org:5000 dynamics track
+    """
+    from deep_learning_dynamics.cli.summary import summary
+    from deep_learning_dynamics.results import Results
+    from deep_learning_dynamics.study import params
+
+    root = project_root(Path.cwd())
+    settings = params.load(root / "params.yaml").as_json()
+    with alone(root):
+        _check_outputs(root)
+        dvc.repair(root)
+        logged = tracking.log(root, settings, note)
+    print(summary(root, Results.gather(root), logged))
+
+
+def _check_outputs(root: Path) -> None:
+    """Refuse outputs that are not those of the parameters, code and data that there are now."""
+    status = json.loads(dvc.call(root, "status", "--json") or "{}")
+    # A name with a colon is of a dvc.yaml elsewhere, such as the copy that a run has.
+    stale = sorted(
+        name
+        for name, reasons in status.items()
+        if name != "log" and ":" not in name and set(map(str, reasons)) != {"always changed"}
+    )
+    if stale:
+        raise TrackingError(
+            f"The outputs of {', '.join(stale)} are missing, or were made with other parameters, "
+            "code or data than those in the project now; they would be logged as what they are "
+            "not. Make them again with: dvc repro"
+        )

@@ -44,11 +44,7 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def choices(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """``["seed=1,2"]`` as the values to try by dotted key; each is listed once.
-
-    Raises:
-        ParamsError: as in :func:`assignments`, or nothing comes after the equals sign.
-    """
+    """``["seed=1,2"]`` as the values to try by dotted key; each is listed once."""
     # Commas within brackets belong to a value: [8, 8],[16, 16] are two.
     parts = [text.partition("=") for text in texts]
     found = assignments([f"{key}=[{value}]" if equals else key for key, equals, value in parts])
@@ -68,11 +64,7 @@ def with_values(raw: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 
 
 def checked(root: Path, values: Mapping[str, Any], origin: str = ORIGIN) -> dict[str, Any]:
-    """All settings, defaults included, as ``params.yaml`` has them with dotted keys set.
-
-    Raises:
-        ParamsError: a value is not allowed; nothing was written.
-    """
+    """All settings, defaults included, as ``params.yaml`` has them with dotted keys set."""
     from deep_learning_dynamics.study import params
 
     path = root / "params.yaml"

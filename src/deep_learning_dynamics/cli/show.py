@@ -1,22 +1,29 @@
 """``dynamics show``: a run's report or one of its figures, on the screen or in a folder."""
 
+import os
 import re
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from deep_learning_dynamics.cli.opening import Run, complete_method
+from deep_learning_dynamics.cli.opening import (
+    Run,
+    complete_method,
+    copy_into,
+    folders,
+    opened,
+)
+from deep_learning_dynamics.cli.terminal import show_file
+from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.tracking import Record, local_files, resolve
 
-if TYPE_CHECKING:
-    from deep_learning_dynamics.tracking import Record
-
-EPILOG = "Example: dynamics show latest --figure som"
 REPORT = Path("report/index.html")
 PICTURES = (".png", ".svg", ".pdf", ".gif")
 
 
-def command(
+def show(
     run: Run = "latest",
     figure: Annotated[
         str | None,
@@ -36,18 +43,13 @@ def command(
 
     RUN is an id or a name, the beginning of either, or latest. The path of
     the file is printed, too; where there is no screen, nothing is opened.
+
+    Example: dynamics show latest --figure som
     """
-    import os
-    import tempfile
-
-    from deep_learning_dynamics.cli.opening import copy_into, folders, opened_runs, show_file
-    from deep_learning_dynamics.errors import TrackingError
-    from deep_learning_dynamics.tracking import local_files, resolve
-
-    _, connection, known = opened_runs()
+    _, connection, known = opened()
     record = resolve(known, run)
     with folders(connection, [record]) as (folder,):
-        wanted = [folder / REPORT] if figure is None else figures(folder, figure, record)
+        wanted = [folder / REPORT] if figure is None else _figures(folder, figure, record)
         if save is not None:
             for source in wanted if figure is not None else [folder / "report", folder / "figures"]:
                 if source.exists():
@@ -65,14 +67,8 @@ def command(
         show_file(path)
 
 
-def figures(folder: Path, key: str, record: "Record") -> list[Path]:
-    """The files of a figure, the most handy first.
-
-    Raises:
-        TrackingError: the run has no such figure; the message says which it has.
-    """
-    from deep_learning_dynamics.errors import TrackingError
-
+def _figures(folder: Path, key: str, record: Record) -> list[Path]:
+    """The files of a figure, the most handy first."""
     files = [path for path in (folder / "figures").rglob("*") if path.suffix in PICTURES]
     names = {
         path: path.relative_to(folder / "figures").with_suffix("").as_posix() for path in files

@@ -11,8 +11,6 @@ from deep_learning_dynamics.cli.show import REPORT
 from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.tracking.complete import Logged
 
@@ -30,7 +28,8 @@ def summary(root: Path, results: "Results", logged: "Logged | None") -> str:
     parts.append("\n".join(f"  {name:<{longest}}  {text}" for name, text in found.items()))
     places = {"data": " · ".join(str(each.get("label", "")) for each in results.provenance)}
     if (root / REPORT).exists():
-        places["report"] = typed(root / REPORT)
+        path, here = root / REPORT, Path.cwd()
+        places["report"] = str(path.relative_to(here) if path.is_relative_to(here) else path)
     if logged is not None:
         places["run"] = f"{logged.name}   (in MLflow: dynamics ui)"
         places["next"] = f"dynamics show {logged.name}, or dynamics list"
@@ -39,51 +38,38 @@ def summary(root: Path, results: "Results", logged: "Logged | None") -> str:
 
 
 def medians(results: "Results") -> dict[str, str]:
-    """The test accuracy of each group at its end, by the group's title, with what failed."""
+    """The test accuracy of each group at its end, by the group's title, with what failed.
+
+    For example "91.6 % median test accuracy (90.1 % to 92.3 %), 2 failed".
+    """
     if results.scores is None or "test_accuracy" not in results.scores:
         return {}
-    ends, found = last_snapshots(results.scores), {}
-    titles = results.titles.get(results.by, {})
+    scores, show, found = results.scores, quantity("test_accuracy").format, {}
+    ends = scores.loc[scores.groupby("network", sort=False)["snapshot"].idxmax()]
     columns = [name for name in ("dataset", results.by) if name in ends]
     for values, rows in ends.groupby(columns, sort=False) if columns else [((), ends)]:
-        words = [titles.get(value, results.titles.get(name, {}).get(value, str(value)))
-                 for name, value in zip(columns, values, strict=True)]  # fmt: skip
+        named = zip(columns, values, strict=True)
+        title = ", ".join(results.titles.get(c, {}).get(value, str(value)) for c, value in named)
         accuracy = rows["test_accuracy"].to_numpy(float)
         accuracy = accuracy[np.isfinite(accuracy)]
+        text = "no network has a test accuracy"
+        if len(accuracy):
+            middle, low, high = (
+                show(float(each)) for each in (np.median(accuracy), accuracy.min(), accuracy.max())
+            )
+            text = f"{middle} median test accuracy ({low} to {high})"
         failed = int((rows["outcome"] != "").sum()) if "outcome" in rows else 0
-        found[", ".join(words)] = spread(accuracy) + (f", {failed} failed" if failed else "")
+        found[title] = f"{text}, {failed} failed" if failed else text
     return found
-
-
-def spread(accuracy: np.ndarray) -> str:
-    """ "91.6 % median test accuracy (90.1 % to 92.3 %)"."""
-    if not len(accuracy):
-        return "no network has a test accuracy"
-    what = quantity("test_accuracy")
-    middle, low, high = (
-        what.format(float(value)) for value in (np.median(accuracy), accuracy.min(), accuracy.max())
-    )
-    return f"{middle} median test accuracy ({low} to {high})"
-
-
-def last_snapshots(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """The row of each network at its last snapshot."""
-    return scores.loc[scores.groupby("network", sort=False)["snapshot"].idxmax()]
 
 
 def _wrapped(text: str, bullet: str = "") -> str:
     """Text in the terminal's width, words whole."""
-    width = max(20, shutil.get_terminal_size().columns)
     return textwrap.fill(
         text,
-        width,
+        max(20, shutil.get_terminal_size().columns),
         initial_indent=bullet,
         subsequent_indent=" " * len(bullet),
         break_on_hyphens=False,
         break_long_words=False,
     )
-
-
-def typed(path: Path) -> str:
-    """A path as one would type it from here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
