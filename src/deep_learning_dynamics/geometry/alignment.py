@@ -37,6 +37,11 @@ class Layer:
     outputs: int
     inputs: int
 
+    def matrix(self, weights: Float[np.ndarray, "*row weight"]) -> np.ndarray:
+        """[*row, output, input]."""
+        shape = (*weights.shape[:-1], self.outputs, self.inputs)
+        return weights[..., self.weights].reshape(shape)
+
 
 @dataclass(frozen=True)
 class Perceptron:
@@ -58,11 +63,15 @@ class Perceptron:
             matrices = [name for name, shape in shapes.items() if len(shape) == 2]
             biases = [name for name in shapes if name not in matrices]
             outputs, inputs = shapes[matrices[0]] if matrices else (0, 0)
+            problem = ""
             if len(matrices) != 1 or [shapes[name] for name in biases] not in ([], [(outputs,)]):
-                raise _no_perceptron(f"{owner} is no fully connected layer")
-            if layers and layers[-1].outputs != inputs:
-                raise _no_perceptron(
-                    f"{owner} has {inputs} inputs after {layers[-1].outputs} units"
+                problem = "is no fully connected layer"
+            elif layers and layers[-1].outputs != inputs:
+                problem = f"has {inputs} inputs after {layers[-1].outputs} units"
+            if problem:
+                raise StoreError(
+                    f"These networks cannot be aligned: {owner} {problem}; expected a stack of "
+                    "fully connected layers. Set align to none."
                 )
             weights, *bias = (parameters.slice(name) for name in (*matrices, *biases))
             layers.append(Layer(weights, bias[0] if bias else None, outputs, inputs))
@@ -81,16 +90,12 @@ class Perceptron:
     def incoming(self, weights: Weights, layer: int) -> Float64[np.ndarray, "unit incoming"]:
         """What leads into each unit of a hidden layer: its weights and its bias."""
         mine = self.layers[layer]
-        matrix = weights[mine.weights].reshape(mine.outputs, mine.inputs).astype(np.float64)
-        if mine.biases is None:
-            return matrix
-        return np.column_stack([matrix, weights[mine.biases]])
+        matrix = mine.matrix(weights).astype(np.float64)
+        return matrix if mine.biases is None else np.c_[matrix, weights[mine.biases]]
 
     def outgoing(self, weights: Weights, layer: int) -> Float64[np.ndarray, "unit outgoing"]:
         """What leads away from each unit of a hidden layer."""
-        following = self.layers[layer + 1]
-        matrix = weights[following.weights].reshape(following.outputs, following.inputs)
-        return matrix.T.astype(np.float64)
+        return self.layers[layer + 1].matrix(weights).T.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -120,8 +125,7 @@ class Alignment:
         """The same functions in other coordinates; weights may have axes in front."""
         aligned = weights.astype(np.float64)
         for number, layer in enumerate(perceptron.layers):
-            shape = (*weights.shape[:-1], layer.outputs, layer.inputs)
-            matrix = aligned[..., layer.weights].reshape(shape)
+            matrix = layer.matrix(aligned)
             if number > 0:
                 matrix = matrix[..., self.order[number - 1]] / self.scales[number - 1]
             if number < len(self.order):
@@ -235,26 +239,14 @@ def _best_scales(into: OfUnits, with_into: OfUnits, away: OfUnits, with_away: Of
     return np.take_along_axis(candidates, values.argmin(axis=-1)[..., None], axis=-1)[..., 0]
 
 
-def _change(
-    scales: np.ndarray,
-    into: np.ndarray,
-    with_into: np.ndarray,
-    away: np.ndarray,
-    with_away: np.ndarray,
-) -> np.ndarray:
+def _change(scales: np.ndarray, *terms: np.ndarray) -> np.ndarray:
     """|c a − a'|² + |b / c − b'|², without |a'|² and |b'|², which do not depend on c."""
+    into, with_into, away, with_away = terms
     return into * scales**2 - 2 * with_into * scales + away / scales**2 - 2 * with_away / scales
 
 
 def _limited(scales: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
     return np.clip(scales, 1 / LARGEST_SCALE, LARGEST_SCALE)
-
-
-def _no_perceptron(found: str) -> StoreError:
-    return StoreError(
-        f"These networks cannot be aligned: {found}; expected a stack of fully connected layers. "
-        "Set align to none."
-    )
 
 
 # Alignments of a whole selection

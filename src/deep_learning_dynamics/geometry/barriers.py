@@ -85,8 +85,10 @@ class _Pair(NamedTuple):
 
 def _pairs(subject: Subject) -> list[_Pair]:
     """Which ends are joined: all twins, and some partners and members of each group."""
-    fit = (subject.table[schema.OUTCOME] == "").to_numpy()
-    sound = [fit[number] and subject.sound(number) for number in range(len(fit))]
+    outcomes = enumerate(subject.table[schema.OUTCOME])
+    sound = np.array(
+        [outcome == "" and subject.sound(number) for number, outcome in outcomes], bool
+    )
 
     def joined(kind: str, pairs: Iterable[tuple[int, int, str]]) -> list[_Pair]:
         return [
@@ -103,11 +105,8 @@ def _pairs(subject: Subject) -> list[_Pair]:
     for key, these in of_groups.items():
         order = seeds.generator(subject.seed, "barriers", *key).permutation(len(these))
         found += [these[place] for place in sorted(order[:MOST_PAIRS])]
-    members: dict[str, list[int]] = {}
-    for number, group in enumerate(subject.groups):
-        if sound[number] and subject.proper[number]:
-            members.setdefault(group, []).append(number)
-    for group, mine in members.items():
+    for mine in subject.together(sound & subject.proper):
+        group = subject.groups[mine[0]]
         # A ring: every network is in two pairs at most.
         order = seeds.generator(subject.seed, "barriers", group).permutation(mine).tolist()
         ring = zip(order, [*order[1:], *order[:1]], strict=True)

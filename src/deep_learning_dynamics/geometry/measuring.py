@@ -86,14 +86,10 @@ class _Task:
             _, ours, theirs = np.intersect1d(*taken, return_indices=True)
             common = snapshots[one][ours], snapshots[other][theirs]
             relations.append(_Relation(one, other, kind, *common))
-        diverged = (networks.table[schema.OUTCOME] == schema.DIVERGED).to_numpy()
-        groups: dict[tuple[int, str], list[int]] = {}
-        for number in np.flatnonzero(~networks.twin & ~diverged).tolist():
-            if len(snapshots[number]):
-                label = networks.phases[number], networks.groups[number]
-                groups.setdefault(label, []).append(number)
-        together = [np.array(group) for group in groups.values() if len(group) > 1]
-        return cls(networks, relations, together, np.flatnonzero(~networks.twin))
+        alive = (networks.table[schema.OUTCOME] != schema.DIVERGED).to_numpy() & ~networks.twin
+        alive &= np.array([len(kept) > 0 for kept in snapshots], bool)
+        groups = [np.array(group) for group in networks.together(alive) if len(group) > 1]
+        return cls(networks, relations, groups, np.flatnonzero(~networks.twin))
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,14 @@ class Networks:
             return [""] * len(self.table)
         return self.table[self.by].astype(str).tolist()
 
+    def together(self, chosen: Bool[np.ndarray, " network"]) -> list[list[int]]:
+        """The chosen networks of each group, phase by phase, in the order of the store."""
+        found: dict[tuple[int, str], list[int]] = {}
+        for network in np.flatnonzero(chosen).tolist():
+            label = self.phases[network], self.groups[network]
+            found.setdefault(label, []).append(network)
+        return list(found.values())
+
     @cached_property
     def twin(self) -> Bool[np.ndarray, " network"]:
         """Whether a network differs from another by rounding alone."""
@@ -78,7 +86,7 @@ class Networks:
 
     @cached_property
     def perceptron(self) -> Perceptron | None:
-        """The layers that all networks have; None where they cannot be aligned."""
+        """Their layers; None where they cannot be aligned."""
         try:
             return Perceptron.of_runs(self.runs)
         except StoreError:
@@ -97,6 +105,10 @@ class Networks:
     def sound(self, network: int) -> bool:
         """Whether a network has an end, and that is finite."""
         return len(self.snapshots[network]) > 0 and bool(np.isfinite(self.end(network)).all())
+
+    def with_coordinates(self, numbers: list[int], columns: pd.DataFrame) -> pd.DataFrame:
+        """Columns whose rows are of these networks, behind the coordinates of each."""
+        return pd.concat([self.table.iloc[numbers].reset_index(drop=True), columns], axis=1)
 
     def partners(self) -> Iterator[tuple[int, int, str]]:
         """Networks of one pair, in the same phase."""

@@ -6,10 +6,11 @@ et al., ICLR 2021), so that it does not grow where layers are wider or examples 
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
@@ -88,8 +89,8 @@ class Representations(Analysis):
 
     @classmethod
     def find(cls, subject: Subject) -> Finding | None:
-        groups = _groups(subject)
-        chosen = np.concatenate([np.zeros(0, int), *groups]).tolist()
+        groups = [group[:MOST_NETWORKS] for group in subject.together(subject.proper)]
+        chosen = list(chain(*groups))
         if not chosen:
             return None
         first = subject.forward.activations(subject.weights(chosen[0], 0))
@@ -106,7 +107,7 @@ class Representations(Analysis):
 
         looked_at = [*chosen, *np.flatnonzero(subject.twin).tolist()]
         sound = {network for network in looked_at if subject.sound(network)}
-        relations = [*subject.partners(), *_neighbours(groups), *subject.twins()]
+        relations = [*subject.partners(), *chain(*map(_neighbours, groups)), *subject.twins()]
         ends = pd.DataFrame(
             [
                 (subject.names[one], subject.names[other], kind, layer, value)
@@ -124,20 +125,10 @@ class Representations(Analysis):
         )
 
 
-def _groups(subject: Subject) -> list[Int[np.ndarray, " _"]]:
-    """The networks of each group that are looked at."""
-    labels = np.array(subject.groups, object)
-    return [
-        np.flatnonzero(subject.proper & (labels == label))[:MOST_NETWORKS]
-        for label in dict.fromkeys(labels[subject.proper])
-    ]
-
-
-def _neighbours(groups: list[Int[np.ndarray, " _"]]) -> Iterator[tuple[int, int, str]]:
+def _neighbours(group: list[int]) -> Iterator[tuple[int, int, str]]:
     """Each network of a group and the next one, in a circle."""
-    for group in groups:
-        others = np.roll(group, -1)[: len(group) if len(group) > 2 else len(group) - 1]
-        yield from ((int(a), int(b), "group") for a, b in zip(group, others, strict=False))
+    others = [*group[1:], *group[:1]] if len(group) > 2 else group[1:]
+    yield from ((one, other, "group") for one, other in zip(group, others, strict=False))
 
 
 def _alike(one: _Features, other: _Features) -> Iterator[tuple[str, float]]:
@@ -157,7 +148,7 @@ def _over_time(
                 numbers.append(network)
                 rows.append((snapshot, step, layer, value))
     found = pd.DataFrame(rows, columns=["snapshot", "step", "layer", "cka"])
-    return pd.concat([subject.table.iloc[numbers].reset_index(drop=True), found], axis=1)
+    return subject.with_coordinates(numbers, found)
 
 
 def _measures(ends: pd.DataFrame, over_time: pd.DataFrame) -> pd.DataFrame:

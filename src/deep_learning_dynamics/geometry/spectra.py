@@ -63,8 +63,7 @@ class Spectra(Analysis):
                     found = _layer(weights[parameters.slice(name)], units, rng)
                     rows.append((name, snapshot, step, *found))
         columns = ["parameter", "snapshot", "step", *QUANTILES, *EXPONENTS]
-        found = pd.DataFrame(rows, columns=columns)
-        table = pd.concat([subject.table.iloc[numbers].reset_index(drop=True), found], axis=1)
+        table = subject.with_coordinates(numbers, pd.DataFrame(rows, columns=columns))
         sizes = {name: parameters.slice(name) for name in outputs}
         sides = {
             name: _eigenvalues(size.stop - size.start, outputs[name])
