@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float, Float32
 from numpy.ctypeslib import as_ctypes
 
 from deep_learning_dynamics import environment, seeds
@@ -15,6 +15,7 @@ from deep_learning_dynamics.study.kernel.elementwise import value_of
 from deep_learning_dynamics.study.networks import NETWORKS, Network
 from deep_learning_dynamics.study.networks.mlp import Mlp
 from deep_learning_dynamics.study.networks.module import ModuleNetwork
+from deep_learning_dynamics.study.networks.network import Images, Labels, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
 
 if TYPE_CHECKING:
@@ -23,21 +24,17 @@ if TYPE_CHECKING:
 # Networks that are evaluated together: torch keeps their activations on all examples.
 AT_ONCE = {"portable": 1024, "torch": 16}
 BRIGHTEST = 255
+Activations = dict[str, Float[np.ndarray, "example unit"]]  # by layer
 
 
 class StudyForward:
     """The scores and activations of networks of one kind on fixed images."""
 
-    def __init__(
-        self,
-        network: Network,
-        images: UInt8[np.ndarray, "example pixel"],
-        labels: Int64[np.ndarray, " example"],
-    ) -> None:
+    def __init__(self, network: Network, images: Images, labels: Labels) -> None:
         self._network, self._images, self._labels = network, images, labels
 
     def scores(
-        self, weights: Float32[np.ndarray, "network weight"]
+        self, weights: Weights
     ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
         """Mean cross-entropy in nats and the share of correct predictions, of each network."""
         found = np.zeros((2, len(weights)))
@@ -51,9 +48,7 @@ class StudyForward:
             found[:, start : start + at_once] = ensemble.scores(self._images, self._labels)
         return found[0], found[1]
 
-    def activations(
-        self, weights: Float32[np.ndarray, " weight"]
-    ) -> dict[str, Float[np.ndarray, "example unit"]]:
+    def activations(self, weights: Float32[np.ndarray, " weight"]) -> Activations:
         """After the activation, of a multilayer perceptron; before it, of other modules."""
         if isinstance(self._network, ModuleNetwork):
             return self._of_module(weights)
@@ -64,24 +59,21 @@ class StudyForward:
         units = self._images.astype(np.float32) / np.float32(BRIGHTEST)
         parameters, found = self._network.parameters, {}
         for name in list(parameters.layers())[:-1]:
-            shape = parameters.shapes[parameters.names.index(f"{name}.weight")]
-            matrix = weights[parameters.slice(f"{name}.weight")].reshape(shape)
+            bias = weights[parameters.slice(f"{name}.bias")]
+            matrix = weights[parameters.slice(f"{name}.weight")].reshape(len(bias), -1)
             # Summed in double precision: in single precision, the order of a library's sums, which
             # depends on the processor, would show.
             sums = units.astype(np.float64) @ matrix.T.astype(np.float64)
-            before = (sums + weights[parameters.slice(f"{name}.bias")]).astype(np.float32)
+            before = (sums + bias).astype(np.float32)
             units = np.empty_like(before)
             value.ctypes(*(as_ctypes(numbers.ravel()) for numbers in (before, units)), units.size)
             found[name] = units
         return found
 
-    def _of_module(
-        self, weights: Float32[np.ndarray, " weight"]
-    ) -> dict[str, Float[np.ndarray, "example unit"]]:
+    def _of_module(self, weights: Float32[np.ndarray, " weight"]) -> Activations:
         import torch
 
         network = self._network
-        assert isinstance(network, ModuleNetwork)
         images = torch.from_numpy(self._images).float().div(BRIGHTEST)
         images = images.view(len(images), 1, *network.shape)
         module = network.build(network.shape, network.classes).float()

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int, Int64, UInt8
+from jaxtyping import Float32, Int
 from torch import Tensor
 from torch.func import functional_call, vmap
 
 from deep_learning_dynamics.errors import ParamsError
+from deep_learning_dynamics.study.networks.network import Images, Labels, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
 
 BRIGHTEST = 255
@@ -27,7 +28,7 @@ class ModuleEnsemble:
         self,
         module: torch.nn.Module,
         shape: tuple[int, int],
-        weights: Float32[np.ndarray, "network weight"],
+        weights: Weights,
         optimisation: Optimisation,
         groups: Sequence[int],
         threads: int,
@@ -51,8 +52,8 @@ class ModuleEnsemble:
 
     def train(
         self,
-        images: UInt8[np.ndarray, "example pixel"],
-        labels: Int64[np.ndarray, " example"],
+        images: Images,
+        labels: Labels,
         orders: Int[np.ndarray, "group position"],
         batch_size: int,
     ) -> None:
@@ -60,13 +61,12 @@ class ModuleEnsemble:
         for start in range(0, orders.shape[1], batch_size):
             batches = orders[:, start : start + batch_size]
             if len(batches) == 1:  # all networks see the same
-                shown = self._images(images[batches[0]])
-                logits = vmap(self._logits, in_dims=(0, None))(self._stacked, shown)
+                logits = self._logits(images[batches[0]])
                 answers = torch.from_numpy(labels[batches[0]]).expand(len(self._groups), -1)
             else:
                 chosen = batches[self._groups]
                 shown = self._images(images[chosen.ravel()]).unflatten(0, chosen.shape)
-                logits = vmap(self._logits)(self._stacked, shown)
+                logits = vmap(self._of_one)(self._stacked, shown)
                 answers = torch.from_numpy(labels[chosen])
             answers = answers.to(self._device)
             loss = torch.nn.functional.cross_entropy(
@@ -79,23 +79,19 @@ class ModuleEnsemble:
             self._optimiser.step()
 
     @torch.no_grad()
-    def weights(self) -> Float32[np.ndarray, "network weight"]:
+    def weights(self) -> Weights:
         """As they are now."""
         parts = [values.flatten(1) for values in self._stacked.values()]
         return torch.cat(parts, dim=1).cpu().numpy()
 
     @torch.no_grad()
-    def scores(
-        self, images: UInt8[np.ndarray, "example pixel"], labels: Int64[np.ndarray, " example"]
-    ) -> tuple[Float32[np.ndarray, " network"], Float32[np.ndarray, " network"]]:
+    def scores(self, images: Images, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
         """Mean cross-entropy in nats and the share of correct predictions, of each network."""
         loss = torch.zeros(len(self._groups), device=self._device)
         correct = torch.zeros(len(self._groups), device=self._device)
         for start in range(0, len(labels), EXAMPLES_AT_ONCE):
             span = slice(start, start + EXAMPLES_AT_ONCE)
-            logits = vmap(self._logits, in_dims=(0, None))(
-                self._stacked, self._images(images[span])
-            )
+            logits = self._logits(images[span])
             answers = torch.from_numpy(labels[span]).to(self._device)
             picked = logits.gather(2, answers.expand(len(logits), -1)[..., None])[..., 0]
             loss += (torch.logsumexp(logits, dim=2) - picked).sum(1)
@@ -103,17 +99,18 @@ class ModuleEnsemble:
         return (loss / len(labels)).cpu().numpy(), (correct / len(labels)).cpu().numpy()
 
     @torch.no_grad()
-    def outputs(
-        self, images: UInt8[np.ndarray, "example pixel"]
-    ) -> Float32[np.ndarray, "network example class"]:
+    def outputs(self, images: Images) -> Float32[np.ndarray, "network example class"]:
         """Probabilities of the classes."""
-        logits = vmap(self._logits, in_dims=(0, None))(self._stacked, self._images(images))
-        return torch.softmax(logits, dim=2).cpu().numpy()
+        return torch.softmax(self._logits(images), dim=2).cpu().numpy()
 
-    def _logits(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
+    def _logits(self, images: Images) -> Tensor:
+        """Of all networks, for the same images."""
+        return vmap(self._of_one, in_dims=(0, None))(self._stacked, self._images(images))
+
+    def _of_one(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
         return functional_call(self._module, parameters, (images,))
 
-    def _images(self, brightness: UInt8[np.ndarray, "example pixel"]) -> Tensor:
+    def _images(self, brightness: Images) -> Tensor:
         images = torch.from_numpy(brightness).to(self._device).float().div_(BRIGHTEST)
         return images.view(len(brightness), 1, *self._shape)
 

@@ -106,7 +106,6 @@ class Dataset:
     about: ClassVar[About]  # the original
     stand_in: ClassVar[About | None] = None  # what :meth:`embedded` gives, if not the original
     places: ClassVar[tuple[str, ...]] = ()  # folders among people's datasets
-    looked_for: ClassVar[str] = ""  # in messages: the file that is missing
     mirrors: ClassVar[tuple[str, ...]] = ()  # addresses of folders, each with all downloads
     downloads: ClassVar[dict[str, str]] = {}  # file name → MD5
 

@@ -43,7 +43,7 @@ def read_local(dataset: Dataset) -> Examples:
                 return examples
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    raise UnavailableError(f"{root} has no {dataset.looked_for}")
+    raise UnavailableError(f"{root} has no {' or '.join(dataset.places)} with {dataset.title}")
 
 
 def files_in(path: Path) -> Files:

@@ -57,7 +57,6 @@ class Mnist(Dataset):
         original=False,
     )
     places = ("mnist", "MNIST")
-    looked_for = "mnist/train-images-idx3-ubyte (or .gz)"
     mirrors = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "http://yann.lecun.com/exdb/mnist/",

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32
 from pydantic import Field
 
 from deep_learning_dynamics.store import Parameters
 from deep_learning_dynamics.study.kernel import Architecture, Ensemble, initial_weights
-from deep_learning_dynamics.study.networks.network import NETWORKS, Network
+from deep_learning_dynamics.study.networks.network import NETWORKS, Images, Network, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.sections import KeyOf
 
@@ -53,15 +53,11 @@ class Mlp(Network):
         return initial_weights(self.architecture, seed, pair, task)
 
     def ensemble(
-        self,
-        weights: Float32[np.ndarray, "network weight"],
-        optimisation: Optimisation,
-        groups: Sequence[int],
-        threads: int,
+        self, weights: Weights, optimisation: Optimisation, groups: Sequence[int], threads: int
     ) -> Ensemble:
         return Ensemble(self.architecture, weights, optimisation, groups, threads)
 
-    def sensitive(self, images: UInt8[np.ndarray, "example pixel"]) -> Bool[np.ndarray, " weight"]:
+    def sensitive(self, images: Images) -> Bool[np.ndarray, " weight"]:
         """All weights but those from pixels that are always dark, which have no gradient."""
         mask = np.ones(self.parameters.size, bool)
         first = self.parameters.slice("hidden1.weight")

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.store import Parameters
-from deep_learning_dynamics.study.networks.network import Ensemble, Network
+from deep_learning_dynamics.study.networks.network import Ensemble, Network, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
 
 if TYPE_CHECKING:
@@ -62,11 +62,7 @@ class ModuleNetwork(Network):
         return np.where(self.output, output, body)
 
     def ensemble(
-        self,
-        weights: Float32[np.ndarray, "network weight"],
-        optimisation: Optimisation,
-        groups: Sequence[int],
-        threads: int,
+        self, weights: Weights, optimisation: Optimisation, groups: Sequence[int], threads: int
     ) -> Ensemble:
         from deep_learning_dynamics.study.torch_training import ModuleEnsemble
 

@@ -19,6 +19,9 @@ from deep_learning_dynamics.study.optimisers import Optimisation
 NETWORKS: Registry[type["Network"]] = Registry(
     "kind of network", "deep_learning_dynamics.study.networks", ("mlp",)
 )
+Weights = Float32[np.ndarray, "network weight"]
+Images = UInt8[np.ndarray, "example pixel"]
+Labels = Int64[np.ndarray, " example"]
 
 
 @runtime_checkable
@@ -27,8 +30,8 @@ class Ensemble(Protocol):
 
     def train(
         self,
-        images: UInt8[np.ndarray, "example pixel"],
-        labels: Int64[np.ndarray, " example"],
+        images: Images,
+        labels: Labels,
         orders: Int[np.ndarray, "group position"],
         batch_size: int,
     ) -> None:
@@ -37,17 +40,13 @@ class Ensemble(Protocol):
         Networks of group ``g`` see the examples ``orders[g]``; the last batch may be smaller.
         """
 
-    def weights(self) -> Float32[np.ndarray, "network weight"]:
+    def weights(self) -> Weights:
         """As they are now."""
 
-    def scores(
-        self, images: UInt8[np.ndarray, "example pixel"], labels: Int64[np.ndarray, " example"]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def scores(self, images: Images, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
         """Mean cross-entropy in nats and the share of correct predictions, of each network."""
 
-    def outputs(
-        self, images: UInt8[np.ndarray, "example pixel"]
-    ) -> Float32[np.ndarray, "network example class"]:
+    def outputs(self, images: Images) -> Float32[np.ndarray, "network example class"]:
         """What each network predicts: probabilities of the classes."""
 
 
@@ -84,15 +83,11 @@ class Network:
         raise NotImplementedError
 
     def ensemble(
-        self,
-        weights: Float32[np.ndarray, "network weight"],
-        optimisation: Optimisation,
-        groups: Sequence[int],
-        threads: int,
+        self, weights: Weights, optimisation: Optimisation, groups: Sequence[int], threads: int
     ) -> Ensemble:
         """Networks with those weights. Networks of one group see the same mini-batches."""
         raise NotImplementedError
 
-    def sensitive(self, images: UInt8[np.ndarray, "example pixel"]) -> Bool[np.ndarray, " weight"]:
+    def sensitive(self, images: Images) -> Bool[np.ndarray, " weight"]:
         """Which weights these images can reach, so that a change of them changes what is learnt."""
         return np.ones(self.parameters.size, bool)
