@@ -100,7 +100,7 @@ def carried(source: Path, params_file: Path) -> Carried:
     network, lost = _network(record)
     first = record.get("track_first_n_layers_separately")
     try:
-        viewed, notices = options_2020.view(
+        viewed = options_2020.view(
             record.get("layer_to_track"),
             first or None,  # false was "no" in some versions
             len(network["network.hidden_layers"]),
@@ -134,7 +134,7 @@ def carried(source: Path, params_file: Path) -> Carried:
         source,
         values,
         "" if note == "..." else note,  # what the script wrote when nothing was said
-        [*sorted(unknown), *lost, *notices, SEEDS],
+        [*sorted(unknown), *lost, SEEDS],
     )
 
 
@@ -167,15 +167,13 @@ def _read(source: Path) -> dict[str, Any]:
 
 def _network(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The keys of ``params.yaml`` for a scikit-learn network, and what is lost."""
+    found = SKLEARN | (record.get("network_parameters", FIRST) or {})
     lost = []
     if "network_parameters" not in record:
-        found = SKLEARN | FIRST
         lost.append(
             "network_parameters: not in this record; the script had five hidden layers of 8, relu, "
             "sgd at 0.1 then"
         )
-    else:
-        found = SKLEARN | (record["network_parameters"] or {})
     for key in sorted(found.keys() - {*SKLEARN, *NO_EFFECT}):
         if key not in SAME or found[key] != SAME[key]:
             lost.append(f"network_parameters.{key} = {found[key]}: there is no such setting")

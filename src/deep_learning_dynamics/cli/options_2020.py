@@ -36,7 +36,7 @@ GONE = {  # options of 2020 without a counterpart, and what to do instead
 def with_options(
     root: Path, assigned: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What ``-S`` sets, and with it what the options of 2020 set; says what they became.
+    """What ``-S`` sets, and with it what the options of 2020 set.
 
     Args:
         assigned: values by dotted key.
@@ -57,24 +57,18 @@ def with_options(
     if gone:
         raise ParamsError("\n".join(gone))
     network = settings.checked(root, assigned)["network"]
-    values, notices = translated(given, network.get("hidden_layers", []))
+    values = translated(given, network.get("hidden_layers", []))
     both = sorted(assigned.keys() & values.keys())
     if both:
         raise ParamsError(
             f"{', '.join(both)} is set with -S and with an option of 2020; expected one of them."
         )
-    for notice in notices:
-        print(f"note: {notice}")
     return {**assigned, **values}
 
 
-def translated(given: Mapping[str, Any], layers: list[int]) -> tuple[dict[str, Any], list[str]]:
-    """The keys that options set, and what a person should know about how they came about.
-
-    Args:
-        layers: the units of each hidden layer as they are now.
-    """
-    values: dict[str, Any] = {key: given[name] for name, key in KEYS.items() if name in given}
+def translated(given: Mapping[str, Any], layers: list[int]) -> dict[str, Any]:
+    """The keys that options set; ``layers`` are the units of each hidden layer as they are now."""
+    values = {key: given[name] for name, key in KEYS.items() if name in given}
     if "projection" in given:
         values["project.methods"] = [method(given["projection"])]
     if "width" in given or "depth" in given:
@@ -86,8 +80,7 @@ def translated(given: Mapping[str, Any], layers: list[int]) -> tuple[dict[str, A
         layers = [given.get("width", *layers[:1])] * given.get("depth", len(layers))
         values["network.hidden_layers"] = layers
     first, layer = given.get("track_first_n_layers_separately"), given.get("layer_to_track")
-    viewed, notices = view(layer, first, len(layers))
-    return values | viewed, notices
+    return values | view(layer, first, len(layers))
 
 
 def method(projection: str) -> str:
@@ -95,8 +88,8 @@ def method(projection: str) -> str:
     return METHODS.get(projection.lower(), projection)
 
 
-def view(layer: Any, first: Any, hidden: int) -> tuple[dict[str, Any], list[str]]:
-    """Which layers are projected, and what is not obvious about it.
+def view(layer: Any, first: Any, hidden: int) -> dict[str, Any]:
+    """Which layers are projected.
 
     The script of 2020 numbered layers from 0, and of the first n that it tracked separately it left
     out number 0, whose shape differs. When both were asked for, it took these.
@@ -106,7 +99,6 @@ def view(layer: Any, first: Any, hidden: int) -> tuple[dict[str, Any], list[str]
         first: n, likewise.
         hidden: the number of hidden layers.
     """
-    notices = []
     if first is not None:
         if type(first) is not int or not 2 <= first <= hidden:
             raise ParamsError(
@@ -114,25 +106,14 @@ def view(layer: Any, first: Any, hidden: int) -> tuple[dict[str, Any], list[str]
                 "first layer, whose shape differs, was left out, and so is the output layer now."
             )
         chosen = [f"hidden{number}.weight" for number in range(2, first + 1)]
-        notices.append(
-            f"track_first_n_layers_separately {first}: {', '.join(chosen)}; 2020 left out the "
-            "first layer."
-        )
-        if layer is not None:
-            notices.append(
-                "layer_to_track has no effect beside track_first_n_layers_separately, as it had "
-                "none in 2020."
-            )
-    elif layer is not None:
+        return {"view.parameters": chosen, "view.separately": True}
+    if layer is not None:
         count = hidden + 1
         if type(layer) is not int or not -count <= layer < count:
             raise ParamsError(
                 f"layer_to_track is {layer}; expected 0 to {hidden}: 2020 numbered the {count} "
                 "layers of weights from 0."
             )
-        number = layer % count + 1
-        chosen = ["output.weight" if number == count else f"hidden{number}.weight"]
-        notices.append(f"layer_to_track {layer}: {chosen[0]}, because 2020 numbered from 0.")
-    else:
-        return {}, []
-    return {"view.parameters": chosen, "view.separately": first is not None}, notices
+        names = [*(f"hidden{number}.weight" for number in range(1, count)), "output.weight"]
+        return {"view.parameters": [names[layer]], "view.separately": False}
+    return {}
