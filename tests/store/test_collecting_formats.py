@@ -9,7 +9,8 @@ import pytest
 
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.store import score_names
-from deep_learning_dynamics.store.collecting import Options, collect, open_checkpoint
+from deep_learning_dynamics.store.collecting import collect
+from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
 from deep_learning_dynamics.store.sources import source_of
 
 torch = pytest.importorskip("torch")

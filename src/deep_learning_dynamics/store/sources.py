@@ -129,11 +129,6 @@ class TorchSource:
             return
         for name, parameter in self._model.named_parameters():  # tied ones once
             if parameter.is_floating_point():
-                if isinstance(parameter, self._torch.nn.parameter.UninitializedParameter):
-                    raise StoreError(
-                        f"Parameter {name} has no shape yet; expected an initialised model. "
-                        "Pass a batch through it first."
-                    )
                 yield self._names.get(name, name), parameter
 
     def _gathered(self) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.store import schema
@@ -33,11 +34,10 @@ class Lane:
     """Networks that are written together, and their snapshots that are not in whole chunks yet."""
 
     networks: slice
-    count: int = 0  # snapshots so far
-    flushed: int = 0  # of these, on disk
-    last: Int[np.ndarray, " network"] = field(default_factory=lambda: np.array([], np.int64))
+    count: int  # snapshots so far
+    last: Int[np.ndarray, " network"]  # steps of the last snapshot, empty before the first
     weights: Float[np.ndarray, "network block weight"] | None = None  # of the last block
-    small: dict[str, list[np.ndarray]] = field(default_factory=dict)  # by variable, not flushed
+    waiting: list[dict[str, np.ndarray]] = field(default_factory=list)  # all else, not on disk yet
 
 
 class StoreWriter:
@@ -73,16 +73,8 @@ class StoreWriter:
             probe_labels: the class that each of them belongs to.
         """
         self.path = Path(path)
-        self._contents = Contents(
-            networks,
-            parameters,
-            dict(attributes or {}),
-            snapshots,
-            probes,
-            classes,
-            probe_labels,
-            buffer_bytes,
-        )
+        sizes = (snapshots, probes, classes, probe_labels, buffer_bytes)
+        self._contents = Contents(networks, parameters, dict(attributes or {}), *sizes)
         self._names, self._replace = self._contents.names, replace
         self._lanes: dict[str | None, Lane] = {}  # None: all given networks together
         self._scores: set[str] = set()  # names that were checked
@@ -198,7 +190,7 @@ class StoreWriter:
         lane = self._lane(network)
         self.flush()
         steps = self.steps(network)
-        lane.count = lane.flushed = int(np.searchsorted(steps, step))
+        lane.count = int(np.searchsorted(steps, step))
         lane.last, lane.weights = steps[: lane.count][-1:], None
         dropped = len(steps) - lane.count
         if dropped:
@@ -255,7 +247,7 @@ class StoreWriter:
                 "of each to continue them together. Continue one at a time, with add_to()."
             )
         last = np.array([of_network[-1] for of_network in steps if count], np.int64)
-        return Lane(slice(positions[0], positions[-1] + 1), count, count, last)
+        return Lane(slice(positions[0], positions[-1] + 1), count, last)
 
     def _append(
         self,
@@ -265,24 +257,22 @@ class StoreWriter:
         scores: Mapping[str, np.ndarray],
         outputs: Float[np.ndarray, "network probe class"] | None,
     ) -> None:
-        steps = np.asarray(steps, np.int64)
-        self._check_snapshot(lane, steps, weights, scores, outputs)
-        slot = lane.count % self._group.block
+        if not scores.keys() <= self._scores:
+            schema.check_names(list(scores), "score")
+            self._scores |= scores.keys()
+        small = {name: _score(values) for name, values in scores.items()}
+        small[schema.STEP] = np.array(steps, np.int64)
+        if outputs is not None:
+            small[schema.OUTPUTS] = np.array(outputs, np.float32)
+        self._check_snapshot(lane, {schema.WEIGHTS: weights, **small})
         if self._group.block == 1:
             lane.weights = np.asarray(weights, np.float32)[:, None]
         else:
-            self._buffer(lane)[:, slot] = weights
-        small = {schema.STEP: steps, schema.FINITE: _finite(weights)}
-        small |= {name: _score(values) for name, values in scores.items()}
-        if outputs is not None:
-            small[schema.OUTPUTS] = np.asarray(outputs, np.float32)
-        waiting = lane.count - lane.flushed
-        for name, values in small.items():
-            if name not in lane.small:  # it was not known until now
-                lane.small[name] = [np.full_like(values, np.nan) for _ in range(waiting)]
-        for name, rows in lane.small.items():
-            rows.append(np.array(small[name]) if name in small else np.full_like(rows[0], np.nan))
-        lane.last = np.where(steps == schema.ABSENT, lane.last if len(lane.last) else -1, steps)
+            self._buffer(lane)[:, lane.count % self._group.block] = weights
+        small[schema.FINITE] = _finite(weights)
+        lane.waiting.append(small)
+        absent = small[schema.STEP] == schema.ABSENT
+        lane.last = np.where(absent, lane.last if len(lane.last) else -1, small[schema.STEP])
         lane.count += 1
         late = not self._replace and time.monotonic() - self._flushed_at > FLUSH_SECONDS
         if lane.count % self._group.block == 0 or late:
@@ -307,7 +297,7 @@ class StoreWriter:
         return lane.weights
 
     def _flush(self, lane: Lane) -> None:
-        if lane.flushed == lane.count or lane.weights is None:
+        if not lane.waiting:
             return
         group = self._group
         if lane.count > group.capacity:
@@ -317,13 +307,17 @@ class StoreWriter:
         # The whole chunk, with what is not known yet as NaN, so that it need not be read first.
         block = lane.weights[:, : stop - start]
         group.write(schema.WEIGHTS, lane.networks, slice(start, stop), block)
-        written = slice(lane.flushed, lane.count)
-        steps = lane.small.pop(schema.STEP)
-        group.clear(lane.networks, written, lane.small.keys())
-        for name, rows in lane.small.items():
+        written = slice(lane.count - len(lane.waiting), lane.count)
+        known = dict.fromkeys(name for small in lane.waiting for name in small)
+        group.clear(lane.networks, written, known)
+        for name in sorted(known, key=lambda name: name == schema.STEP):  # which makes them count
+            example = next(small[name] for small in lane.waiting if name in small)
+            rows = [
+                small[name] if name in small else np.full_like(example, np.nan)
+                for small in lane.waiting
+            ]
             group.write(name, lane.networks, written, np.stack(rows, axis=1))
-        group.write(schema.STEP, lane.networks, written, np.stack(steps, axis=1))  # now it counts
-        lane.flushed, lane.small = lane.count, {}
+        lane.waiting = []
 
     # Checks
 
@@ -335,34 +329,21 @@ class StoreWriter:
                 "expected at least one, and a name of its own for each."
             )
 
-    def _check_snapshot(
-        self,
-        lane: Lane,
-        steps: Int[np.ndarray, " network"],
-        weights: np.ndarray,
-        scores: Mapping[str, np.ndarray],
-        outputs: np.ndarray | None,
-    ) -> None:
+    def _check_snapshot(self, lane: Lane, given: Mapping[str, np.ndarray]) -> None:
         contents, networks = self._contents, lane.networks.stop - lane.networks.start
-        if not scores.keys() <= self._scores:
-            schema.check_names(list(scores), "score")
-            self._scores |= scores.keys()
-        shapes = {
-            schema.STEP: (networks,),
-            schema.WEIGHTS: (networks, contents.parameters.size),
-            schema.OUTPUTS: (networks, contents.probes, contents.classes),
+        further = {
+            schema.WEIGHTS: (contents.parameters.size,),
+            schema.OUTPUTS: (contents.probes, contents.classes),
         }
-        given = {schema.STEP: steps, schema.WEIGHTS: weights, **scores}
-        if outputs is not None:
-            given[schema.OUTPUTS] = outputs
         for name, values in given.items():
-            expected = shapes.get(name, (networks,))
+            expected = (networks, *further.get(name, ()))
             if np.shape(values) != expected:
                 raise StoreError(
                     f"{self.path}: {name} of a snapshot has shape {np.shape(values)}; expected "
-                    f"{expected}, as the store has {networks} networks in a snapshot, "
+                    f"{expected}, as there are {formatting.count(networks, 'network')}, "
                     f"{contents.probes} probes and {contents.classes} classes."
                 )
+        steps = given[schema.STEP]
         present = steps != schema.ABSENT
         if len(lane.last) and (steps[present] <= lane.last[present]).any():
             raise StoreError(
@@ -396,6 +377,6 @@ def _finite(weights: Float[np.ndarray, "network weight"]) -> np.ndarray:
 
 
 def _score(values: np.ndarray) -> np.ndarray:
-    """In double precision, unless it was computed in less."""
-    values = np.asarray(values)
-    return values.astype(np.float32 if values.dtype in (np.float32, np.float16) else np.float64)
+    """A copy in double precision, unless it was computed in less."""
+    low = np.asarray(values).dtype in (np.float32, np.float16)
+    return np.array(values, np.float32 if low else np.float64)

@@ -169,7 +169,8 @@ def open_checkpoint(path: Path, options: Options | None = None) -> Iterator[Chec
         raise CheckpointError(f"{path} does not exist; expected a checkpoint.")
     found = format_of(path)
     if found is None:
-        known = formatting.listed([each.title for each in FORMATS.values()], "or")
+        titles = [each.title for key, each in FORMATS.items() if key != "refused"]
+        known = formatting.listed(titles, "or")
         raise CheckpointError(f"{path} is no checkpoint of a known format; expected {known}.")
     with ExitStack() as files:
         try:

@@ -99,11 +99,8 @@ def _load(torch: Any, path: Path) -> Any:
 
 def _find_weights(torch: Any, content: Any, key: str | None) -> dict[str, Any]:
     def tensors(candidate: Any) -> dict[str, Any]:
-        if not isinstance(candidate, dict):
-            return {}
-        return {
-            str(name): value for name, value in candidate.items() if isinstance(value, torch.Tensor)
-        }
+        items = candidate.items() if isinstance(candidate, dict) else ()
+        return {str(name): value for name, value in items if isinstance(value, torch.Tensor)}
 
     if key is not None:
         for part in key.split("."):
@@ -113,11 +110,9 @@ def _find_weights(torch: Any, content: Any, key: str | None) -> dict[str, Any]:
         return tensors(content)
     if not isinstance(content, dict):
         raise RefusedError(f"holds a {type(content).__name__}; expected a dict of tensors.")
-    if tensors(content):
-        return tensors(content)
-    for name in WEIGHT_KEYS:
-        if tensors(content.get(name)):
-            return tensors(content[name])
+    for place in (content, *(content.get(name) for name in WEIGHT_KEYS)):
+        if tensors(place):
+            return tensors(place)
     others = [str(name) for name, value in content.items() if tensors(value)]
     if len(others) == 1:
         return tensors(content[others[0]])
