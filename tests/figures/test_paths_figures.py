@@ -9,7 +9,6 @@ from made_results import projection_of, trajectories, words
 from PIL import Image
 
 from deep_learning_dynamics import figures
-from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.animation import moments_of
 from deep_learning_dynamics.figures.style import Groups
 from deep_learning_dynamics.figures.trajectories import trajectories_of
@@ -86,11 +85,6 @@ def test_moments_are_few_and_hold_both_ends():
     assert moments[0] == ("earlier", 0)
     assert moments[-1] == ("", 499)
     assert len(moments) < 50
-
-
-def test_only_projections_are_animated(results, tmp_path):
-    with pytest.raises(ParamsError, match="no projection 'umap' to animate; expected one of pca"):
-        figures.save_animation(results, "umap", tmp_path / "x.gif")
 
 
 def test_runs_share_a_plane_and_what_they_share_is_drawn_once():

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.page import plane_page
 from deep_learning_dynamics.figures.paths import method_of, placed, plane_of
 from deep_learning_dynamics.figures.plane import draw_planes, frame_axes
@@ -21,9 +20,7 @@ FRAME, LAST = 100, 1500  # milliseconds for which a moment and the last one are 
 MOST_EARLIER, MOST_MOMENTS = 10, 30  # moments of earlier training and of the networks themselves
 
 
-def save_animation(
-    results: Results, method: str, path: Path, style: Style | None = None
-) -> list[tuple[str, float]]:
+def save_animation(results: Results, method: str, path: Path) -> list[tuple[str, float]]:
     """Write the animation of one method; the same results give the same bytes.
 
     Earlier training comes first, where there is any.
@@ -32,38 +29,36 @@ def save_animation(
         The moments that are shown: "earlier" or "", and the step.
 
     Raises:
-        ParamsError: there is no such projection, or nothing to see in it.
+        EmptyFigureError: there is nothing to see in the projection.
     """
-    if method not in (results.projections or {}):
-        raise ParamsError(
-            f"There is no projection {method!r} to animate; expected one of "
-            f"{', '.join(results.projections or {}) or '(none)'}."
-        )
-    style = style or Style(width=5.5, dpi=110)
-    projection = results.projections[method]
+    style, projection = Style(width=5.5, dpi=110), results.projections[method]
     with style.applied():
         plane, groups = plane_of(projection, results, style)
         trajectories = plane.trajectories
-        placed(trajectories)
+        placed(trajectories)  # refuses a plane with nothing in it
         plane.ellipses = ([], *plane.ellipses[1:])  # of ends, which only the last moment has
         height = (style.width - 0.1) * float(np.clip(plane.shape, 0.5, 0.8))
         title = method_of(projection).title
         figure, axes, _ = plane_page(
             style, {"plane": plane}, [["plane"]], height, groups, title, "", "", results
         )
-        frame_axes(axes["plane"])
+        panel = axes["plane"]
+        frame_axes(panel)
         draw_planes(figure, [])
         moments = moments_of(trajectories)
         frames = []
         for phase, step in moments:
-            axes["plane"].clear()
-            frame_axes(axes["plane"])
-            plane.trajectories = _at(trajectories, phase, step)
+            panel.clear()
+            frame_axes(panel)
+            # Earlier training grows first, then the networks do.
+            plane.trajectories = [
+                t if t.earlier and not phase else until(t, step)
+                for t in trajectories
+                if t.earlier or not phase
+            ]
             plane.draw()
             clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
-            axes["plane"].text(
-                0.015, 0.98, clock, transform=axes["plane"].transAxes, va="top", color=QUIET
-            )
+            panel.text(0.015, 0.98, clock, transform=panel.transAxes, va="top", color=QUIET)
             figure.canvas.draw()
             frames.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB"))
     durations = [FRAME] * (len(frames) - 1) + [LAST]
@@ -92,10 +87,3 @@ def moments_of(trajectories: list[Trajectory]) -> list[tuple[str, float]]:
             kept = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round())
             moments += [(phase, float(step)) for step in steps[kept.astype(int)]]
     return moments
-
-
-def _at(trajectories: list[Trajectory], phase: str, step: float) -> list[Trajectory]:
-    """What is there at a moment: earlier training grows first, then the networks do."""
-    if phase:
-        return [until(t, step) for t in trajectories if t.earlier]
-    return [t if t.earlier else until(t, step) for t in trajectories]

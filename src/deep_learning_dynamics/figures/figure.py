@@ -1,6 +1,5 @@
 """What a figure is: a file that registers a key, what it needs and how it is drawn."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -155,13 +154,9 @@ def save(
             raise ParamsError(
                 f"figures.formats has {form!r}; expected png, svg or pdf. Set it in params.yaml."
             )
-        stream = io.BytesIO()
-        with Style().applied():
-            figure.savefig(stream, format=form, dpi=dpi, metadata=undated[form])
-        target = path.with_name(f"{path.name}.{form}")
-        with replacing(target) as partial:
-            partial.write_bytes(stream.getvalue())
-        written.append(target)
+        written.append(path.with_name(f"{path.name}.{form}"))
+        with replacing(written[-1]) as partial, Style().applied():
+            figure.savefig(partial, format=form, dpi=dpi, metadata=undated[form])
     return written
 
 

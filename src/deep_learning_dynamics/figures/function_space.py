@@ -56,29 +56,27 @@ class FunctionSpaceFigure(AnalysisFigure):
 
     def caption(self, results: Results, variant: str = "") -> str:
         found = self.finding(results)
-        parts = [
+        progress = (
+            "Progress: where the nearest point lies on the geodesic from ignorance (all classes "
+            "equally likely) to the true labels (Mao et al., 2024). Thick: median of a group; "
+            "band: its middle half."
+        )
+        sentences = [
             _answer(results, found),
             _apart(found),
             _stress(found),
             "Each point is what a network predicts on the probe examples at a snapshot; "
             "distances are Bhattacharyya's, embedded by InPCA (Quinn et al., 2019).",
+            *([progress] if "progress" in found.tables["rows"] else []),
+            _counts(found),
         ]
-        if "progress" in found.tables["rows"]:
-            parts.append(
-                "Progress: where the nearest point lies on the geodesic from ignorance (all "
-                "classes equally likely) to the true labels (Mao et al., 2024). Thick: median of a "
-                "group; band: its middle half."
-            )
-        return " ".join(dict.fromkeys([*parts, _counts(found)]))
+        return " ".join(dict.fromkeys(sentences))
 
 
 def _answer(results: Results, found: Finding) -> str:
     """How far networks come; without labels, how far apart they end."""
     groups = groups_of(results, found.tables["rows"])
-    ends = [
-        percent(each.last) + (f" ({groups.title(each.group)})" if len(groups) > 1 else "")
-        for each in _progress(found, groups)
-    ]
+    ends = [percent(each.last) + groups.aside(each.group) for each in _progress(found, groups)]
     if ends:
         return f"Networks end {listed(ends)} of the way from ignorance to the truth (medians)."
     return _apart(found)
@@ -90,15 +88,15 @@ def _progress(found: Finding, groups: Groups) -> list[Series]:
 
 
 def _apart(found: Finding) -> str:
-    ends = found.tables["ends"]
-    medians = [
-        f"{number(float(mine.median()))} of {words}"
+    medians = found.tables["ends"].groupby("relation")["distance"].median()
+    parts = [
+        f"{number(medians[kind])} of {words}"
         for kind, words in RELATIONS.items()
-        if len(mine := ends["distance"][ends["relation"] == kind])
+        if kind in medians
     ]
-    if not medians:
+    if not parts:
         return "There are no two networks whose last predictions could be compared."
-    return f"Median distance between last predictions: {listed(medians)}."
+    return f"Median distance between last predictions: {listed(parts)}."
 
 
 def _stress(found: Finding) -> str:

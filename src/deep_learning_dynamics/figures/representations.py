@@ -56,8 +56,7 @@ class RepresentationsFigure(AnalysisFigure):
         found = self.finding(results)
         groups = groups_of(results, found.tables["over_time"])
         starts = [
-            f"{number(float(each.quartiles[1][0]), 2)}"
-            + (f" ({groups.title(each.group)})" if len(groups) > 1 else "")
+            number(float(each.quartiles[1][0]), 2) + groups.aside(each.group)
             for each in _series(found, groups)
         ]
         return (
@@ -65,8 +64,7 @@ class RepresentationsFigure(AnalysisFigure):
             f"{listed(starts)} with those at its end. CKA is linear and unbiased: 1 for layers "
             "that differ by rotation and scale alone, about 0 for independent ones. Shown are "
             "medians and middle halves: of pairs of networks at the end, layer by layer, and of "
-            "networks over training. "
-            f"{_counts(found)}"
+            f"networks over training. {_counts(found)}"
         )
 
 

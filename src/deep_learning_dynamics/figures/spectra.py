@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from deep_learning_dynamics.figures import style as look
@@ -36,12 +35,16 @@ class SpectraFigure(AnalysisFigure):
         parameters = list(dict.fromkeys(table["parameter"]))
         shown, exponents = parameters[:MOST_PARAMETERS], _ends(found)
         columns = min(len(shown), 2 if style.is_narrow else 3)
-        layout = grid(shown, columns)
+        layout, hidden = grid(shown, columns), len(parameters) - len(shown)
         heights = [style.width / columns * 0.62] * len(layout)
+        bands = Patch(
+            color=look.INK, alpha=0.3, linewidth=0, label="middle half and 90 % of weights"
+        )
+        legend = [*group_entries(groups, range(len(groups))), bands]
         if len(exponents):
             layout = [*layout, ["exponents"] * columns]
-            heights.append(1.15 + 0.1 * style.text / 8)
-        hidden = len(parameters) - len(shown)
+            heights.append(1.24)
+            legend.append(Patch(color=look.LINE, linewidth=0, label="entries in random places"))
         figure, body = page(
             style,
             sum(heights) + 0.3 * len(heights),
@@ -50,7 +53,7 @@ class SpectraFigure(AnalysisFigure):
             f"{count(table['network'].nunique(), 'network')}."
             + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
             results,
-            _entries(groups, len(exponents) > 0),
+            legend,
         )
         axes = body.subplot_mosaic(layout, height_ratios=heights)
         for name in shown:
@@ -66,15 +69,15 @@ class SpectraFigure(AnalysisFigure):
         parts = [_answer(found)]
         if len(exponents):
             sizes = [found.numbers["eigenvalues"][name] for name in set(exponents["parameter"])]
+            range_ = " to ".join(f"{size:,}" for size in sorted({min(sizes), max(sizes)}))
             parts.append(
                 "The exponent is that of the power law that fits the largest eigenvalues of WᵀW "
                 "(Clauset, Shalizi and Newman, 2009); it means something only where it differs "
                 "from that of the same entries in random places (grey). "
                 f"{'These layers have' if len(sizes) > 1 else 'The layer has'} "
-                f"{_between(min(sizes), max(sizes))} eigenvalues"
-                + (": too few for an exponent to mean anything by itself." if max(sizes) < 50
-                   else ".")
-            )  # fmt: skip
+                f"{range_} eigenvalues"
+                f"{': too few for an exponent to mean anything by itself' * (max(sizes) < 50)}."
+            )
         parts.append(
             "Lines and bands: the median, the middle half and the middle 90 % of a layer's "
             "weights, each the median over the networks of a group."
@@ -95,22 +98,19 @@ def _answer(found: Finding) -> str:
             f"of {count(len(change), 'layer')}; no layer has the {found.numbers['least']} "
             "eigenvalues that a spectral exponent needs."
         )
-    lower = (ends["spectral_exponent"] < ends["null_exponent"]).groupby(ends["parameter"]).mean()
-    sided = (lower - 0.5).abs()
-    name, alone = sided.idxmax(), (sided == sided.max()).sum() == 1
+    below = (ends["spectral_exponent"] < ends["null_exponent"]).groupby(ends["parameter"])
+    sided = (below.mean() - 0.5).abs()
+    name = sided.idxmax()
+    many, networks = int(below.sum()[name]), int(below.size()[name])
+    side, many = ("below", many) if 2 * many >= networks else ("above", networks - many)
     mine = ends[ends["parameter"] == name]
-    below = int((mine["spectral_exponent"] < mine["null_exponent"]).sum())
-    side, many = ("below", below) if 2 * below >= len(mine) else ("above", len(mine) - below)
-    medians = [number(float(mine[key].median())) for key in ("spectral_exponent", "null_exponent")]
+    medians = [number(mine[key].median()) for key in ("spectral_exponent", "null_exponent")]
+    most = ", more often than that of any other layer" if len(sided) > 1 else ""
     return (
         f"The spectral exponent of {name} lies {side} that of the same entries in random places "
-        f"in {many} of {count(len(mine), 'network')} (median {medians[0]} against {medians[1]})"
-        + (", more often than that of any other layer." if alone and len(lower) > 1 else ".")
+        f"in {many} of {count(networks, 'network')} (median {medians[0]} against {medians[1]})"
+        f"{most if (sided == sided.max()).sum() == 1 else ''}."
     )
-
-
-def _between(low: int, high: int) -> str:
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _ends(found: Finding) -> pd.DataFrame:
@@ -118,16 +118,6 @@ def _ends(found: Finding) -> pd.DataFrame:
     table = found.tables["layers"].sort_values("step", kind="stable")
     last = table.groupby(["network", "parameter"], sort=False).tail(1)
     return last[last[["spectral_exponent", "null_exponent"]].notna().all(axis=1)]
-
-
-def _entries(groups: Groups, exponents: bool) -> list[Line2D | Patch]:
-    entries = group_entries(groups, range(len(groups)))
-    entries.append(
-        Patch(color=look.INK, alpha=0.3, linewidth=0, label="middle half and 90 % of weights")
-    )
-    if exponents:
-        entries.append(Patch(color=look.LINE, linewidth=0, label="entries in random places"))
-    return entries
 
 
 def _draw_quantiles(axes: Axes, table: pd.DataFrame, groups: Groups) -> None:

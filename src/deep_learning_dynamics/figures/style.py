@@ -172,6 +172,10 @@ class Groups:
     def title(self, number: int) -> str:
         return self.titles[self.values[number]] if number >= 0 else "others"
 
+    def aside(self, number: int) -> str:
+        """ " (from scratch)" for after a number; "" where all networks are one group."""
+        return f" ({self.title(number)})" if len(self) > 1 else ""
+
     def __len__(self) -> int:
         return len(self.titles)
 

@@ -51,7 +51,7 @@ class SurfaceFigure(AnalysisFigure):
             len(rows) * (style.width / len(rows[0]) * 0.98 + 0.15) + 0.45,
             self.title,
             _answer(found),
-            "Dots: snapshots in the grey of their own loss. " + _networks(found),
+            f"Dots: snapshots in the grey of their own loss. {_networks(found)}.",
             results,
             [
                 *group_entries(groups, groups.numbers(found.tables["snapshots"]).tolist()),
@@ -79,16 +79,13 @@ class SurfaceFigure(AnalysisFigure):
         sentences = [_answer(found)]
         for plane in ("one", "random"):
             if plane in found.numbers:
-                text = _values(plane, found.numbers[plane])
-                sentences.append(f"{capital(text)}.")
+                sentences.append(f"{capital(_values(plane, found.numbers[plane]))}.")
         regions = _of(found, "regions", "all")
         regions = regions[regions["snapshots"] > 0]
         near = int((regions["error"] <= CLOSE * regions["loss"]).sum())
         sentences.append(
             f"Of the {count(len(regions), 'part')} of the first plane that hold snapshots, the "
-            f"surface is right to within {100 * CLOSE:g} % of the loss (median error) in {near}."
-        )
-        sentences.append(
+            f"surface is right to within {100 * CLOSE:g} % of the loss (median error) in {near}. "
             "Grey: the loss at each point of the plane. Dots: snapshots, projected onto the plane, "
             "in the grey of their own loss; where a dot stands out, the surface is wrong. The "
             "other panels show the surface's loss at each snapshot against the snapshot's own."
@@ -129,21 +126,16 @@ def _of(found: Finding, table: str, plane: str) -> pd.DataFrame:
 
 
 def _networks(found: Finding) -> str:
-    snapshots = _of(found, "snapshots", "all")
-    text = count(snapshots["network"].nunique(), "network")
-    one = _of(found, "snapshots", "one")
-    return f"{text}; the one: {one['network'].iloc[0]}." if len(one) else f"{text}."
+    text = count(_of(found, "snapshots", "all")["network"].nunique(), "network")
+    one = _of(found, "snapshots", "one")["network"]
+    return f"{text}; the one: {one.iloc[0]}" if len(one) else text
 
 
 def _scale(found: Finding) -> LogNorm:
     """From the lowest loss of a snapshot to the highest that matters: of snapshots, twice."""
-    snapshots = found.tables["snapshots"]
-    values = snapshots[["loss", "surface_loss"]].to_numpy()
+    values = found.tables["snapshots"][["loss", "surface_loss"]].to_numpy()
     values = values[np.isfinite(values) & (values > 0)]
-    if not values.size:
-        return LogNorm(0.1, 10)
-    low, high = float(values.min()), float(values.max())
-    return LogNorm(low / 1.1, max(1.5 * high, 1.5 * low))
+    return LogNorm(values.min() / 1.1, 1.5 * values.max()) if values.size else LogNorm(0.1, 10)
 
 
 _EVEN = (0, (1, 2))
@@ -199,9 +191,10 @@ def _draw_own(
 
 
 def _scale_ticks(axis: Any, scale: LogNorm) -> None:
-    candidates = [m * 10.0**e for e in range(-6, 7) for m in (1, 3)]
-    ticks = [tick for tick in candidates if scale.vmin <= tick <= scale.vmax]
-    if len(ticks) > 6:
-        ticks = [tick for tick in ticks if f"{tick:e}"[0] == "1"]
+    decades = 10.0 ** np.arange(-6, 7)
+    for candidates in (np.outer(decades, [1, 3]).ravel(), decades):
+        ticks = [tick for tick in candidates if scale.vmin <= tick <= scale.vmax]
+        if len(ticks) <= 6:
+            break
     axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.set_ticks([], minor=True)
