@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
 def disagreements(params: "Params") -> Iterator[str]:
     """A sentence for each: the keys, what was found and what is expected."""
-    yield from _repeated(params)
-    yield from _contrasts(params)
-    yield from _sections_of_methods(params)
-    yield from _too_large(params)
-
-
-def _repeated(params: "Params") -> Iterator[str]:
     lists = {
         "data.sources": params.data.sources,
         "conditions": params.conditions,
@@ -32,21 +25,15 @@ def _repeated(params: "Params") -> Iterator[str]:
     for key, values in lists.items():
         for value in dict.fromkeys(value for value in values if values.count(value) > 1):
             yield f"{key} names {value} more than once; expected each at most once."
-
-
-def _contrasts(params: "Params") -> Iterator[str]:
-    for reference, other in params.contrasts:
-        for key in (reference, other):
+    for contrast in params.contrasts:
+        for key in contrast:
             if key not in params.conditions:
                 yield (
                     f"contrasts names {key}, which is not in conditions "
                     f"({', '.join(params.conditions)}); expected two of them. Add it there."
                 )
-        if reference == other:
-            yield f"contrasts compares {reference} with itself; expected two conditions."
-
-
-def _sections_of_methods(params: "Params") -> Iterator[str]:
+        if len(set(contrast)) == 1:
+            yield f"contrasts compares {contrast[0]} with itself; expected two conditions."
     # DVC hashes a method's settings by its section, so that it has to be there.
     for method in params.project.methods:
         if getattr(params.project, method) is None:
@@ -55,6 +42,7 @@ def _sections_of_methods(params: "Params") -> Iterator[str]:
                 f"project.{method} is missing, but project.methods names {method}; expected a "
                 f"section with some of the keys {names}, or {{}} for its defaults."
             )
+    yield from _too_large(params)
 
 
 def _too_large(params: "Params") -> Iterator[str]:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparisons
 
 OF_CONDITIONS = ("final_accuracy", "steps_to_80", "path_length")  # medians, by condition
-DIGITS = 6  # significant
 MOST_CONDITIONS = 3  # so that tables stay readable
 
 
@@ -20,14 +19,14 @@ def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     networks = measures.networks
-    apart = networks[~networks["twin"].astype(bool)] if "twin" in networks else networks
+    apart = networks[~networks["twin"].astype(bool)]
     apart = apart[~apart["network"].isin(set(networks.get("continues", ())))]
     for condition in comparisons.groups[:MOST_CONDITIONS]:
         names = apart.loc[apart[comparisons.by or "condition"] == condition, "network"]
         numbers = {"networks": len(names), "failed": comparisons.counts[condition]["failed"]}
         for key in OF_CONDITIONS:
             values = measures.values(key)
-            numbers[key] = _median(values[values.index.isin(names)].to_numpy(float))
+            numbers[key] = _rounded(values[values.index.isin(names)].astype(float).median())
         found[condition] = {key: value for key, value in numbers.items() if value is not None}
     for contrast in comparisons.contrasts[:1]:
         item = comparisons.of("final_accuracy", contrast)
@@ -41,12 +40,5 @@ def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
     return found
 
 
-def _median(values: np.ndarray) -> float | None:
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
-    return _rounded(float(np.median(values)))
-
-
 def _rounded(value: float) -> float | None:
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return float(f"{value:.6g}") if np.isfinite(value) else None
