@@ -93,7 +93,7 @@ def test_memory_follows_ulimit():
 
 def test_an_environment_survives_json_and_names_what_differs():
     here = Environment.current()
-    there = Environment.from_json(here.as_json())
+    there = Environment(**here.as_json())
     assert here.differences(there) == []
     assert here.versions["numpy"]
     other = dataclasses.replace(

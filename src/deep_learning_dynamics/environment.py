@@ -57,13 +57,8 @@ class Environment:
             platform=f"{platform.system()} {platform.machine()}",
         )
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Environment":
-        """That which :meth:`as_json` wrote."""
-        return cls(**content)
-
     def as_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Plain values for JSON; ``Environment(**values)`` is the same again."""
         return asdict(self)
 
     def differences(self, other: "Environment") -> list[str]:

@@ -1,12 +1,14 @@
 """Files that are whole or not there: atomic writing, and reading with one clear message."""
 
+import fcntl
 import glob
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,12 @@ def workspace(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
-        with _claimed(left) as abandoned:  # by a process that was killed
+        # Another process may have just removed it.
+        with suppress(FileNotFoundError), locked(left) as abandoned:
             if abandoned:
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
-    with _claimed(folder):
+    with locked(folder):
         try:
             yield folder
         finally:
@@ -50,24 +53,26 @@ def workspace(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
-    """Hold a folder for the block, or until the process ends; False where that is not possible."""
-    try:
-        import fcntl
+def locked(path: Path, patience: float = 0.0) -> Iterator[bool]:
+    """Hold a file or a folder for the block; whether it is held after ``patience`` seconds.
 
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):  # Windows; a folder that another process has just removed
-        yield False
-        return
+    It is free again when the process ends, however that ends.
+    """
+    end, handle = time.monotonic() + patience, os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = True
-    except OSError:  # held by another process, or a file system without locks
-        held = False
-    try:
+        while not (held := _try_lock(handle)) and time.monotonic() < end:
+            time.sleep(0.05)
         yield held
     finally:
         os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another process, or a file system without locks
+        return False
+    return True
 
 
 @contextmanager

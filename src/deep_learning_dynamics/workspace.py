@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from deep_learning_dynamics import files
 from deep_learning_dynamics.errors import DynamicsError
 
 SCRATCH = Path(".dvc/tmp/dynamics")  # what commands and stages of one working copy leave there
@@ -96,27 +97,11 @@ def working(root: Path) -> str | None:
     return None
 
 
-@contextmanager
-def locked(path: Path, patience: float) -> Iterator[bool]:
-    """Hold a lock file for the block; whether it is held after ``patience`` seconds of waiting.
-
-    It ends with the process, however that ends.
-    """
-    import fcntl
-
+def locked(path: Path, patience: float) -> AbstractContextManager[bool]:
+    """Hold a lock file, which is made where it is not; see :func:`files.locked`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + patience
-    with path.open("a") as file:  # closing it releases the lock
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held = True
-            except BlockingIOError:
-                held = False
-            if held or time.monotonic() >= end:
-                break
-            time.sleep(0.05)
-        yield held
+    path.touch()
+    return files.locked(path, patience)
 
 
 @contextmanager
@@ -126,14 +111,14 @@ def alone(root: Path) -> Iterator[None]:
     Raises:
         DynamicsError: another process runs the pipeline here.
     """
-    with ExitStack() as stack:
-        try:
-            held = stack.enter_context(locked(root / SCRATCH / "lock", patience=0.0))
-        except OSError as error:
-            raise DynamicsError(
-                f"{root / SCRATCH} cannot be written ({error.strerror}); expected a project to "
-                "compute in. Copy it to where you may write."
-            ) from None
+    try:
+        lock = locked(root / SCRATCH / "lock", patience=0.0)
+    except OSError as error:
+        raise DynamicsError(
+            f"{root / SCRATCH} cannot be written ({error.strerror}); expected a project to "
+            "compute in. Copy it to where you may write."
+        ) from None
+    with lock as held:
         other = working(root) or (None if held else "another dynamics command")
         if other is not None:
             raise DynamicsError(

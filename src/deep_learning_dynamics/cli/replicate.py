@@ -84,7 +84,7 @@ def _verdict(record: Record, outputs: "dict[str, Likeness]", changes: list[str])
 
 def _processors(record: Record) -> str:
     now = Environment.current(record.tags.get("device", "cpu"))
-    then = Environment.from_json(json.loads(record.tags.get("environment", "{}")) or now.as_json())
+    then = Environment(**(json.loads(record.tags.get("environment", "{}")) or now.as_json()))
     if then.processor == now.processor:
         lines = [f"Processor of both: {now.processor}."]
     else:
