@@ -20,8 +20,12 @@ from jaxtyping import Bool, Float, Float64, Int
 from deep_learning_dynamics.environment import cores
 from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.execution import connected, run_tasks
-from deep_learning_dynamics.projection.distances import squared_distances
+from deep_learning_dynamics.projection.distances import Vectors, squared_distances
 from deep_learning_dynamics.store.matrix import StoredWeights
+
+Usable = Int[np.ndarray, " usable"]  # numbers of rows
+Stray = Int[np.ndarray, " stray"]  # likewise, of the others
+Progress = Callable[[float], None]
 
 BLOCK_BYTES = 256 * 2**20  # of weights, as float64, that are read at once
 IN_CACHE = 2**11  # columns that are multiplied at once
@@ -37,10 +41,7 @@ class Components:
 
 
 def principal_components(
-    weights: Any,
-    usable: Int[np.ndarray, " usable"],
-    stray: Int[np.ndarray, " stray"],
-    progress: Callable[[float], None],
+    weights: Any, usable: Usable, stray: Stray, progress: Progress
 ) -> Components:
     """All principal components of the usable rows; stray rows are projected onto their span.
 
@@ -67,9 +68,7 @@ def principal_components(
     return Components(vectors, variance, float(variance.sum()))
 
 
-def principal_axes(
-    centred: Float[np.ndarray, "row component"],
-) -> Float64[np.ndarray, "component axis"]:
+def principal_axes(centred: Vectors) -> Float64[np.ndarray, "component axis"]:
     """An orthogonal matrix that turns centred rows to their principal axes."""
     if centred.shape[1] == 0:
         return np.zeros((0, 0))
@@ -78,7 +77,7 @@ def principal_axes(
 
 
 def oriented(
-    axes: Float[np.ndarray, "component axis"], centred: Float[np.ndarray, "row component"]
+    axes: Float[np.ndarray, "component axis"], centred: Vectors
 ) -> Float64[np.ndarray, "component axis"]:
     """The axes with the row that is farthest out on the positive side; their sign is arbitrary."""
     along = centred @ axes
@@ -103,7 +102,7 @@ def numbered(digests: list[bytes]) -> Int[np.ndarray, " row"]:
     return np.array([numbers.setdefault(each, len(numbers)) for each in digests], int)
 
 
-def check_finite(finite: Bool[np.ndarray, " usable"], usable: Int[np.ndarray, " usable"]) -> None:
+def check_finite(finite: Bool[np.ndarray, " usable"], usable: Usable) -> None:
     """Raise a ProjectionError that names the first usable row that is not finite."""
     if not finite.all():
         raise ProjectionError(
@@ -113,9 +112,7 @@ def check_finite(finite: Bool[np.ndarray, " usable"], usable: Int[np.ndarray, " 
         )
 
 
-def _read_whole(
-    weights: Any, usable: Int[np.ndarray, " usable"], stray: Int[np.ndarray, " stray"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_whole(weights: Any, usable: Usable, stray: Stray) -> tuple[np.ndarray, ...]:
     """Fewer weights than rows: the rows themselves, relative to the first, are coordinates."""
     block = np.asarray(weights.read(slice(0, weights.shape[1])), np.float64)
     fitted, others = block[usable], block[stray]
@@ -129,19 +126,16 @@ def _read_whole(
 class _Tree:
     """A spanning tree of the usable rows, and from which of them each stray row is taken away."""
 
-    usable: Int[np.ndarray, " usable"]
-    stray: Int[np.ndarray, " stray"]
-    order: Int[np.ndarray, " usable"]  # in which rows join
-    parents: Int[np.ndarray, " usable"]  # among the usable
-    nearest: Int[np.ndarray, " stray"]  # among the usable
+    usable: Usable
+    stray: Stray
+    order: Usable  # in which rows join
+    parents: Usable  # among the usable
+    nearest: Stray  # among the usable
 
 
 def _along_tree(
-    weights: Any,
-    usable: Int[np.ndarray, " usable"],
-    stray: Int[np.ndarray, " stray"],
-    progress: Callable[[float], None],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    weights: Any, usable: Usable, stray: Stray, progress: Progress
+) -> tuple[np.ndarray, ...]:
     """Coordinates of usable and of stray rows, and for each usable row the first that equals it."""
     from scipy.linalg import lapack, solve_triangular
 
@@ -205,13 +199,9 @@ def _multiplied(
 def _products(
     tree: _Tree, weights: Any, span: slice, block: Float[np.ndarray, "row column"] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inner products of some columns.
-
-    Returns:
-        Those of the differences of usable rows from their parents [usable, usable]; those of the
-        differences of stray rows from the nearest usable one with these [stray, usable]; and which
-        stray rows are finite.
-    """
+    """Of some columns: inner products of the differences of usable rows from their parents, those
+    of differences of stray rows from the nearest usable one with these, and which stray rows are
+    finite."""
     block = weights.read(span) if block is None else block
     count, strays = len(tree.usable), len(tree.stray)
     products, of_stray = np.zeros((count, count)), np.zeros((strays, count))
@@ -231,11 +221,7 @@ def _products(
     return products, of_stray, finite
 
 
-def _short_tree(
-    block: Float[np.ndarray, "row column"],
-    usable: Int[np.ndarray, " usable"],
-    stray: Int[np.ndarray, " stray"],
-) -> _Tree:
+def _short_tree(block: Float[np.ndarray, "row column"], usable: Usable, stray: Stray) -> _Tree:
     """A minimum spanning tree (Prim, 1957).
 
     It is judged by the first block of weights alone. Any tree gives the right coordinates; a short

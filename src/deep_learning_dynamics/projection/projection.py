@@ -138,13 +138,13 @@ def project(
     points[fitted] = found.coordinates
     if (others := placed & ~fitted).any():
         points[others] = found.transform(vectors[others])
+    shown = points[placed]
     paths = paths_of(rows[placed])
-    assessment = assess(vectors[placed], points[placed], paths, found.properties, kind.distances)
-    coordinates = rows.assign(
-        fitted=fitted, x=points[:, 0], y=points[:, 1], trust=np.nan, continuity=np.nan
-    )
-    coordinates.loc[placed, "trust"] = assessment.trust
-    coordinates.loc[placed, "continuity"] = assessment.continuity
+    assessment = assess(vectors[placed], shown, paths, found.properties, kind.distances)
+    columns = np.full((len(rows), 4), np.nan)
+    columns[placed] = np.c_[shown, assessment.trust, assessment.continuity]
+    names = ("x", "y", "trust", "continuity")
+    coordinates = rows.assign(fitted=fitted, **dict(zip(names, columns.T, strict=True)))
     projection = Projection(
         method=method,
         coordinates=coordinates,

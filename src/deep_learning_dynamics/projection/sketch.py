@@ -6,7 +6,7 @@ onto a subspace of weight space, so distances can only become shorter, and how m
 in total follows from the rows' norms.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from jaxtyping import Float, Float32, Int
 
 from deep_learning_dynamics.projection.isometry import (
     Components,
+    Progress,
+    Stray,
+    Usable,
     check_finite,
     numbered,
     principal_axes,
@@ -30,11 +33,7 @@ HELD_BYTES = 10**9  # a selection of that size stays in memory between passes
 
 
 def principal_components(
-    weights: Any,
-    usable: Int[np.ndarray, " usable"],
-    stray: Int[np.ndarray, " stray"],
-    components: int,
-    progress: Callable[[float], None],
+    weights: Any, usable: Usable, stray: Stray, components: int, progress: Progress
 ) -> Components:
     """The first principal components of the usable rows; stray rows are projected onto them.
 
@@ -76,13 +75,7 @@ class _Passes:
         finite [stray]: whether all weights of a stray row are (from the last pass).
     """
 
-    def __init__(
-        self,
-        weights: Any,
-        usable: Int[np.ndarray, " usable"],
-        stray: Int[np.ndarray, " stray"],
-        progress: Callable[[float], None],
-    ) -> None:
+    def __init__(self, weights: Any, usable: Usable, stray: Stray, progress: Progress) -> None:
         self._weights, self._usable, self._stray, self._progress = weights, usable, stray, progress
         width = weights.shape[1]
         self._bands = [

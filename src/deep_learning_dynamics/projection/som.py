@@ -63,7 +63,7 @@ class SelfOrganisingMap(Method):
             falling = 1 - updates / settings.updates
             rates, radii = settings.learning_rate * falling, 1 + (radius - 1) * falling
             codebook = som_training.train_online(codebook, vectors, order, apart, rates, radii)
-        sheet = Sheet(codebook, centres, settings.rows, settings.columns)
+        sheet = Sheet(codebook, centres)
         return Fitted(
             coordinates=sheet.places(vectors),
             transform=sheet.places,
@@ -78,8 +78,6 @@ class Sheet:
 
     codebook: Float[np.ndarray, "unit component"]
     centres: Float[np.ndarray, "unit 2"]
-    rows: int
-    columns: int
 
     def places(self, vectors: Vectors) -> Points:
         """Each row inside the cell of its best-matching unit.
@@ -114,12 +112,11 @@ class Sheet:
 
     def distances(self) -> Float[np.ndarray, " unit"]:
         """The u-matrix (Ultsch & Siemon, 1990): each unit's mean distance to its neighbours."""
-        return np.array(
-            [
-                np.linalg.norm(self.codebook[self.neighbours(unit)] - vector, axis=1).mean()
-                for unit, vector in enumerate(self.codebook)
-            ]
+        apart = (
+            np.linalg.norm(self.codebook[self.neighbours(unit)] - vector, axis=1)
+            for unit, vector in enumerate(self.codebook)
         )
+        return np.array([each.mean() for each in apart])
 
     def errors(self, vectors: Vectors) -> dict[str, float]:
         """Quantisation error (Kohonen, 2001) and topographic error (Kiviluoto, 1996)."""
@@ -136,9 +133,7 @@ def hexagonal_centres(rows: int, columns: int) -> Float[np.ndarray, "unit 2"]:
     """Centres of the units, neighbours 1 apart, column by column; every other row is shifted."""
     column, row = np.meshgrid(np.arange(columns), np.arange(rows), indexing="ij")
     shifted = (rows - 1 - row) % 2 == 0  # minisom's lattice: the last row is
-    return np.column_stack(
-        [(column - 0.5 * shifted).ravel(), (row * np.sqrt(3) / 2).ravel()]
-    ).astype(float)
+    return np.column_stack([(column - 0.5 * shifted).ravel(), (row * np.sqrt(3) / 2).ravel()])
 
 
 def plane_start(
