@@ -298,6 +298,10 @@ def test_an_error_of_the_writer_is_raised_in_the_training(tmp_path, monkeypatch)
     with pytest.raises(StoreError, match=r"could not be written .*No space left"):
         record(1)
     record.close()
+    monkeypatch.undo()
+    with dld.Recorder(tmp_path / "r.zarr", model(), schedule=1) as record:  # nobody holds it
+        record(1)
+    assert dld.open(tmp_path / "r.zarr")["step"].values.tolist() == [[1]]
 
 
 def test_a_snapshot_reaches_the_disk_without_another_one(tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +141,10 @@ class Recorder:
             if self._writes:
                 self._queue.put(None)
                 self._thread.join()
-                self._attempt(self._finish)
+                self._attempt(self._label)
+                error, self._error = self._error, None  # the lock is given back in any case
+                self._attempt(self._writer.__exit__, None, None, None)
+                self._error = error or self._error
         self._raise_error()
 
     def _start(self) -> None:
@@ -170,8 +172,7 @@ class Recorder:
             "schedule": self._schedule.description,
             "titles": self._titles,
         }
-        self._opened = ExitStack()
-        writer = StoreWriter(
+        self._writer = StoreWriter(
             self.path,
             pd.DataFrame(columns, index=[self.network]),
             self._source.parameters,
@@ -181,7 +182,7 @@ class Recorder:
             probe_labels=self._labels,
             buffer_bytes=BUFFER_BYTES,
         )
-        self._writer = self._opened.enter_context(writer)
+        self._writer.__enter__()
         self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue()
         self._free: queue.Queue[Any] = queue.Queue()
         for _ in range(BUFFERS):
@@ -189,12 +190,10 @@ class Recorder:
         self._thread = threading.Thread(target=self._write, name="dld-recorder", daemon=True)
         self._thread.start()
 
-    def _finish(self) -> None:
-        with self._opened:
-            if self._error is None:
-                self._writer.flush()
-                outcome = schema.DIVERGED if self._writer.diverged(self.network) else ""
-                self._writer.label(schema.OUTCOME, [outcome])
+    def _label(self) -> None:
+        self._writer.flush()
+        outcome = schema.DIVERGED if self._writer.diverged(self.network) else ""
+        self._writer.label(schema.OUTCOME, [outcome])
 
     def _rewind(self, step: int) -> None:
         """A training that was continued from a checkpoint repeats what came after that."""
