@@ -47,12 +47,12 @@ def test_half_the_cores_take_longer(settings, monkeypatch):
 
 def test_the_sentence_has_time_memory_and_sizes(settings):
     text = estimate(settings()).sentence()
-    assert text.startswith("about 3 minutes and ")
+    assert text.startswith("about 3 min ")
     assert text.endswith(
         "of memory on 2 cores: 80 networks of 6,658 weights, 1,820 rows in each projection"
     )
     hours = dataclasses.replace(estimate(settings()), seconds=3 * 3600.0)
-    assert hours.sentence().startswith("about 3 hours and ")
+    assert hours.sentence().startswith("about 3 h 3 min and ")
 
 
 def test_a_thousand_networks_are_refused_with_the_method_the_rows_and_the_setting(changed):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deep_learning_dynamics import environment
-from deep_learning_dynamics.formatting import count, number, size
+from deep_learning_dynamics.formatting import count, duration, size
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.study.params import Params
@@ -49,9 +49,10 @@ class Estimate:
     cores: int
 
     def sentence(self) -> str:
-        """``about 4 minutes and 0.9 GB of memory on 2 cores: ...``"""
+        """``about 4 min 10 s and 0.9 GB of memory on 2 cores: ...``"""
+        seconds, memory = _two_digits(self.seconds), _two_digits(self.memory)
         return (
-            f"about {_rounded(self.seconds)} and {size(_two_digits(self.memory))} of memory on "
+            f"about {duration(seconds)} and {size(memory)} of memory on "
             f"{count(self.cores, 'core')}: {count(self.trained, 'network')} of {self.weights:,} "
             f"weights, {count(self.rows, 'row')} in each projection"
         )
@@ -107,15 +108,6 @@ def _projecting(key: str, params: "Params", rows: int, cores: int) -> float:
         fits += settings.nulls * len(settings.null_models)
     again = least + per_row * min(rows, settings.rows or rows)
     return METHOD_START + least + per_row * rows + fits * again / cores
-
-
-def _rounded(seconds: float) -> str:
-    if seconds < 50:
-        return count(max(1, round(seconds / 10)) * 10, "second")
-    if seconds < 5000:
-        return count(max(1, round(_two_digits(seconds / 60))), "minute")
-    hours = _two_digits(seconds / 3600)
-    return f"{number(hours, 2)} hour{'s' * (hours != 1)}"
 
 
 def _two_digits(value: float) -> float:

@@ -43,8 +43,7 @@ def pretraining(
             partial.mkdir()
             (partial / "README").write_text("No condition needs pre-training.\n")
         return None
-    settings = params.pretrain
-    pairs = range(params.pairs) if pairs is None else pairs
+    settings, pairs = params.pretrain, pairs or range(params.pairs)
     task = _task(params, settings.dataset)
     network = _network(params, task.shape, task.classes)
     # The network that will be trained afterwards, as its output layer is recorded.
@@ -97,8 +96,7 @@ def main_training(
     Raises:
         StoreError: when it starts, if the store of pre-training is not what is needed.
     """
-    settings = params.train
-    pairs = range(params.pairs) if pairs is None else pairs
+    settings, pairs = params.train, pairs or range(params.pairs)
     task = _task(params, settings.dataset)
     network = _network(params, task.shape, task.classes)
     rows = []

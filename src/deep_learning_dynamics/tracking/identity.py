@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 NOTE = "DYNAMICS_NOTE"  # environment: what a person says about the run; no part of what it is
 SWEEP = "DYNAMICS_SWEEP"  # environment: the sweep that the run belongs to
 SOURCE_KINDS = (".py", ".html", ".css", ".js", ".j2")
-# Names for runs that a person can say.
-# fmt: off
-ADJECTIVES = (
-    "amber", "brave", "bright", "brisk", "calm", "clear", "clever", "crisp", "curious", "deft",
-    "eager", "early", "fair", "fleet", "fresh", "gentle", "glad", "golden", "happy", "honest",
-    "keen", "kind", "little", "lively", "lucky", "mellow", "merry", "nimble", "proud", "quick",
-    "quiet", "swift",
-)
-ANIMALS = (
-    "badger", "bear", "beaver", "bison", "camel", "crane", "crow", "deer", "dolphin", "dove",
-    "duck", "eagle", "falcon", "finch", "fox", "frog", "goose", "hare", "hawk", "heron", "jay",
-    "lark", "lemur", "lynx", "moose", "otter", "owl", "puffin", "rabbit", "raven", "robin",
-    "swan",
-)
-# fmt: on
 
 
 @dataclass(frozen=True)
@@ -44,7 +29,6 @@ class Identity:
     """What one execution is made of. The same again has the same fingerprint."""
 
     fingerprint: str
-    name: str
     execution: str  # of this working copy, and no other
     parameters: dict[str, str]  # dotted keys
     tags: dict[str, str]
@@ -102,8 +86,7 @@ def identity_of(
         "mlflow.user": _user(),
     }
     tags = {name: text for name, text in tags.items() if text}
-    name = _name(fingerprint)
-    return Identity(fingerprint, name, execution(root), written(parameters), tags, data)
+    return Identity(fingerprint, execution(root), written(parameters), tags, data)
 
 
 def written(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -165,13 +148,6 @@ def dataset_inputs(identity: Identity) -> "list[DatasetInput]":
         )
         inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", name)]))
     return inputs
-
-
-def _name(fingerprint: str) -> str:
-    """Two words and three digits, the same for the same experiment: ``quiet-otter-042``."""
-    number, adjective = divmod(int(fingerprint, 16), len(ADJECTIVES))
-    number, animal = divmod(number, len(ANIMALS))
-    return f"{ADJECTIVES[adjective]}-{ANIMALS[animal]}-{number % 1000:03d}"
 
 
 def _user() -> str:

@@ -63,7 +63,7 @@ def open_run(connection: Connection, identity: Identity) -> "Run":
         client.update_run(run.info.run_id, status="RUNNING")
     else:
         tags = {"fingerprint": identity.fingerprint, "execution": identity.execution}
-        run = client.create_run(connection.experiment_id, tags=tags, run_name=identity.name)
+        run = client.create_run(connection.experiment_id, tags=tags)
     run_id = run.info.run_id
     client.log_batch(run_id, tags=[RunTag(*item) for item in identity.tags.items()])
     for chunk in _chunks([Param(*item) for item in identity.parameters.items()], PARAMETERS):
