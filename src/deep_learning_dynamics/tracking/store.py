@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -41,7 +40,8 @@ class Store:
 
     uri: str  # absolute; of a server without user and password
     home: Path  # the project, not a copy of it in which DVC computes
-    embedded: bool  # nobody set MLFLOW_TRACKING_URI
+    artifacts: str | None = None  # where a new experiment keeps files; None: where its server says
+    database: Path | None = None  # the file of an SQLite store
     user: str = ""
     password: str = field(default="", repr=False)
 
@@ -49,23 +49,6 @@ class Store:
     def is_server(self) -> bool:
         """Whether it is spoken to over HTTP; otherwise it is a database or a folder."""
         return urlsplit(self.uri).scheme in ("http", "https")
-
-    @cached_property
-    def database(self) -> Path | None:
-        """The file of an SQLite store."""
-        scheme, _, path = self.uri.partition(":///")
-        return Path(path) if scheme.startswith("sqlite") and path not in ("", ":memory:") else None
-
-    @property
-    def artifacts(self) -> str | None:
-        """Where a new experiment keeps its files; None: where its server says."""
-        # A bare database names no place for files; MLflow would choose ./mlruns of wherever
-        # the command was started.
-        if self.is_server or urlsplit(self.uri).scheme in ("", "file"):
-            return None
-        if self.database is None or self.embedded:
-            return (self.home / "mlruns" / "artifacts").as_uri()
-        return self.database.with_name(f"{self.database.stem}-artifacts").as_uri()
 
     def hidden(self, text: str) -> str:
         """A text, such as an error of a library, without this store's password."""
@@ -75,9 +58,7 @@ class Store:
 
     def __str__(self) -> str:
         """The address as it may be shown."""
-        if self.embedded:
-            return str(self.database)
-        return self.hidden(self.uri)
+        return str(self.database or self.hidden(self.uri))
 
 
 @dataclass(frozen=True)
@@ -98,28 +79,34 @@ def store_of(root: Path) -> Store:
         TrackingError: MLFLOW_TRACKING_URI is no address.
     """
     home = home_of(root)
+    folder = home / "mlruns"
     given = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not given:
-        folder = (home / "mlruns").resolve()  # it may be a link to a larger disk
-        return Store(f"sqlite:///{folder / 'mlflow.db'}", home, embedded=True)
+        database = folder.resolve() / "mlflow.db"  # it may be a link to a larger disk
+        return Store(f"sqlite:///{database}", home, (folder / "artifacts").as_uri(), database)
     try:
         parts = urlsplit(given)
         user, password = parts.username or "", parts.password or ""
         if parts.scheme in ("http", "https"):
             _ = parts.port
             # Out of the address: MLflow and the libraries below it repeat addresses in errors.
-            parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-            return Store(urlunsplit(parts), home, False, unquote(user), unquote(password))
+            uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+            return Store(uri, home, user=unquote(user), password=unquote(password))
     except ValueError as error:  # not with the address itself, in which a password may stand
         raise TrackingError(
             f"MLFLOW_TRACKING_URI is no address: {error}. Expected one such as http://host:5000"
         ) from None
-    scheme, slashes, path = given.partition(":///")
-    if scheme.startswith("sqlite") and slashes and path:
-        given = given if path.startswith(":") else f"{scheme}:///{(home / path).absolute()}"
-    elif parts.scheme in ("", "file") and not parts.netloc:
-        given = (home / parts.path).absolute().as_uri()
-    return Store(given, home, False, user, password)
+    if parts.scheme in ("", "file") and not parts.netloc:
+        return Store((home / parts.path).absolute().as_uri(), home)
+    # A bare database names no place for files; MLflow would choose ./mlruns of wherever the command
+    # was started.
+    scheme, _, path = given.partition(":///")
+    if not scheme.startswith("sqlite") or path.startswith(":"):
+        artifacts = (folder / "artifacts").as_uri()
+        return Store(given, home, artifacts, user=user, password=password)
+    database = (home / path).absolute()
+    artifacts = database.with_name(f"{database.stem}-artifacts").as_uri()
+    return Store(f"{scheme}:///{database}", home, artifacts, database)
 
 
 def is_off() -> bool:
