@@ -10,13 +10,7 @@ from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, draw_series, series_of
-from deep_learning_dynamics.figures.style import (
-    Groups,
-    Style,
-    colour,
-    group_entries,
-    groups_of,
-)
+from deep_learning_dynamics.figures.style import Groups, Style, colour, group_entries, groups_of
 from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.quantities import Quantity, define

@@ -1,5 +1,6 @@
 """The paths of all networks in the plane of one projection."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,24 +79,17 @@ class Paths(FigureKind):
         return " ".join(part for part in parts if part)
 
 
-def paths(
-    projection: "Projection",
-    color: str | None = None,
-    by: str | None = None,
-    width: float = 7.0,
-    **options: Any,
-) -> Figure:
+def paths(projection: "Projection", by: str | None = None, **options: Any) -> Figure:
     """The paths of one projection, without any other results.
 
     Args:
-        color: the column of ``coordinates`` that lightness shows; default: test accuracy.
         by: the column that gives the hue; default: "condition", or the first with a few words.
-        width: inches; other options are fields of ``Style``.
+        options: fields of ``Style``, such as ``color``: the column that lightness shows.
     """
     by = grouping(projection.coordinates) if by is None else by
     results = Results(by=by, titles=projection.titles, projections={projection.method: projection})
-    style = Style(width=width) if color is None else Style(width=width, color=color)
-    return draw("paths", results, style, **options)
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return draw("paths", results, **chosen)
 
 
 def method_of(projection: "Projection") -> Any:
@@ -103,10 +97,8 @@ def method_of(projection: "Projection") -> Any:
     from deep_learning_dynamics.projection.method import METHODS
 
     key = projection.method
-    if key in METHODS:
-        return METHODS[key]
     words = {"title": key, "axes": (f"{key} 1", f"{key} 2"), "reads": "", "cautions": ""}
-    return type("UnknownMethod", (), {"key": key, **words})
+    return METHODS[key] if key in METHODS else SimpleNamespace(**words)
 
 
 def plane_of(projection: "Projection", results: Results, style: Style) -> tuple[Plane, Groups]:
@@ -139,19 +131,14 @@ def color_of(projection: "Projection", style: Style) -> str:
 def quality_line(projection: "Projection", short: bool = False) -> str:
     """Trustworthiness, continuity, distance rank correlation, and what only this method has."""
     quality = projection.quality
-    keys = ["trustworthiness", "continuity", "distance_rank_correlation"]
-    if short:
-        keys.remove("continuity")
-    parts = [
-        f"{'distances ρ' if short and 'rank' in key else quantity(key).title} {index(value)}"
-        for key in keys
-        if (value := getattr(quality, key)) is not None
-    ]
+    titles = {"trustworthiness": "trustworthiness", "distance_rank_correlation": "distances ρ"}
     if not short:
-        parts += [
-            f"{quantity(key).title} {quantity(key).format(value)}"
-            for key, value in quality.properties.items()
-        ]
+        keys = ("trustworthiness", "continuity", "distance_rank_correlation")
+        titles = {key: quantity(key).title for key in keys}
+    known = {title: getattr(quality, key) for key, title in titles.items()}
+    parts = [f"{title} {index(value)}" for title, value in known.items() if value is not None]
+    for key, value in quality.properties.items() if not short else ():
+        parts.append(f"{quantity(key).title} {quantity(key).format(value)}")
     return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
@@ -170,10 +157,9 @@ def refits_line(projection: "Projection", short: bool = False) -> str:
     return f"Procrustes disparity of refits (0: same shape, 1: nothing in common): {each}"
 
 
-def index(value: float, digits: int = 3) -> str:
-    """Digits of which the last is cut, so that what is not perfect does not read 1."""
-    tens = 10**digits
-    return f"{np.trunc(value * tens) / tens:.{digits}f}".replace("-", "−")
+def index(value: float) -> str:
+    """Three digits of which the last is cut, so that what is not perfect does not read 1."""
+    return f"{np.trunc(1000 * value) / 1000:.3f}".replace("-", "−")
 
 
 def _kept(what: str, value: float, well: float, roughly: float) -> str:

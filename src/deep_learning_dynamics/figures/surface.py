@@ -13,13 +13,7 @@ from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
 from deep_learning_dynamics.figures.page import page, title_of
 from deep_learning_dynamics.figures.plane import frame_axes
-from deep_learning_dynamics.figures.style import (
-    Groups,
-    Style,
-    colour,
-    group_entries,
-    groups_of,
-)
+from deep_learning_dynamics.figures.style import Groups, Style, colour, group_entries, groups_of
 from deep_learning_dynamics.formatting import capital, count, number, percent
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results
