@@ -41,11 +41,11 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """No folder of datasets, and mirrors that refuse connections."""
+    """No folder of datasets, and a server that refuses connections."""
     monkeypatch.delenv("DYNAMICS_DATASETS", raising=False)
     monkeypatch.chdir(tmp_path)
     for key in KEYS:
-        monkeypatch.setattr(datasets.DATASETS[key], "mirrors", ("http://127.0.0.1:9/",))
+        monkeypatch.setattr(datasets.DATASETS[key], "address", "http://127.0.0.1:9/")
 
 
 def dataset(key="mnist", **settings):
@@ -419,6 +419,5 @@ def test_checksums_are_those_of_torchvision():
         assert kind.downloads
         for md5 in kind.downloads.values():
             assert md5 in text
-        for mirror in kind.mirrors:
-            assert mirror.rstrip("/") in text
-    assert download.PATIENCE * len(mnist.Mnist.mirrors) <= 20
+        assert kind.address.rstrip("/") in text
+    assert download.PATIENCE <= 10

@@ -18,7 +18,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         _, manner, name = self.path.split("/", 2)
-        self.server.asked.append(self.path)
         if manner == "silent":
             self.server.released.wait(30)
             return
@@ -53,7 +52,7 @@ def server(monkeypatch):
     expect_small(monkeypatch)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.asked, server.released = [], threading.Event()
+    server.released = threading.Event()
     server.files = {f"{name}.gz": gzip.compress(c, mtime=0) for name, c in small_mnist().items()}
     server.files["images_background.zip"] = zip_of(small_omniglot())
     for key in ("mnist", "omniglot"):
@@ -74,27 +73,18 @@ def server(monkeypatch):
 
 @pytest.fixture
 def downloaded(monkeypatch):
-    def get(key, *mirrors):
-        monkeypatch.setattr(DATASETS[key], "mirrors", mirrors)
+    def get(key, address):
+        monkeypatch.setattr(DATASETS[key], "address", address)
         return download.read_downloaded(DATASETS[key]())
 
     return get
 
 
-def test_both_datasets_come_from_a_mirror(server, downloaded, capsys):
+def test_both_datasets_come_from_a_server(server, downloaded, capsys):
     mnist = downloaded("mnist", f"{server.url}/well/")
     assert mnist.images.mean(axis=(1, 2)).tolist() == [*range(30), *range(20)]
     assert downloaded("omniglot", f"{server.url}/well/").classes == 2
     assert f"downloading from {server.url}/well/" in capsys.readouterr().err
-
-
-def test_a_mirror_that_fails_is_followed_by_the_next(server, downloaded):
-    examples = downloaded("mnist", f"{server.url}/missing/", f"{server.url}/well/")
-    assert len(examples.images) == 50
-    assert server.asked[:2] == [
-        "/missing/train-images-idx3-ubyte.gz",  # and no other file of it
-        "/well/train-images-idx3-ubyte.gz",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class UnavailableError(Exception):
 class Dataset:
     """Labelled images; subclasses register with ``@DATASETS.register``.
 
-    For files that people have or servers give, write :meth:`read`, ``places``, ``mirrors`` and
+    For files that people have or servers give, write :meth:`read`, ``places``, ``address`` and
     ``downloads``; for data made in Python, :meth:`embedded` alone.
     """
 
@@ -106,7 +106,7 @@ class Dataset:
     about: ClassVar[About]  # the original
     stand_in: ClassVar[About | None] = None  # what :meth:`embedded` gives, if not the original
     places: ClassVar[tuple[str, ...]] = ()  # folders among people's datasets
-    mirrors: ClassVar[tuple[str, ...]] = ()  # addresses of folders, each with all downloads
+    address: ClassVar[str] = ""  # of a folder with all downloads
     downloads: ClassVar[dict[str, str]] = {}  # file name → MD5
 
     @dataclass(frozen=True)

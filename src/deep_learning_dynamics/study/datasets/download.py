@@ -1,4 +1,4 @@
-"""Datasets from public mirrors, with checksums, given up within seconds where no network is.
+"""Datasets from public servers, with checksums, given up within seconds where no network is.
 
 torchvision's own download takes seconds to import and waits for a silent server for ever.
 """
@@ -20,26 +20,22 @@ LARGEST = 2**26  # bytes of a file
 
 
 def read_downloaded(dataset: Dataset) -> Examples:
-    """The original dataset from the first mirror that gives all of it.
+    """The original dataset from its address.
 
     Raises:
-        UnavailableError: no mirror does; the text says what each did instead.
+        UnavailableError: there is none, or it does not give all files; the text says why.
         DataError: what passed its checksum does not hold the dataset.
     """
-    misses = []
-    for mirror in dataset.mirrors:
-        print(f"downloading from {mirror}", file=sys.stderr, flush=True)
+    if not dataset.address:
+        raise UnavailableError(f"no server gives {dataset.title}")
+    print(f"downloading from {dataset.address}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, md5 in dataset.downloads.items():
-                    Path(folder, name).write_bytes(_downloaded(f"{mirror}{name}", md5))
-                examples = dataset.read(files_in(Path(folder)))
+            for name, md5 in dataset.downloads.items():
+                Path(folder, name).write_bytes(_downloaded(f"{dataset.address}{name}", md5))
         except OSError as error:
-            misses.append(f"{mirror}: {error}")
-            continue
-        if examples is not None:
-            return examples
-    raise UnavailableError("; ".join(misses) or f"no server gives {dataset.title}")
+            raise UnavailableError(f"{dataset.address}: {error}") from None
+        return dataset.read(files_in(Path(folder)))
 
 
 def _downloaded(url: str, md5: str) -> bytes:

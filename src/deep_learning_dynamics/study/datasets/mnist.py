@@ -57,10 +57,7 @@ class Mnist(Dataset):
         original=False,
     )
     places = ("mnist", "MNIST")
-    mirrors = (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "http://yann.lecun.com/exdb/mnist/",
-    )
+    address = "https://ossci-datasets.s3.amazonaws.com/mnist/"
     downloads = {  # noqa: RUF012 – a constant
         "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
         "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",

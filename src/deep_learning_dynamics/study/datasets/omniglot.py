@@ -58,7 +58,7 @@ class Omniglot(Dataset):
         original=False,
     )
     places = ("omniglot", "omniglot-py", "images_background", "images_background.zip")
-    mirrors = ("https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",)
+    address = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
     downloads = {  # noqa: RUF012 – a constant
         "images_background.zip": "68d2efa1b9178cc56df9314c21c6e718"
     }
