@@ -48,23 +48,23 @@ class Forest(FigureKind):
             contrast_entries(results, contrasts),
         )
         columns = _columns(rows, results, style)
-        layout = [["effect", *columns]]
         # Columns of the table have no width but that of their texts.
-        axes = body.subplot_mosaic(layout, width_ratios=[1, *[1e-3] * len(columns)])
+        ratios = [1, *[1e-3] * len(columns)]
+        effects, *axes = body.subplots(1, len(ratios), width_ratios=ratios)
         places = [keys.index(row.measure) * pitch + contrasts.index(_contrast(row)) for row in rows]
-        draw_effects(axes["effect"], rows, places, results)
+        draw_effects(effects, rows, places, results)
         middle = (len(contrasts) - 1) / 2
         width = 1.25 if style.is_narrow else 2.4
         labels = [wrapped(look.with_unit(key), width, style.text) for key in keys]
-        axes["effect"].set_yticks([at * pitch + middle for at in range(len(keys))], labels)
-        for head, cells in columns.items():
-            column, small = axes[head], style.text - 0.6
-            column.set(ylim=axes["effect"].get_ylim(), xticks=[])
+        effects.set_yticks([at * pitch + middle for at in range(len(keys))], labels)
+        small = style.text - 0.6
+        for column, (head, *cells) in zip(axes, columns, strict=True):
+            column.set(ylim=effects.get_ylim(), xticks=[])
             column.set_yticks(places, cells)
             column.tick_params(axis="y", length=0, labelcolor=look.INK, labelsize=small)
             column.spines[:].set_visible(False)
             column.set_title(head, loc="right", size=small, color=look.QUIET)
-        for row, label in zip(rows, axes["p"].get_yticklabels(), strict=True):
+        for row, label in zip(rows, axes[-1].get_yticklabels(), strict=True):
             label.set_weight("bold" if row.significant else "normal")
         return figure
 
@@ -172,9 +172,8 @@ def _rows(results: Results) -> list["Comparison"]:
     return rows
 
 
-def _columns(rows: list["Comparison"], results: Results, style: Style) -> dict[str, list[str]]:
-    """The cells of the table by the heads of its columns; a narrow one has only two columns."""
-    cells = [_cells(row, style.is_narrow) for row in rows]
+def _columns(rows: list["Comparison"], results: Results, style: Style) -> list[tuple[str, ...]]:
+    """The head and the cells of each column; a narrow table has only two."""
     heads = ["difference", "p"]
     if not style.is_narrow:
         named = ["reference", "other"]
@@ -182,7 +181,7 @@ def _columns(rows: list["Comparison"], results: Results, style: Style) -> dict[s
             titles = [name_of(results, group) for group in _contrast(rows[0])]
             named = [wrapped(title, 0.8, style.text) for title in titles]
         heads = [*named, *heads]
-    return dict(zip(heads, map(list, zip(*cells, strict=True)), strict=True))
+    return list(zip(heads, *(_cells(row, style.is_narrow) for row in rows), strict=True))
 
 
 def _cells(row: "Comparison", narrow: bool) -> list[str]:
