@@ -44,17 +44,18 @@ class InterruptionError(DynamicsError):
 
 @dataclass
 class Progress:
-    """How far the pipeline is."""
+    """How far the pipeline is, from the lines that DVC and its stages print."""
 
     names: list[str]
     expected: dict[str, float]  # seconds that stages took before
     title: str = ""  # before a stage's name, as in a sweep
+    say: Callable[[str], None] = print  # called with lines that stay
     seen: list[str] = field(default_factory=list)
     ran: dict[str, float] = field(default_factory=dict)  # seconds, of those that are done
     restored: list[str] = field(default_factory=list)  # from DVC's cache
     current: str | None = None
     started: float = 0.0
-    detail: str = ""  # what the stage said last
+    words: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # said since it began
 
     def line(self) -> str:
         """The current stage on one line, with the time that is left where that is known."""
@@ -66,23 +67,42 @@ class Progress:
             later = [self.expected.get(name, 0.0) for name in self.names if name not in self.seen]
             left = round(max(0.0, self.expected[self.current] - seconds) + sum(later))
             parts += [f"about {duration(left)} left"] if left else []
-        return "  ".join([*parts, self.detail])
+        # A copy, because another thread adds to it.
+        return "  ".join([*parts, *(line.strip() for line in list(self.words)[-1:])])
 
-    def begin(self, name: str) -> None:
-        self.current, self.started, self.detail = name, time.monotonic(), ""
-        self.seen.append(name)
+    def hear(self, line: str) -> None:
+        """Learn from a line how far the pipeline is."""
+        running, skipped = RUNNING.match(line), SKIPPED.match(line)
+        if running or skipped:
+            self.end()
+            self.words.clear()
+            name = (running or skipped)[1]
+            self.seen.append(name)
+            if running:
+                self.current, self.started = name, time.monotonic()
+            elif skipped[2] == "is cached":
+                self.restored.append(name)
+        elif line.startswith(SAVED):  # hashing and caching included
+            self.end()
+        elif line.strip() and not line.startswith(COMMAND):
+            self.words.append(line)
+            if self.current is not None and line.startswith(NOTICES):
+                self.say(line)
 
-    def skip(self, name: str, why: str) -> None:
-        self.seen.append(name)
-        if why == "is cached":
-            self.restored.append(name)
-
-    def end(self, say: Callable[[str], None]) -> None:
+    def end(self) -> None:
         """Say the line that stays of a stage that is done."""
         if self.current is not None:
             self.ran[self.current] = time.monotonic() - self.started
-            say(self._head(self.ran[self.current]))
+            self.say(self._head(self.ran[self.current]))
             self.current = None
+
+    def reason(self) -> list[str]:
+        """Why the current stage failed: what was said from its error on, or at the end."""
+        words = [line for line in self.words if not line.startswith(f"{FAILED}failed to reproduce")]
+        for number, line in enumerate(words):
+            if line.startswith("error:"):
+                return words[number:]
+        return words[-25:]
 
     def _head(self, seconds: float) -> str:
         number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
@@ -111,18 +131,17 @@ def repro(
         InterruptionError: Ctrl-C, SIGTERM or SIGHUP; the stage has tidied up and ended.
     """
     progress = Progress(stage_names(root), _timings(root), title)
-    words: deque[str] = deque(maxlen=200)
-    with _started(root, arguments, variables or {}) as process, _display(progress, verbose) as say:
+    with _started(root, arguments, variables or {}) as process, _shown(progress, verbose):
         try:
             for line in process.stdout:
                 if verbose:
                     print(line, end="", flush=True)
-                _follow(line.rstrip(), progress, words, say)
+                progress.hear(line.rstrip())
             status, interrupted = process.wait(), False
         except KeyboardInterrupt:
             status, interrupted = _stop(process), True
         if status == 0:
-            progress.end(say)
+            progress.end()
     if progress.ran:
         ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
         write_json(root / TIMINGS, _timings(root) | ran)
@@ -133,64 +152,38 @@ def repro(
         print(f"note: DVC's cache had {listed(lost)} damaged; computed again", flush=True)
         again = repro(root, arguments, variables=variables, verbose=verbose, title=title)
         return list(dict.fromkeys([*progress.ran, *again]))
-    if interrupted or any("exited with 130" in line for line in words):
+    if interrupted or any("exited with 130" in line for line in progress.words):
         raise InterruptionError("interrupted; the same command continues")
     if progress.current is None:
-        errors = [line.removeprefix(FAILED) for line in words if line.startswith(FAILED)]
-        reason = " ".join(errors) or f"exit status {status}"
+        errors = [line for line in progress.words if line.startswith(FAILED)]
+        reason = " ".join(line.removeprefix(FAILED) for line in errors) or f"exit status {status}"
         advice = f" {mending(root)}" if "dvc.lock" in reason else ""
         raise DvcError(f"DVC failed: {reason}{advice}")
     if not verbose:
-        print("\n".join(_reason(list(words))), file=sys.stderr)
+        print("\n".join(progress.reason()), file=sys.stderr)
     raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
 
 
-def _follow(line: str, progress: Progress, words: deque[str], say: Callable[[str], None]) -> None:
-    """Learn from a line of DVC or a stage how far the pipeline is."""
-    running, skipped = RUNNING.match(line), SKIPPED.match(line)
-    if running or skipped:
-        progress.end(say)
-        words.clear()
-        progress.begin(running[1]) if running else progress.skip(*skipped.groups())
-    elif line.startswith(SAVED):  # hashing and caching included
-        progress.end(say)
-    elif line.strip() and not line.startswith(COMMAND):
-        words.append(line)
-        if progress.current is not None:
-            progress.detail = line.strip()
-            if line.startswith(NOTICES):
-                say(line)
-
-
-def _reason(words: list[str]) -> list[str]:
-    """Of a failed stage's words those that say why: from its error on, or the last ones."""
-    words = [line for line in words if not line.startswith(f"{FAILED}failed to reproduce")]
-    for number, line in enumerate(words):
-        if line.startswith("error:"):
-            return words[number:]
-    return words[-25:]
-
-
 @contextmanager
-def _display(progress: Progress, verbose: bool) -> Iterator[Callable[[str], None]]:
-    """A function that prints a line that stays; on a terminal one that changes is below it."""
-    if verbose:
-        yield lambda line: None
-    elif not sys.stdout.isatty():
-        yield partial(print, flush=True)
-    else:
-        from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
+def _shown(progress: Progress, verbose: bool) -> Iterator[None]:
+    """Print lines that stay; on a terminal one that changes is below them."""
+    if verbose or not sys.stdout.isatty():
+        progress.say = (lambda line: None) if verbose else partial(print, flush=True)
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
 
-        console = Console(highlight=False)
-        with Live(
-            get_renderable=lambda: Text(progress.line(), no_wrap=True, overflow="ellipsis"),
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-        ):
-            yield lambda line: console.print(Text(line), soft_wrap=True)
+    console = Console(highlight=False)
+    progress.say = lambda line: console.print(Text(line), soft_wrap=True)
+    with Live(
+        get_renderable=lambda: Text(progress.line(), no_wrap=True, overflow="ellipsis"),
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+    ):
+        yield
 
 
 @contextmanager

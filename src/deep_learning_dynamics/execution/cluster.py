@@ -72,11 +72,7 @@ class Cluster:
 
     @classmethod
     def connect(cls, wanted: str) -> "Cluster":
-        """Connect to a scheduler, or start a cluster.
-
-        Raises:
-            ExecutionError: it cannot be reached or started.
-        """
+        """Connect to a scheduler, or start a cluster."""
         try:
             from distributed import Client
         except ImportError:
@@ -139,20 +135,13 @@ class Cluster:
             found = self.client.run(_describe)
         except ImportError as error:
             raise self._lacks(error) from None
-        known = self.client.scheduler_info(n_workers=-1)["workers"]
-        workers = [
-            Worker(
-                address,
-                known[address]["nthreads"],
-                int(known[address]["memory_limit"] or 0),
-                versions,
-                processor,
-            )
-            for address, (versions, processor) in sorted(found.items())
-            if address in known
-        ]
-        for worker in workers:
-            _check_versions(_versions(), worker.versions, worker.address)
+        workers = []
+        for address, known in sorted(self.client.scheduler_info(n_workers=-1)["workers"].items()):
+            if address in found:
+                versions, processor = found[address]
+                _check_versions(_versions(), versions, address)
+                memory = int(known["memory_limit"] or 0)
+                workers.append(Worker(address, known["nthreads"], memory, versions, processor))
         return workers
 
     def run(

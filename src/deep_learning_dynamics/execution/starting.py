@@ -19,11 +19,7 @@ DASHBOARD = "127.0.0.1:8787"
 
 
 def start(wanted: str) -> "Deployment | None":
-    """The cluster that is started for this process; None for a scheduler that runs already.
-
-    Raises:
-        ExecutionError: what is wanted is none, or it cannot be started.
-    """
+    """The cluster that is started for this process; None for a scheduler that runs already."""
     if "://" in wanted:
         return None
     local = LOCAL.fullmatch(wanted)
@@ -39,11 +35,7 @@ def start(wanted: str) -> "Deployment | None":
 
 
 def start_local(workers: int) -> "Deployment":
-    """Worker processes of one thread each on this machine, which nobody else can reach.
-
-    Raises:
-        ExecutionError: they cannot be started.
-    """
+    """Worker processes of one thread each on this machine, which nobody else can reach."""
     from distributed import LocalCluster
 
     with warnings.catch_warnings():
