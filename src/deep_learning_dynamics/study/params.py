@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, create_model
 
@@ -25,9 +25,6 @@ from deep_learning_dynamics.study.sections import (
     settings_section,
     shown,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Positive = Annotated[float, Field(gt=0, le=1_000_000)]
 NotNegative = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -101,11 +98,9 @@ class Project(Section):
     methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
     fit_on_first_network_only: bool
 
-    def fit_on(self, rows: "pd.DataFrame") -> str | None:
-        """Which rows a method is fitted on, as a query; ``None``: all."""
-        if not self.fit_on_first_network_only:
-            return None
-        return f"path == {rows['path'].iloc[0]}"
+    def fit_on(self, rows: Any) -> str | None:
+        """Which rows of a table a method is fitted on, as a query; ``None``: all."""
+        return f"path == {rows['path'].iloc[0]}" if self.fit_on_first_network_only else None
 
     def settings(self, method: str) -> Any:
         """The settings of a method, defaults where its section says nothing."""
@@ -129,24 +124,7 @@ class Figures(Section):
 
 
 class Params(Section):
-    """One experiment's settings: those sections that were asked for."""
-
-    if TYPE_CHECKING:
-        seed: int
-        plugins: tuple[str, ...]
-        data: Data
-        network: Network
-        conditions: tuple[str, ...]
-        contrasts: tuple[tuple[str, str], ...]
-        pairs: int
-        twins: bool
-        pretrain: Pretrain
-        train: Train
-        view: View
-        project: Project
-        robustness: Any
-        geometry: Geometry
-        figures: Figures
+    """One experiment's settings: those sections of ``TYPES`` that were asked for."""
 
     def all_contrasts(self) -> tuple[tuple[str, str], ...]:
         """Pairs of conditions to compare: those that are set, or each with the first."""
