@@ -1,6 +1,8 @@
 """A store in object storage gives what the same store on disk gives, here and on a cluster."""
 
+import itertools
 import logging
+import time
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from deep_learning_dynamics.projection.reduction import reduce
 
 s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
+Application = pytest.importorskip("moto.moto_server.werkzeug_app").DomainDispatcherApplication
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,41 @@ def test_workers_of_a_cluster_read_the_bucket_and_find_the_same_bits(bucket, tmp
     assert there.vectors.tobytes() == here.vectors.tobytes()
 
 
-def test_what_is_not_in_the_bucket_is_said(bucket):
+def test_storage_that_is_slow_for_some_reads_changes_no_bit(bucket, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    weights = np.random.default_rng(1).normal(size=(3, 4, 2000)).astype(np.float32)
+    names = pd.DataFrame(index=["a", "b", "c"])
+    parameters = dld.store.Parameters.of({"one.weight": (20, 100)})
+    small_stores.write(tmp_path / "slow.zarr", names, parameters, weights)
+    bucket.put(str(tmp_path / "slow.zarr"), "runs/slow.zarr", recursive=True)
+    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8 * 12 * 500)
+    here = reduce(dld.select(dld.open(tmp_path / "slow.zarr")))
+    answer, waits, delayed = Application.__call__, itertools.cycle([1.5, 0, 0]), []
+
+    def late(application, environ, respond):
+        if "/weights/c/" in environ["PATH_INFO"]:
+            delayed.append(next(waits))
+            time.sleep(delayed[-1])  # so that blocks arrive in another order than they are added
+        return answer(application, environ, respond)
+
+    monkeypatch.setattr(Application, "__call__", late)
+    monkeypatch.setenv("DYNAMICS_CLUSTER", "local:2")
+    cluster = connected()
+    try:
+        there = reduce(dld.select(dld.open("s3://runs/slow.zarr")))
+    finally:
+        cluster.close()
+    assert sum(delayed) >= 1.5
+    assert there.vectors.tobytes() == here.vectors.tobytes()
+
+
+def test_what_is_not_in_the_bucket_is_said(bucket, tmp_path):
     with pytest.raises(StoreError, match=r"^There is no store at s3://runs/none\.zarr"):
         dld.open("s3://runs/none.zarr")
+    parameters = dld.store.Parameters.of({"w": (3,)})
+    path, weights = tmp_path / "holed.zarr", np.ones((1, 2, 3), np.float32)
+    small_stores.write(path, pd.DataFrame(index=["a"]), parameters, weights)
+    (path / "weights/c/0/0/0").unlink()
+    bucket.put(str(path), "runs/holed.zarr", recursive=True)
+    with pytest.raises(StoreError, match=r"s3://runs/holed\.zarr/weights/c/0/0/0 is damaged"):
+        dld.open("s3://runs/holed.zarr")["weights"].load()
