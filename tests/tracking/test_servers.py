@@ -89,8 +89,7 @@ def test_a_hanging_server_costs_one_short_time(folder, serve, monkeypatch):
     assert 1.5 < seconds_until_refused(folder, "did not answer a request within 1 s") < 10
 
 
-@pytest.mark.parametrize("hangs_from", [1, 2])
-def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, serve, hangs_from):
+def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, serve):
     def seconds(first, status):
         port, _ = serve(lambda path, number: 200 if number < first else None)
         address = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
@@ -99,10 +98,11 @@ def test_a_command_waits_ten_seconds_at_most_wherever_the_server_hangs(folder, s
         return time.monotonic() - start, said
 
     usual, _ = seconds(99, 0)
-    longer, said = seconds(hangs_from, 1)
-    assert longer - usual < 10 + usual  # its own time varies with what else the machine does
-    assert "did not answer" in said
-    assert said.count("\n") == 1
+    for hangs_from in (1, 2):
+        longer, said = seconds(hangs_from, 1)
+        assert longer - usual < 10 + usual  # its own time varies with what else the machine does
+        assert "did not answer" in said
+        assert said.count("\n") == 1
 
 
 def test_an_error_of_a_server_is_retried_once(folder, serve, monkeypatch):
