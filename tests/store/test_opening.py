@@ -233,32 +233,6 @@ def test_a_store_in_memory_of_fsspec_opens_as_one_on_disk(sharded):
         store.open("memory://bucket/other.zarr")
 
 
-def test_a_store_in_a_bucket_opens_as_one_on_disk(sharded, monkeypatch):
-    import s3fs
-    from moto.server import ThreadedMotoServer
-
-    for name, value in (
-        ("ACCESS_KEY_ID", "x"),
-        ("SECRET_ACCESS_KEY", "x"),
-        ("REGION", "us-east-1"),
-    ):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        files = s3fs.S3FileSystem()
-        files.mkdir("trajectories")
-        files.put(str(sharded), "trajectories/s.zarr", recursive=True)
-        runs = store.open("s3://trajectories/*.zarr")
-        np.testing.assert_array_equal(runs["weights"][0], weights(5)[0])
-        files.rm("trajectories/s.zarr/weights/c/0/1/0")
-        with pytest.raises(StoreError, match="weights/c/0/1/0 is damaged"):
-            store.open("s3://trajectories/s.zarr")["weights"].load()
-    finally:
-        server.stop()
-
-
 def test_importing_the_package_costs_nothing():
     code = (
         "import sys, time; start = time.perf_counter(); import deep_learning_dynamics as dld;"

@@ -313,11 +313,12 @@ def _joined_tables(stores: Sequence[_Store]) -> "pd.DataFrame":
             owners[name] = store.path
     table = pd.concat([store.table for store in stores])
     for name in table:
-        kinds = [store.table[name].dtype.kind for store in stores if name in store.table]
-        if kinds[0] not in "iuf":  # what is not known of numbers is NaN
-            known = table[name].where(table[name].notna(), False if kinds[0] == "b" else "")
-            truths = set(kinds) == {"b"}
-            table[name] = known.astype(bool if truths else str if kinds[0] == "b" else object)
+        kinds = {store.table[name].dtype.kind for store in stores if name in store.table}
+        known = table[name].notna()
+        if kinds == {"b"}:
+            table[name] = table[name].where(known, False).astype(bool)
+        elif not kinds <= set("iuf"):  # what is not known of numbers is NaN
+            table[name] = table[name].where(known, "").map(str)
     return table
 
 

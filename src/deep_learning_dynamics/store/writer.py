@@ -145,9 +145,6 @@ class StoreWriter:
 
         group, source = self._group, zarr.open_group(store, mode="r")
         positions = [group.positions[str(name)] for name in source[schema.NETWORK][:]]
-        # Networks that follow each other here as they do there.
-        breaks = np.flatnonzero(np.diff(positions) != 1) + 1
-        runs = np.split(np.arange(len(positions)), breaks)
         along = (schema.NETWORK, schema.SNAPSHOT)
         arrays = {
             name: array
@@ -160,20 +157,15 @@ class StoreWriter:
         for name in sorted(arrays, key=lambda name: name == schema.STEP):  # which makes them count
             array = arrays[name]
             _check_whole(Path(store), array)
-            parts, step = runs, max(1, length)
-            if array.ndim > len(along):  # large: one network at a time, in whole chunks
-                parts = [run[i : i + 1] for run in runs for i in range(len(run))]
-                step = -(-array.chunks[1] // group.block) * group.block
-            for part in parts:
-                there = slice(int(part[0]), int(part[-1]) + 1)
-                here = slice(positions[there.start], positions[there.start] + len(part))
-                for start in range(0, length, step):
-                    snapshots = slice(start, min(start + step, length))
+            in_whole_chunks = -(-array.chunks[1] // group.block) * group.block
+            for there, here in enumerate(positions):
+                for start in range(0, length, in_whole_chunks):
+                    snapshots = slice(start, min(start + in_whole_chunks, length))
                     try:
-                        values = np.asarray(array[there, snapshots])
+                        values = np.asarray(array[there : there + 1, snapshots])
                     except DAMAGES as error:
                         raise damaged(f"{store}/{name}", error) from error
-                    group.write(name, here, snapshots, values)
+                    group.write(name, slice(here, here + 1), snapshots, values)
 
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
@@ -227,12 +219,6 @@ class StoreWriter:
         return lane
 
     def _begin(self, names: list[str]) -> Lane:
-        unknown = [name for name in names if name not in self._names]
-        if unknown:
-            raise StoreError(
-                f"{self.path} was not told of a network {unknown[0]!r}; expected one of "
-                f"{', '.join(self._names[:10])}. Name all networks when opening it."
-            )
         positions = [self._group.positions[name] for name in names]
         if (np.diff(positions) != 1).any():
             raise StoreError(
