@@ -69,6 +69,13 @@ def paths_of(rows: "pd.DataFrame") -> "list[Int[np.ndarray, ' row']]":
     return np.split(order, np.flatnonzero(np.diff(path)) + 1) if len(order) else []
 
 
+def evenly(numbers: Int[np.ndarray, " number"], most: int) -> Int[np.ndarray, " chosen"]:
+    """At most so many of some numbers, evenly spread, the first and the last among them."""
+    if len(numbers) <= most:
+        return numbers
+    return numbers[np.linspace(0, len(numbers) - 1, most).round().astype(int)]
+
+
 def select(
     runs: "xr.Dataset",
     parameters: str | Sequence[str] = "weights",
@@ -262,9 +269,8 @@ def _rows(
             continue
         of_chain[:, 0] = np.array(chain)[of_chain[:, 0]]
         position = np.arange(len(of_chain))
-        if snapshots is not None and len(of_chain) > snapshots:
-            spread = np.rint(np.linspace(0, len(of_chain) - 1, max(1, snapshots)))
-            position = np.unique(spread).astype(int)
+        if snapshots is not None:
+            position = evenly(position, max(1, snapshots))
         for group in range(1 if groups is None else len(groups)):
             sources.append(np.insert(of_chain[position], 2, group, axis=1))
             positions.append(position)

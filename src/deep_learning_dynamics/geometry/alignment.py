@@ -6,7 +6,6 @@ layer by layer, each the best assignment given the others, until nothing changes
 Ainsworth et al., "Git Re-Basin", ICLR 2023, section 3.2), here with the best scale of each unit.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -254,16 +253,16 @@ def _limited(scales: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
 Snapshots = Float[np.ndarray, "snapshot weight"]
 
 
-class _Aligned(ABC):
+class _Aligned:
     """A way to align the paths of a selection; it takes the weights as a whole into memory."""
 
     key: ClassVar[str]
     title: ClassVar[str]
 
     @staticmethod
-    @abstractmethod
     def path(perceptron: Perceptron, path: Snapshots, reference: np.ndarray) -> Snapshots:
         """A path, aligned to another one."""
+        raise NotImplementedError
 
     @classmethod
     def of(cls, runs: "xr.Dataset", selection: Selection) -> Selection:

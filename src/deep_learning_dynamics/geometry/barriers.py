@@ -18,7 +18,8 @@ from deep_learning_dynamics import seeds
 from deep_learning_dynamics.geometry.alignment import align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Forward, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
-from deep_learning_dynamics.geometry.networks import evenly, per_network
+from deep_learning_dynamics.geometry.networks import per_network
+from deep_learning_dynamics.selection import evenly
 from deep_learning_dynamics.store import schema
 
 THRESHOLD = 0.02  # of the error: lower ones are no barriers (Frankle et al., 2020)
@@ -226,21 +227,15 @@ def _measures(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
 def _numbers(rows: pd.DataFrame, measures: pd.DataFrame) -> dict[str, Any]:
     """Medians by kind, groups and alignment, and how many networks committed."""
     medians = []
-    for key, part in rows.groupby(_KEYS, sort=False):
-        numbers = ("relative_distance", "loss_barrier", "error_barrier")
-        medians.append(
-            {
-                **dict(zip(_KEYS, [str(each) for each in key[:3]], strict=False)),
-                "aligned": bool(key[3]),
-                "pairs": len(part),
-                "connected": int((part["error_barrier"] <= THRESHOLD).sum()),
-                # JSON has no NaN, which a distance is that no network has moved.
-                **{
-                    name: value if np.isfinite(value := float(part[name].median())) else None
-                    for name in numbers
-                },
-            }
-        )
+    for (*key, aligned), part in rows.groupby(_KEYS, sort=False):
+        entry = dict(zip(_KEYS, (*map(str, key), bool(aligned)), strict=True))
+        entry["pairs"] = len(part)
+        entry["connected"] = int((part["error_barrier"] <= THRESHOLD).sum())
+        for name in ("relative_distance", "loss_barrier", "error_barrier"):
+            value = float(part[name].median())
+            # JSON has no NaN, which a distance is that no network has moved.
+            entry[name] = value if np.isfinite(value) else None
+        medians.append(entry)
     steps = measures.loc[measures["measure"] == CommitmentStep.key, "value"].astype(float)
     return {
         "threshold": THRESHOLD,

@@ -132,13 +132,6 @@ class Networks:
                 yield originals[keys[number]], number, "twin"
 
 
-def evenly(numbers: Int[np.ndarray, " number"], most: int) -> Int[np.ndarray, " chosen"]:
-    """At most so many of some numbers, evenly spread, the first and the last among them."""
-    if len(numbers) <= most:
-        return numbers
-    return numbers[np.linspace(0, len(numbers) - 1, most).round().astype(int)]
-
-
 def per_network(values: dict[str, pd.Series]) -> pd.DataFrame:
     """One number of each network: values by network, by measure, as the columns network, measure
     and value."""

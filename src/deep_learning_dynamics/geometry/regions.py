@@ -12,8 +12,8 @@ from jaxtyping import Float64, Int
 from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.geometry.alignment import Perceptron, align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
-from deep_learning_dynamics.geometry.networks import evenly
 from deep_learning_dynamics.geometry.paths import degrees
+from deep_learning_dynamics.selection import evenly
 from deep_learning_dynamics.store import schema
 
 LEAST = 2  # networks of each kind

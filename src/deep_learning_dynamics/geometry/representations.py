@@ -14,7 +14,8 @@ from jaxtyping import Float
 
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
-from deep_learning_dynamics.geometry.networks import evenly, per_network
+from deep_learning_dynamics.geometry.networks import per_network
+from deep_learning_dynamics.selection import evenly
 
 MOST_NETWORKS = 20  # of a larger group, the first so many stand for all
 SNAPSHOTS = 5  # of each network over training, the first and the last among them

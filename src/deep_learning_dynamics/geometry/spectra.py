@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Subject
-from deep_learning_dynamics.geometry.networks import evenly
 from deep_learning_dynamics.quantities import Quantity, define
+from deep_learning_dynamics.selection import evenly
 from deep_learning_dynamics.store.schema import Parameters
 
 SNAPSHOTS = 10  # of each network, evenly spread, the first and the last among them

@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
+from deep_learning_dynamics.selection import evenly
+
 Vectors = Float[np.ndarray, "row component"]  # rows as methods see them
 Points = Float[np.ndarray, "row 2"]  # in the plane
 
@@ -140,14 +142,7 @@ def sampled(
     if rows <= most:
         return np.arange(rows)
     share = most / sum(len(path) for path in paths)
-    return np.sort(
-        np.concatenate([path[evenly(len(path), max(1, int(len(path) * share)))] for path in paths])
-    )
-
-
-def evenly(length: int, count: int) -> Int[np.ndarray, " taken"]:
-    """``count`` different numbers below ``length``, evenly spread, first and last among them."""
-    return np.round(np.linspace(0, length - 1, count)).astype(int)
+    return np.sort(np.concatenate([evenly(path, max(1, int(len(path) * share))) for path in paths]))
 
 
 def _count_below(

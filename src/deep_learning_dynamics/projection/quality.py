@@ -12,13 +12,13 @@ from deep_learning_dynamics.projection.distances import (
     Ranked,
     Vectors,
     agreement,
-    evenly,
     limited,
     rank_correlations,
     sampled,
     squared_distances,
 )
 from deep_learning_dynamics.quantities import Quantity, define
+from deep_learning_dynamics.selection import evenly
 
 NEIGHBOURS = 10
 MOST_ROWS = 3000  # above, quality is estimated on a sample of the rows
@@ -203,7 +203,7 @@ def _of_equal_length(
     """Paths that are compared together; of a very long one, rows evenly spread over it."""
     by_length: dict[int, list[Int[np.ndarray, " _"]]] = {}
     for path in paths:
-        taken = path[evenly(len(path), min(len(path), MOST_ROWS))]
+        taken = evenly(path, MOST_ROWS)
         by_length.setdefault(len(taken), []).append(taken)
     for length, alike in by_length.items():
         together = max(1, _BLOCK // length**2)

@@ -18,10 +18,11 @@ from deep_learning_dynamics.errors import ProjectionError
 from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.formatting import count
 from deep_learning_dynamics.null_models import NULL_MODELS
-from deep_learning_dynamics.projection.distances import Points, Vectors, evenly
+from deep_learning_dynamics.projection.distances import Points, Vectors
 from deep_learning_dynamics.projection.method import METHODS, Method, different_rows
 from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Fold, Robustness, RobustnessSettings
+from deep_learning_dynamics.selection import evenly
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
@@ -154,9 +155,9 @@ def subset_of(table: pd.DataFrame, most: int | None) -> Int[np.ndarray, " taken"
     units = _units(table.iloc[numbers])
     paths = sum(len(unit) for unit in units)
     wanted = max(2, len(units) * most // (LEAST_SNAPSHOTS * paths))
-    chosen = [units[number] for number in evenly(len(units), min(len(units), wanted))]
+    chosen = [units[number] for number in evenly(np.arange(len(units)), wanted)]
     each = max(LEAST_SNAPSHOTS, most // sum(len(unit) for unit in chosen))
-    taken = [path[evenly(len(path), min(each, len(path)))] for unit in chosen for path in unit]
+    taken = [evenly(path, each) for unit in chosen for path in unit]
     return np.sort(numbers[np.concatenate(taken)])
 
 
