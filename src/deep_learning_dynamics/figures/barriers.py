@@ -13,10 +13,8 @@ from deep_learning_dynamics.figures.series import Series, draw_series, series_of
 from deep_learning_dynamics.figures.style import Groups, Style, colour, group_entries, groups_of
 from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.geometry.analysis import Finding
-from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.results import Results
 
-define(Quantity("barrier_percent", "error barrier"))  # in per cent: a linear axis, unlike a score
 # Kind of pair: the title of its panel, the other network in a sentence, and both in a count
 KINDS = {
     "twins": ("Rounding twins", "their rounding twin", "twins"),
@@ -129,6 +127,7 @@ def _counts(found: Finding) -> str:
 
 
 def _approach(found: Finding, groups: Groups) -> list[Series]:
+    """Barriers in per cent: on a linear axis, unlike the shares that scores are."""
     table = found.tables["snapshots"]
     table = table[table["towards"] == "twin_end"]
     table = table.assign(barrier_percent=100 * table["error_barrier"].astype(float))

@@ -4,17 +4,18 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
+from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.forest import (
     contrast_entries,
     contrasts_of,
     draw_effects,
     name_of,
+    pitch_of,
+    rows_of,
 )
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.style import Style, with_unit
 from deep_learning_dynamics.formatting import ALPHA, count, listed
-from deep_learning_dynamics.geometry.measures import MEASURES
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_PARAMETERS = 40  # rows of a panel; further ones would be too small to read
 MOST_MEASURES = 6
+_NOTHING = "There are no comparisons of single parameters."
 
 
 @FIGURES.register
@@ -30,12 +32,11 @@ class ByParameter(FigureKind):
     key, title, needs = "by_parameter", "Differences by parameter", ("comparisons",)
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
-        rows = _rows(results)
+        rows = rows_of(results, True, _NOTHING)
         parameters = list(dict.fromkeys(row.parameter for row in rows))
         shown = parameters[:MOST_PARAMETERS]
         measures = list(dict.fromkeys(row.measure for row in rows))[:MOST_MEASURES]
         contrasts = contrasts_of(rows)
-        pitch = len(contrasts) + 0.3 * (len(contrasts) > 1)
         hidden = len(parameters) - len(shown)
         figure, axes = panels(
             style,
@@ -46,28 +47,22 @@ class ByParameter(FigureKind):
             + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
             results,
             contrast_entries(results, contrasts),
-            height=len(shown) * pitch * 1.45 * style.text / 72 + 0.6,
+            height=len(shown) * pitch_of(contrasts) * 1.45 * style.text / 72 + 0.6,
             sharey=True,
         )
         for measure in measures:
             mine = [row for row in rows if row.measure == measure and row.parameter in shown]
-            places = [
-                shown.index(row.parameter) * pitch + contrasts.index((row.reference, row.other))
-                for row in mine
-            ]
-            panel = axes[measure]
-            draw_effects(panel, mine, places, results)
-            panel.set(ylim=(len(shown) * pitch - 0.3, -0.7), title=with_unit(measure))
-            middle = (len(contrasts) - 1) / 2
-            panel.set_yticks([at * pitch + middle for at in range(len(shown))], shown)
+            panel, labels = axes[measure], dict(zip(shown, shown, strict=True))
+            draw_effects(panel, mine, "parameter", labels, contrasts, results)
+            panel.set_title(with_unit(measure))
             if not panel.get_subplotspec().is_first_col():
                 panel.tick_params(axis="y", labelleft=False)
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
+        rows = rows_of(results, True, _NOTHING)
         return (
-            f"{_answer(_rows(results), results)} Each row is a parameter, from the input (top) to "
-            "the output. "
+            f"{_answer(rows, results)} Each row is a parameter, from the input (top) to the output. "
             "Effect: rank-biserial correlation; intervals: bootstrap, 95 %; filled: significant "
             "after Holm's correction over all rows of a contrast."
         )
@@ -89,20 +84,3 @@ def _answer(rows: list["Comparison"], results: Results) -> str:
     return f"The {quantity(measure).title} differs between {named} in {len(where)} of {total}" + (
         f": {listed(where)}." if len(where) <= 4 else "."
     )
-
-
-def _rows(results: Results) -> list["Comparison"]:
-    """Comparisons of single parameters between two groups.
-
-    Raises:
-        EmptyFigureError: there are none.
-    """
-    len(MEASURES)  # registered, so that their titles and units are known
-    rows = [
-        item
-        for item in results.comparisons.items
-        if item.parameter and item.other and item.effect is not None
-    ]
-    if not rows:
-        raise EmptyFigureError("There are no comparisons of single parameters.")
-    return rows

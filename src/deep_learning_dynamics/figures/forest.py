@@ -3,9 +3,10 @@
 Everything in a row concerns the same networks: values, difference, interval, effect and p.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,8 +23,6 @@ from deep_learning_dynamics.results import Results
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparison
 
-_ROW, _SUBROW = 2.05, 1.5  # height of a row alone and among several contrasts, in sizes of text
-
 
 @FIGURES.register
 class Forest(FigureKind):
@@ -31,16 +30,18 @@ class Forest(FigureKind):
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         rows = _rows(results)
-        contrasts, keys = contrasts_of(rows), list(dict.fromkeys(row.measure for row in rows))
-        title = self.title
+        contrasts = contrasts_of(rows)
+        title, row = self.title, 1.5  # the height of a row, in sizes of text
         if len(contrasts) == 1:
             reference, other = (name_of(results, group) for group in contrasts[0])
             title = f"{capital(other)} against {reference}"
-        pitch = len(contrasts) + 0.25 * (len(contrasts) > 1)
-        row = _SUBROW if len(contrasts) > 1 else _ROW + 0.55 * style.is_narrow  # two-line labels
+            row = 2.6 if style.is_narrow else 2.05  # there labels have two lines
+        width = 1.25 if style.is_narrow else 2.4
+        keys = dict.fromkeys(row.measure for row in rows)
+        labels = {key: wrapped(look.with_unit(key), width, style.text) for key in keys}
         figure, body = page(
             style,
-            len(keys) * pitch * row * style.text / 72 + 0.75,
+            len(keys) * pitch_of(contrasts) * row * style.text / 72 + 0.75,
             title,
             results.comparisons.verdict.sentence,
             f"{_counted(rows)} Filled: p ≤ {ALPHA:g} after Holm's correction. Lines: 95 %.",
@@ -51,12 +52,7 @@ class Forest(FigureKind):
         # Columns of the table have no width but that of their texts.
         ratios = [1, *[1e-3] * len(columns)]
         effects, *axes = body.subplots(1, len(ratios), width_ratios=ratios)
-        places = [keys.index(row.measure) * pitch + contrasts.index(_contrast(row)) for row in rows]
-        draw_effects(effects, rows, places, results)
-        middle = (len(contrasts) - 1) / 2
-        width = 1.25 if style.is_narrow else 2.4
-        labels = [wrapped(look.with_unit(key), width, style.text) for key in keys]
-        effects.set_yticks([at * pitch + middle for at in range(len(keys))], labels)
+        places = draw_effects(effects, rows, "measure", labels, contrasts, results)
         small = style.text - 0.6
         for column, (head, *cells) in zip(axes, columns, strict=True):
             column.set(ylim=effects.get_ylim(), xticks=[])
@@ -109,13 +105,35 @@ def _colour(results: Results, group: str) -> tuple[float, float, float]:
     return look.colour(groups.index(group) if group in groups else -1)
 
 
+def pitch_of(contrasts: Sequence[tuple[str, str]]) -> float:
+    """How far rows with different labels are from each other; those of one are 1 apart."""
+    return len(contrasts) + 0.25 * (len(contrasts) > 1)
+
+
 def draw_effects(
-    axes: Axes, rows: Sequence["Comparison"], places: Sequence[float], results: Results
-) -> None:
-    """Effects with their intervals; a row at each place, from the top."""
-    axes.set(xlim=(-1.08, 1.08), ylim=(max(places) + 0.7, min(places) - 0.7))
+    axes: Axes,
+    rows: Sequence["Comparison"],
+    field: str,
+    labels: Mapping[str, str],
+    contrasts: list[tuple[str, str]],
+    results: Results,
+) -> list[float]:
+    """Effects with their intervals, from the top.
+
+    Args:
+        field: of a row, whose values have ``labels``.
+
+    Returns:
+        The place of each row.
+    """
+    keys, pitch, alone = list(labels), pitch_of(contrasts), len(contrasts) == 1
+    places = [
+        keys.index(getattr(row, field)) * pitch + contrasts.index(_contrast(row)) for row in rows
+    ]
+    ticks = pitch * np.arange(len(keys)) + (len(contrasts) - 1) / 2
+    axes.set_yticks(ticks, list(labels.values()))
+    axes.set(xlim=(-1.08, 1.08), ylim=((len(keys) - 1) * pitch + len(contrasts) - 0.3, -0.7))
     axes.axvline(0, color=look.QUIET, linewidth=0.8)
-    alone = len(contrasts_of(rows)) == 1
     for row, place in zip(rows, places, strict=True):
         if row.effect is None:
             continue
@@ -137,6 +155,7 @@ def draw_effects(
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("Effect (rank-biserial)")
+    return places
 
 
 def contrast_entries(results: Results, contrasts: Sequence[tuple[str, str]]) -> list[Line2D]:
@@ -155,20 +174,25 @@ def contrast_entries(results: Results, contrasts: Sequence[tuple[str, str]]) -> 
 
 
 def _rows(results: Results) -> list["Comparison"]:
-    """Comparisons of whole networks between two groups.
+    nothing = "There are no two groups of networks to compare."
+    return rows_of(results, False, results.comparisons.verdict.sentence or nothing)
+
+
+def rows_of(results: Results, of_parameters: bool, nothing: str) -> list["Comparison"]:
+    """Comparisons between two groups: of whole networks, or effects on single parameters.
 
     Raises:
-        EmptyFigureError: there are none.
+        EmptyFigureError: there are none; its message is ``nothing``.
     """
     len(MEASURES)  # registered, so that their titles and units are known
     rows = [
         item
         for item in results.comparisons.items
-        if item.parameter == "" and item.other and item.design != "described"
+        if bool(item.parameter) == of_parameters and item.other
+        if item.effect is not None or not of_parameters
     ]
     if not rows:
-        sentence = results.comparisons.verdict.sentence
-        raise EmptyFigureError(sentence or "There are no two groups of networks to compare.")
+        raise EmptyFigureError(nothing)
     return rows
 
 

@@ -10,15 +10,8 @@ from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, curve_entries, draw_series, series_of
 from deep_learning_dynamics.figures.style import QUIET, Groups, Style, groups_of, last_phase
 from deep_learning_dynamics.formatting import count, listed, number
-from deep_learning_dynamics.quantities import Quantity, define
 from deep_learning_dynamics.results import Results
 
-define(
-    Quantity("distance_to_start", "distance from the start"),
-    Quantity("distance_to_end", "distance to the end"),
-    Quantity("distance_to_partner", "distance within pairs"),
-    Quantity("distance_within_group", "median distance within the group"),
-)
 _TITLES = {
     "distance_to_start": "Distance from the start",
     "speed": "Speed (distance per step)",
