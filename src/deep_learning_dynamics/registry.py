@@ -52,9 +52,8 @@ class Registry(Mapping[str, Variant]):
         Raises:
             ParamsError: no variant has that key; the message names similar ones.
         """
-        self._load()
         try:
-            return self._variants[key]
+            return self._all()[key]
         except KeyError:
             similar = get_close_matches(str(key), self._variants, 1)
             hint = f" Did you mean {similar[0]}?" if similar else ""
@@ -64,31 +63,28 @@ class Registry(Mapping[str, Variant]):
             ) from None
 
     def __contains__(self, key: object) -> bool:
-        self._load()
-        return key in self._variants
+        return key in self._all()
 
     def __iter__(self) -> Iterator[str]:
-        self._load()
-        return iter(tuple(self._variants))
+        return iter(tuple(self._all()))
 
     def __len__(self) -> int:
-        self._load()
-        return len(self._variants)
+        return len(self._all())
 
-    def _load(self) -> None:
-        if self._loaded:
-            return
-        self._loaded = True  # before the imports, which may look something up themselves
-        modules = [f"{self._package}.{name}" for name in self._builtin]
-        for module in modules:
-            importlib.import_module(module)
+    def _all(self) -> dict[str, Variant]:
+        if not self._loaded:
+            self._loaded = True  # before the imports, which may look something up themselves
+            modules = [f"{self._package}.{name}" for name in self._builtin]
+            for module in modules:
+                importlib.import_module(module)
 
-        def place(item: tuple[str, Variant]) -> int:
-            module = _class(item[1]).__module__
-            return modules.index(module) if module in modules else len(modules)
+            def place(item: tuple[str, Variant]) -> int:
+                module = _class(item[1]).__module__
+                return modules.index(module) if module in modules else len(modules)
 
-        # Whichever module was imported first: built-in variants in their order, then the others.
-        self._variants = dict(sorted(self._variants.items(), key=place))
+            # Whichever module was imported first: built-in ones in their order, then the others.
+            self._variants = dict(sorted(self._variants.items(), key=place))
+        return self._variants
 
 
 def import_plugins(modules: tuple[str, ...]) -> None:
