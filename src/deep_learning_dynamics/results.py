@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deep_learning_dynamics import inference, store
 from deep_learning_dynamics.files import read_json
 from deep_learning_dynamics.geometry import Geometry, Measures, measure
+from deep_learning_dynamics.inference.ranking import Ranking
 from deep_learning_dynamics.projection import METHODS, Projection, project, reduce
 from deep_learning_dynamics.selection import select
 from deep_learning_dynamics.store.schema import titles_of
@@ -29,7 +30,7 @@ class Results:
     projections: dict[str, Projection] | None = None  # by method
     measures: Measures | None = None
     comparisons: inference.Comparisons | None = None
-    ranking: inference.Ranking | None = None
+    ranking: Ranking | None = None
     null_tests: inference.NullTests | None = None  # of projections and of the paths themselves
     geometry: Geometry | None = None  # what analyses of many networks found
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...

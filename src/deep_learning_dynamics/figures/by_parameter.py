@@ -62,9 +62,9 @@ class ByParameter(FigureKind):
     def caption(self, results: Results, variant: str = "") -> str:
         rows = rows_of(results, True, _NOTHING)
         return (
-            f"{_answer(rows, results)} Each row is a parameter, from the input (top) to the output. "
-            "Effect: rank-biserial correlation; intervals: bootstrap, 95 %; filled: significant "
-            "after Holm's correction over all rows of a contrast."
+            f"{_answer(rows, results)} Each row is a parameter, from the input (top) to the "
+            "output. Effect: rank-biserial correlation; intervals: bootstrap, 95 %; filled: "
+            "significant after Holm's correction over all rows of a contrast."
         )
 
 
