@@ -20,7 +20,7 @@ import pandas as pd
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.projection import METHODS, reduce
 from deep_learning_dynamics.projection.quality import assess
-from deep_learning_dynamics.selection import ArrayWeights, Selection, from_arrays
+from deep_learning_dynamics.selection import ArrayWeights, Selection, from_arrays, paths_of
 
 SNAPSHOTS, WEIGHTS = 91, 6608  # of a pair's path through pre-training and training
 GOALS = {"som": 1, "autoencoder": 1, "autoencoder_tsne": 3, "umap": 2}  # seconds
@@ -75,7 +75,7 @@ def each_method(folder: Path, rounds: int) -> None:
     for key, method in METHODS.items():
         seconds = shortest(lambda method=method: method.fit(reduction.vectors), rounds)
         points = method.fit(reduction.vectors).coordinates
-        quality = assess(reduction.vectors, points, reduction.paths).quality
+        quality = assess(reduction.vectors, points, paths_of(reduction.rows)).quality
         goal = f" (goal: {GOALS[key]})" if key in GOALS else ""
         print(
             f"    {method.title}: {seconds:.2f} s{goal}, "

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from deep_learning_dynamics.errors import ProjectionError, ResultsError
 from deep_learning_dynamics.projection import Reduction, isometry, reduce, reduction, sketch
-from deep_learning_dynamics.selection import from_arrays
+from deep_learning_dynamics.selection import from_arrays, paths_of
 
 
 def selected(weights, usable=None):
@@ -216,7 +216,7 @@ def test_a_saved_reduction_comes_back(paths, tmp_path):
     np.testing.assert_array_equal(loaded.variance, found.variance)
     pd.testing.assert_frame_equal(loaded.rows, found.rows)
     assert (loaded.lost, loaded.weights, loaded.titles) == (0, 3000, {})
-    assert [len(path) for path in loaded.paths] == [20, 20, 20, 20]
+    assert [len(path) for path in paths_of(loaded.rows)] == [20, 20, 20, 20]
 
 
 def test_a_damaged_or_missing_reduction_is_named_with_the_command_that_makes_it(paths, tmp_path):

@@ -7,7 +7,7 @@ its units in the order and scale that bring it closest to the first.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +122,10 @@ def along(
     """Loss and error at evenly spaced points of straight lines, in blocks of bounded memory."""
     shares = np.linspace(0, 1, points).astype(np.float32)[:, None]
     losses, errors = [np.zeros((0, points))], [np.zeros((0, points))]
-    for some in _blocks(lines, points):
+    lines = iter(lines)
+    for first in lines:
+        at_once = max(1, BLOCK_BYTES // (4 * points * len(first[0])))
+        some = [first, *islice(lines, at_once - 1)]
         rows = [(1 - shares) * start + shares * end for start, end in some]
         loss, accuracy = forward.scores(np.concatenate(rows))
         losses.append(np.asarray(loss, np.float64).reshape(-1, points))
@@ -133,13 +136,6 @@ def along(
 def heights(values: Float64[np.ndarray, "line point"]) -> Float64[np.ndarray, " line"]:
     """The largest value on each line, minus the mean of its two ends."""
     return values.max(axis=1) - (values[:, 0] + values[:, -1]) / 2
-
-
-def _blocks(lines: Iterable[Line], points: int) -> Iterator[list[Line]]:
-    lines = iter(lines)
-    for first in lines:
-        at_once = max(1, BLOCK_BYTES // (4 * points * len(first[0])))
-        yield list(islice(chain([first], lines), at_once))
 
 
 def _between(

@@ -8,15 +8,14 @@ from jaxtyping import Float, Int
 
 from deep_learning_dynamics.geometry.measures import MEASURES, Measure, PathData
 
+Score = Float[np.ndarray, " snapshot"]
+Steps = Int[np.ndarray, " snapshot"]
+
 LOSSES = ("test_loss", "train_loss", "loss")  # the first that was recorded is the loss
 DECIMALS = 6  # scores are stored in single precision, in which 0.9 would be less than 0.9
 
 
-def steps_to(
-    target: float,
-    score: Float[np.ndarray, " snapshot"],
-    steps: Int[np.ndarray, " snapshot"],
-) -> float:
+def steps_to(target: float, score: Score, steps: Steps) -> float:
     """Optimiser steps until a score first reached ``target``; ∞ if it never did, NaN unrecorded.
 
     Interpolated: between two snapshots the curve is taken for straight. Scores that are not finite
@@ -36,9 +35,7 @@ def steps_to(
     return float(steps[before] + share * (steps[after] - steps[before]))
 
 
-def mean_over_steps(
-    score: Float[np.ndarray, " snapshot"], steps: Int[np.ndarray, " snapshot"]
-) -> float:
+def mean_over_steps(score: Score, steps: Steps) -> float:
     """The mean of a score over all optimiser steps, by the trapezoidal rule.
 
     Snapshots need not be evenly spaced. NaN if a score is not finite, or without two snapshots.
@@ -51,7 +48,7 @@ def mean_over_steps(
 class _OfAccuracy(Measure):
     family = "learning"
 
-    def accuracy(self, data: PathData) -> Float[np.ndarray, " snapshot"]:
+    def accuracy(self, data: PathData) -> Score:
         return data.scores.get("test_accuracy", np.full(len(data.path.steps), np.nan))
 
 

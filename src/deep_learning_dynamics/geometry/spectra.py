@@ -6,6 +6,8 @@ likelihood; the smallest is where data and law agree best (Clauset, Shalizi and 
 2009). The same number of the same entries in random places says what it means.
 """
 
+import math
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -48,28 +50,28 @@ class Spectra(Analysis):
     def find(cls, subject: Subject) -> Finding | None:
         parameters = Parameters.from_runs(subject.runs)
         kinds = zip(parameters.names, parameters.shapes, parameters.kinds, strict=True)
-        outputs = {name: shape[0] for name, shape, kind in kinds if kind == "weight"}
-        if not outputs:
+        sides = {
+            name: (shape[0], math.prod(shape[1:]))
+            for name, shape, kind in kinds
+            if kind == "weight"
+        }
+        if not sides:
             return None
         numbers, rows = [], []
         for network in np.flatnonzero(subject.proper).tolist():
             for snapshot in evenly(subject.snapshots[network], SNAPSHOTS).tolist():
                 weights = subject.weights(network, snapshot).astype(np.float64)
                 step = int(subject.steps[network, snapshot])
-                for name, units in outputs.items():
+                for name, shape in sides.items():
                     use = "spectra", subject.names[network], name, snapshot
-                    rng = seeds.generator(subject.seed, *use)
+                    matrix = weights[parameters.slice(name)].reshape(shape)
+                    found = _layer(matrix, seeds.generator(subject.seed, *use))
                     numbers.append(network)
-                    found = _layer(weights[parameters.slice(name)], units, rng)
                     rows.append((name, snapshot, step, *found))
         columns = ["parameter", "snapshot", "step", *QUANTILES, *EXPONENTS]
         table = subject.with_coordinates(numbers, pd.DataFrame(rows, columns=columns))
-        sizes = {name: parameters.slice(name) for name in outputs}
-        sides = {
-            name: _eigenvalues(size.stop - size.start, outputs[name])
-            for name, size in sizes.items()
-        }
-        return Finding({"layers": table}, {"eigenvalues": sides, "least": LEAST})
+        eigenvalues = {name: min(shape) for name, shape in sides.items()}
+        return Finding({"layers": table}, {"eigenvalues": eigenvalues, "least": LEAST})
 
 
 def exponent(eigenvalues: Float[np.ndarray, " eigenvalue"]) -> float:
@@ -93,19 +95,15 @@ def exponent(eigenvalues: Float[np.ndarray, " eigenvalue"]) -> float:
     return float(found)
 
 
-def _eigenvalues(weights: int, outputs: int) -> int:
-    return min(outputs, weights // max(1, outputs))
-
-
 def _layer(
-    weights: Float[np.ndarray, " weight"], outputs: int, rng: np.random.Generator
+    matrix: Float[np.ndarray, "output input"], rng: np.random.Generator
 ) -> tuple[float, ...]:
     """Quantiles, exponent, and exponent of the same entries in random places."""
-    if not np.isfinite(weights).all():
+    if not np.isfinite(matrix).all():
         return (float("nan"),) * (len(SHARES) + 2)
-    quantiles = np.quantile(weights, SHARES).tolist()
-    if not LEAST <= _eigenvalues(len(weights), outputs) <= MOST:
+    quantiles = np.quantile(matrix, SHARES).tolist()
+    if not LEAST <= min(matrix.shape) <= MOST:
         return (*quantiles, float("nan"), float("nan"))
-    matrices = (weights.reshape(outputs, -1), rng.permutation(weights).reshape(outputs, -1))
-    spectra = (np.linalg.svd(each, compute_uv=False) ** 2 for each in matrices)
-    return (*quantiles, *(exponent(each) for each in spectra))
+    shuffled = rng.permutation(matrix.ravel()).reshape(matrix.shape)
+    spectra = (np.linalg.svd(each, compute_uv=False) ** 2 for each in (matrix, shuffled))
+    return (*quantiles, *map(exponent, spectra))

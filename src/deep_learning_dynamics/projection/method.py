@@ -1,4 +1,4 @@
-"""What a projection method is: its titles, settings and fit. Each method is a file of its own.
+"""What a projection method is: its titles, settings and fit.
 
 A method sees *vectors*: rows along their principal axes (``Reduction.vectors``), whose pairwise
 distances are those of the weights, or the roots of what they predict (``Reduction.roots``). It

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
 from deep_learning_dynamics import predictions
 from deep_learning_dynamics.errors import ProjectionError, ResultsError, TooFewRowsError
@@ -14,7 +14,7 @@ from deep_learning_dynamics.files import NOTE, read_json, replacing, write_json
 from deep_learning_dynamics.formatting import size
 from deep_learning_dynamics.projection import isometry, sketch
 from deep_learning_dynamics.projection.method import Method
-from deep_learning_dynamics.selection import Selection, paths_of
+from deep_learning_dynamics.selection import Selection
 
 EXACT = 6000  # components; beyond, an exact decomposition takes minutes
 # Components where it would: as many as a sketch finds in about a minute, within these limits.
@@ -60,11 +60,6 @@ class Reduction:
                 "out of project.methods."
             )
         return np.asarray(self.roots)
-
-    @property
-    def paths(self) -> list[Int[np.ndarray, " row"]]:
-        """The rows of each path in the order of time."""
-        return paths_of(self.rows)
 
     def save(self, folder: Path | str) -> None:
         """Write the reduction to a folder; identical reductions give identical bytes."""
