@@ -8,6 +8,7 @@ import pytest
 from project import call
 
 from deep_learning_dynamics.cli import dvc
+from deep_learning_dynamics.cli.copying import copied
 
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
 
@@ -46,6 +47,22 @@ def test_in_a_subfolder_of_a_repository_git_is_used(folder):
         dvc.call(folder, "repro", "--quiet")
     finally:
         call(folder.parent, "rm", "-rf", ".git", ".gitignore")
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_a_copy_computes_also_without_git_and_within_somebody_elses_repository(tmp_path, around):
+    root = tmp_path / "outer" / "project"
+    root.mkdir(parents=True)
+    (root / "dvc.yaml").write_text("stages:\n  a: {cmd: echo > out, outs: [out]}\n")
+    (root / "params.yaml").write_text("seed: 0\n")
+    if around:
+        call(root.parent, "git", "init", "--quiet")
+    dvc.prepare(root)
+    with copied(root, "sweep") as copy:
+        dvc.call(copy, "repro")
+        assert (copy / "out").exists()
+    assert not (root / "out").exists()
+    assert not copy.exists()
 
 
 HELD = '{"read": {"%s/params.yaml": [{"pid": %d, "cmd": "dvc repro"}]}, "write": {}}'

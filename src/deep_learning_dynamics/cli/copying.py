@@ -34,7 +34,7 @@ def copied(root: Path, name: str) -> Iterator[Path]:
         else:
             copy = target
             _copy_files(root, copy)
-            (copy / ".dvc").mkdir(exist_ok=True)
+            git(copy, "init", "--quiet")  # or a repository around it, if any, would ignore it
         local = root / ".dvc" / "config.local"
         if local.exists():
             shutil.copy2(local, copy / ".dvc" / "config.local")
