@@ -16,15 +16,6 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
 NEEDED = ("training_iterations", "projection_model", "number_of_networks")  # in every version
-KNOWN = (
-    *NEEDED,
-    "train_projection_model_on_first_only",
-    "average_hidden_layers",
-    "notes",
-    "network_parameters",
-    "layer_to_track",
-    "track_first_n_layers_separately",
-)
 SKLEARN = {  # what scikit-learn's class sets
     "hidden_layer_sizes": [100],
     "activation": "relu",
@@ -97,45 +88,43 @@ class Carried:
 def carried(source: Path, params_file: Path) -> Carried:
     """Read a record; what it does not say stays as in ``params_file``."""
     record = _read(source)
-    network, lost = _network(record)
-    first = record.get("track_first_n_layers_separately")
-    try:
-        viewed = options_2020.view(
-            record.get("layer_to_track"),
-            first or None,  # false was "no" in some versions
-            len(network["network.hidden_layers"]),
+    left = []
+    if "network_parameters" not in record:
+        left.append(
+            "network_parameters: not in this record; the script had five hidden layers of 8, relu, "
+            "sgd at 0.1 then"
         )
+    if record.pop("average_hidden_layers", None):
+        left.append("average_hidden_layers: weights are no longer averaged; all are projected")
+    network, lost = _network(record.pop("network_parameters", FIRST) or {})
+    layer = record.pop("layer_to_track", None)
+    first = record.pop("track_first_n_layers_separately", None) or None  # false was "no", too
+    only = bool(record.pop("train_projection_model_on_first_only", None))
+    note = str(record.pop("notes", None) or "")
+    try:
+        viewed = options_2020.view(layer, first, len(network["network.hidden_layers"]))
     except ParamsError as error:
         raise ParamsError(f"{source.name}: {error}") from None
     values = {
         "conditions": ["scratch"],
         "contrasts": [],
-        "train.epochs": record["training_iterations"],
-        "pairs": record["number_of_networks"],
+        "train.epochs": record.pop("training_iterations"),
+        "pairs": record.pop("number_of_networks"),
         # One after each pass through the data; each network shuffled for itself.
         "train.snapshots": {"first_epoch": 1, "per_epoch": 1},
         "train.batch_order": "per_pair",
         "view.parameters": "*.weight",
         "view.separately": False,
-        "project.methods": [options_2020.method(str(record["projection_model"]))],
-        "project.fit_on_first_network_only": bool(
-            record.get("train_projection_model_on_first_only")
-        ),
+        "project.methods": [options_2020.method(str(record.pop("projection_model")))],
+        "project.fit_on_first_network_only": only,
         **network,
         **viewed,
     }
     settings.checked(params_file.parent, values, origin=source.name)
-    unknown = [f"{key}: not a setting of 2020 that is known" for key in record.keys() - set(KNOWN)]
-    averaged = "average_hidden_layers: weights are no longer averaged; all are projected"
-    lost += [averaged] if record.get("average_hidden_layers") else []
-    note = str(record.get("notes") or "")
+    unknown = [f"{key}: not a setting of 2020 that is known" for key in record]
     note = "".join(each if each.isprintable() or each == "\n" else " " for each in note)
-    return Carried(
-        source,
-        values,
-        "" if note == "..." else note,  # what the script wrote when nothing was said
-        [*sorted(unknown), *lost, SEEDS],
-    )
+    note = "" if note == "..." else note  # what the script wrote when nothing was said
+    return Carried(source, values, note, [*unknown, *left, *lost, SEEDS])
 
 
 def as_yaml(experiment: Carried, params_file: Path) -> str:
@@ -165,18 +154,14 @@ def _read(source: Path) -> dict[str, Any]:
     return record
 
 
-def _network(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _network(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The keys of ``params.yaml`` for a scikit-learn network, and what is lost."""
-    found = SKLEARN | (record.get("network_parameters", FIRST) or {})
-    lost = []
-    if "network_parameters" not in record:
-        lost.append(
-            "network_parameters: not in this record; the script had five hidden layers of 8, relu, "
-            "sgd at 0.1 then"
-        )
-    for key in sorted(found.keys() - {*SKLEARN, *NO_EFFECT}):
-        if key not in SAME or found[key] != SAME[key]:
-            lost.append(f"network_parameters.{key} = {found[key]}: there is no such setting")
+    found = SKLEARN | given
+    lost = [
+        f"network_parameters.{key} = {value}: there is no such setting"
+        for key, value in given.items()
+        if key not in (*SKLEARN, *NO_EFFECT) and (key not in SAME or value != SAME[key])
+    ]
     sizes, batch = found["hidden_layer_sizes"], found["batch_size"]
     return {
         "network.hidden_layers": sizes if isinstance(sizes, list) else [sizes],
