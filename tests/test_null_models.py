@@ -15,9 +15,9 @@ from deep_learning_dynamics.null_models import (
     mean_cosine,
     momentum_walk,
     random_walk,
-    segments_of,
     shuffled_steps,
 )
+from deep_learning_dynamics.projection.refits import segments_of
 
 WEIGHTS = 500
 

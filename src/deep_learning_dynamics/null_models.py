@@ -9,15 +9,11 @@ the length of the weights.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics.registry import Registry
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The rows of one network's snapshots in the order of time; those of a path, network by network.
 Segment = Int[np.ndarray, " _"]
@@ -40,18 +36,6 @@ class NullModel:
 
 
 NULL_MODELS: Registry[NullModel] = Registry("null model", __name__, ())
-
-
-def segments_of(rows: "pd.DataFrame") -> list[list[Segment]]:
-    """The paths in a table of rows with the columns network, path and position."""
-    networks, paths = rows["network"].to_numpy(), rows["path"].to_numpy()
-    order = np.lexsort([rows["position"].to_numpy(), paths])
-    found: list[list[Segment]] = []
-    for path in np.split(order, np.flatnonzero(np.diff(paths[order])) + 1):
-        changes = np.flatnonzero(networks[path[1:]] != networks[path[:-1]]) + 1
-        if len(path):
-            found.append(np.split(path, changes))
-    return found
 
 
 def random_walk(

@@ -307,7 +307,7 @@ def test_nulls_are_projected_as_the_real_rows_and_all_of_their_numbers_kept(redu
 def test_a_null_of_nulls_is_one_among_them(reduction):
     """Real paths that are a random walk themselves lie within their nulls."""
     walk = null_models.random_walk(
-        reduction.vectors, null_models.segments_of(reduction.rows), 300, np.random.default_rng(3)
+        reduction.vectors, refits.segments_of(reduction.rows), 300, np.random.default_rng(3)
     )
     nothing = made_of(walk, reduction.rows)
     settings = QUICK | {"seeds": 0, "folds": 0, "nulls": 39, "null_models": ["random_walk"]}

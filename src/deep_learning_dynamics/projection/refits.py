@@ -22,7 +22,7 @@ from deep_learning_dynamics.projection.distances import Points, Vectors
 from deep_learning_dynamics.projection.method import METHODS, Method, different_rows
 from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Fold, Robustness, RobustnessSettings
-from deep_learning_dynamics.selection import evenly
+from deep_learning_dynamics.selection import evenly, paths_of
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
@@ -91,7 +91,7 @@ def assess_robustness(
     data = Rows(
         vectors,
         rows["fitted"].to_numpy(bool),
-        null_models.segments_of(rows),
+        segments_of(rows),
         reduction.weights if weights else vectors.shape[1],
     )
     chance = method.uses_chance(method.settings(projection.settings))
@@ -183,13 +183,21 @@ def folds_of(
     return found
 
 
+def segments_of(rows: pd.DataFrame) -> list[null_models.Path]:
+    """The paths in a table of rows, each in as many segments as it leads through networks."""
+    networks = rows["network"].to_numpy()
+    return [
+        np.split(path, np.flatnonzero(networks[path[1:]] != networks[path[:-1]]) + 1)
+        for path in paths_of(rows)
+    ]
+
+
 def _units(rows: pd.DataFrame) -> list[list[Int[np.ndarray, " _"]]]:
     """The paths of each pair, or of each network that has none."""
     networks = rows["network"].to_numpy()
     pairs = rows["pair"].to_numpy() if "pair" in rows else np.full(len(rows), None)
     units: dict[tuple[str, Any], list[Int[np.ndarray, " _"]]] = {}
-    for segments in null_models.segments_of(rows):
-        path = np.concatenate(segments)
+    for path in paths_of(rows):
         pair = pairs[path[-1]]
         alone = pd.isna(pair) or pair == ""
         unit = ("network", networks[path[0]]) if alone else ("pair", pair)
