@@ -209,8 +209,9 @@ class Cluster:
 
     def _gone(self) -> ExecutionError:
         return ExecutionError(
-            f"The Dask scheduler at {self.wanted} is gone. Start it and its workers again, "
-            "then do what was interrupted again: what is done stays."
+            f"The Dask scheduler at {self.wanted} is gone, or the connection to it. Start it and its "
+            "workers again if they have ended, then do what was interrupted again: what is done "
+            "stays."
         )
 
     def _lacks(self, error: ImportError) -> ExecutionError:
