@@ -149,7 +149,7 @@ class Plane:
         self.axes.add_collection(ellipses, autolim=False)
 
     def _draw_paths(self, trajectories: Sequence[Trajectory]) -> None:
-        lines, colours, widths, of_dots = [], [], [], []
+        lines, colours, widths, dots = [], [], [], [np.empty((0, 5))]
         for t in trajectories:
             own, inks = self.colours(t), t.inks
             middle = _faded((own[1:] + own[:-1]) / 2, np.minimum(inks[1:], inks[:-1]))
@@ -157,10 +157,10 @@ class Plane:
             lines += [t.points, *np.stack([t.points[:-1], t.points[1:]], axis=1)]
             colours += [np.ones(3), *middle]
             widths += [2.2 * self.line] + [self.line] * len(middle)
-            of_dots += [*_faded(own, inks)]
+            dots.append(np.column_stack([t.points, _faded(own, inks)]))
         self._add_lines(lines, colors=colours, linewidths=widths, zorder=_PATHS)
-        dots = np.concatenate([np.empty((0, 2)), *(t.points for t in trajectories)])
-        self.axes.scatter(*dots.T, s=self.dot**2, c=of_dots, linewidths=0, zorder=_PATHS)
+        x, y, *rgb = np.concatenate(dots).T
+        self.axes.scatter(x, y, s=self.dot**2, c=np.transpose(rgb), linewidths=0, zorder=_PATHS)
 
     def _add_lines(self, lines: list, **look: Any) -> None:
         many = len(lines) > 20_000  # a vector file of more would be slow to open
