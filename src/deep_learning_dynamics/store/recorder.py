@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ class Recorder:
                 self._thread.join()
                 self._attempt(self._label)
                 error, self._error = self._error, None  # the lock is given back in any case
-                self._attempt(self._writer.__exit__, None, None, None)
+                self._attempt(partial(self._writer.__exit__, None, None, None))
                 self._error = error or self._error
         self._raise_error()
 
@@ -183,7 +184,7 @@ class Recorder:
             buffer_bytes=BUFFER_BYTES,
         )
         self._writer.__enter__()
-        self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Any, Callable[[], None]] | None] = queue.Queue()
         self._free: queue.Queue[Any] = queue.Queue()
         for _ in range(BUFFERS):
             self._free.put(None)  # made when it is needed
@@ -226,7 +227,7 @@ class Recorder:
         kept = {
             name: each.clone() if hasattr(each, "clone") else each for name, each in scores.items()
         }
-        self._queue.put((buffer, step, finish, kept, outputs))
+        self._queue.put((buffer, partial(self._add, step, finish, kept, outputs)))
 
     def _write(self) -> None:
         """What the thread does: write snapshots as they come, until there is None."""
@@ -238,14 +239,14 @@ class Recorder:
                 continue
             if snapshot is None:
                 return
-            buffer, *rest = snapshot
-            self._attempt(self._add, *rest)
+            buffer, add = snapshot
+            self._attempt(add)
             self._free.put(buffer)
 
-    def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:
+    def _attempt(self, action: Callable[[], None]) -> None:
         if self._error is None:
             try:
-                action(*arguments)
+                action()
             except BaseException as error:  # raised again in the training's thread
                 self._error = error
 

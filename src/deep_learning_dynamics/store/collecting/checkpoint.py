@@ -85,7 +85,7 @@ class Checkpoint:
         stored = self._stored[name]
         try:
             return np.asarray(self._load(stored))
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
         except Exception as error:  # libraries and their codecs raise what they like
             raise CheckpointError(
@@ -175,7 +175,7 @@ def open_checkpoint(path: Path, options: Options | None = None) -> Iterator[Chec
     with ExitStack() as files:
         try:
             checkpoint = found.open(path, options or Options(), files)
-        except CheckpointError:
+        except (CheckpointError, MemoryError):
             raise
         except Exception as error:  # libraries and their codecs raise what they like
             raise CheckpointError(
