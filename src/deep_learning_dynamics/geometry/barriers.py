@@ -32,6 +32,7 @@ Weights = Float32[np.ndarray, " weight"]
 Line = tuple[Weights, Weights]
 
 _KEYS = ["kind", "group", "other_group", "aligned"]
+_PAIRS = ["kind", "network", "other", *_KEYS[1:], "distance", "relative_distance"]
 _QUARTILES = ("low", "median", "high")
 _APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_barrier", "error_barrier"]
 
@@ -142,10 +143,12 @@ def _between(
     subject: Subject, pairs: list[_Pair]
 ) -> tuple[pd.DataFrame, dict[str, Float64[np.ndarray, "line point"]]]:
     """A row for each pair, as it is and aligned, and loss and error along its line."""
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
 
     def lines() -> Iterator[Line]:
         for pair in pairs:
+            names = subject.names[pair.first], subject.names[pair.second]
+            groups = subject.groups[pair.first], subject.groups[pair.second]
             first, second = subject.end(pair.first), subject.end(pair.second)
             moved = (_moved(subject, pair.first) + _moved(subject, pair.second)) / 2
             for aligned in (False, True) if subject.perceptron else (False,):
@@ -153,22 +156,12 @@ def _between(
                     found = align(second, first, subject.perceptron)
                     second = found.apply(subject.perceptron, second)
                 distance = _distance(first, second)
-                rows.append(
-                    {
-                        "kind": pair.kind,
-                        "network": subject.names[pair.first],
-                        "other": subject.names[pair.second],
-                        "group": subject.groups[pair.first],
-                        "other_group": subject.groups[pair.second],
-                        "aligned": aligned,
-                        "distance": distance,
-                        "relative_distance": distance / moved if moved > 0 else np.nan,
-                    }
-                )
+                relative = distance / moved if moved > 0 else np.nan
+                rows.append((pair.kind, *names, *groups, aligned, distance, relative))
                 yield first, second
 
     loss, error = along(lines(), subject.forward, POINTS)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=_PAIRS)
     table["loss_barrier"], table["error_barrier"] = heights(loss), heights(error)
     return table, {"loss": loss, "error": error}
 

@@ -1,5 +1,6 @@
 """The networks of a store: which snapshots there are, and which networks belong together."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,10 +127,12 @@ class Networks:
         """Each network with its twin: the one of the same coordinates."""
         alike = self.table.drop(columns=_ROLES, errors="ignore")
         keys = [tuple(map(str, row)) for row in alike.itertuples(index=False)]
+        often = Counter(keys)
         originals = {key: number for number, key in enumerate(keys) if not self.twin[number]}
         for number in np.flatnonzero(self.twin).tolist():
-            if keys[number] in originals and keys.count(keys[number]) == 2:
-                yield originals[keys[number]], number, "twin"
+            key = keys[number]
+            if key in originals and often[key] == 2:
+                yield originals[key], number, "twin"
 
 
 def per_network(values: dict[str, pd.Series]) -> pd.DataFrame:
