@@ -118,7 +118,11 @@ def select(
     chains = _chains(table.iloc[chosen], chosen)
     rows, sources = _rows(runs, table, of_runs, chains, groups if separately else None, snapshots)
     weights = StoredWeights(runs[schema.WEIGHTS], segments, sources)
-    rows["usable"] = _usable(runs, rows, sources, weights)
+    if schema.FINITE in runs.variables:
+        finite = runs[schema.FINITE].values.astype(bool)[sources[:, 0], sources[:, 1]]
+    else:  # somebody else wrote the store
+        finite = weights.finite_rows()
+    rows["usable"] = finite & (rows[schema.OUTCOME] != schema.DIVERGED).to_numpy()
     selection = Selection(
         rows,
         weights,
@@ -293,19 +297,6 @@ def _rows(
     columns |= {name: table[name].to_numpy()[network] for name in table}
     columns |= {name: runs[name].values[network, snapshot] for name in schema.score_names(runs)}
     return pd.DataFrame(columns), source
-
-
-def _usable(
-    runs: "xr.Dataset",
-    rows: "pd.DataFrame",
-    sources: Int[np.ndarray, "row 3"],
-    weights: StoredWeights,
-) -> Bool[np.ndarray, " row"]:
-    if schema.FINITE in runs.variables:
-        finite = runs[schema.FINITE].values.astype(bool)[sources[:, 0], sources[:, 1]]
-    else:  # somebody else wrote the store
-        finite = weights.finite_rows()
-    return finite & (rows[schema.OUTCOME] != schema.DIVERGED).to_numpy()
 
 
 def _description(parameters: schema.Parameters, positions: Sequence[int]) -> str:
