@@ -38,13 +38,11 @@ class Forward(Protocol):
         self, weights: Float32[np.ndarray, "network weight"]
     ) -> tuple[Float[np.ndarray, " network"], Float[np.ndarray, " network"]]:
         """Mean loss (cross-entropy in nats) and accuracy (0 to 1) of each network."""
-        ...
 
     def activations(
         self, weights: Float32[np.ndarray, " weight"]
     ) -> dict[str, Float[np.ndarray, "example unit"]]:
         """What each hidden layer of one network gives, by the layer's name, first layer first."""
-        ...
 
 
 @dataclass(frozen=True)
