@@ -122,8 +122,6 @@ class Results:
         if by is None:
             table = first.coordinates if scores is None and first is not None else scores
             by = "" if table is None else grouping(table)
-        if scores is not None and "twin" in scores:
-            scores = scores[~scores["twin"].fillna(False).astype(bool)].reset_index(drop=True)
         items = inference.null_tests(projections).items
         if self.measures is not None and by:
             items += inference.path_null_tests(self.measures, by).items
@@ -132,12 +130,17 @@ class Results:
             self,
             by=by,
             titles=self.titles or (first.titles if first is not None else {}),
-            scores=scores,
+            scores=None if scores is None else without_twins(scores).reset_index(drop=True),
             projections=projections or None,
             ranking=inference.ranking(projections, tests) if projections else None,
             null_tests=tests,
             description=first.description if first is not None else "",
         )
+
+
+def without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of networks that do not only repeat another but for rounding."""
+    return table[~table["twin"].fillna(False).astype(bool)] if "twin" in table else table
 
 
 def grouping(table: "pd.DataFrame") -> str:

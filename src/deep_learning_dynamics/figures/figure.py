@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from matplotlib.figure import Figure
 
@@ -11,11 +11,9 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.page import message_page
 from deep_learning_dynamics.figures.style import Style, last_phase
 from deep_learning_dynamics.files import replacing, write_json
+from deep_learning_dynamics.geometry import Finding
 from deep_learning_dynamics.registry import Registry
-
-if TYPE_CHECKING:
-    from deep_learning_dynamics.geometry.analysis import Finding
-    from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.results import Results
 
 FIGURES: Registry = Registry(
     "figure",
@@ -53,14 +51,14 @@ class FigureKind:
     title: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()  # fields of Results without which it is not drawn
 
-    def variants(self, results: "Results") -> tuple[str, ...]:
+    def variants(self, results: Results) -> tuple[str, ...]:
         """The figures of this kind that results have: one per method, ("",), or none."""
         return ("",)
 
-    def draw(self, results: "Results", style: Style, variant: str = "") -> Figure:
+    def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         raise NotImplementedError
 
-    def caption(self, results: "Results", variant: str = "") -> str:
+    def caption(self, results: Results, variant: str = "") -> str:
         """Text for below the figure: its first sentence is the answer, then how to read it."""
         raise NotImplementedError
 
@@ -70,15 +68,15 @@ class AnalysisFigure(FigureKind):
 
     needs = ("geometry",)
 
-    def variants(self, results: "Results") -> tuple[str, ...]:
+    def variants(self, results: Results) -> tuple[str, ...]:
         return () if self.finding(results) is None else ("",)
 
-    def finding(self, results: "Results") -> "Finding":
+    def finding(self, results: Results) -> Finding:
         return results.geometry.get(self.key)
 
 
 def draw(
-    key: str, results: "Results", style: Style | None = None, variant: str = "", **options: object
+    key: str, results: Results, style: Style | None = None, variant: str = "", **options: object
 ) -> Figure:
     """Draw the figure of that key.
 
@@ -98,7 +96,7 @@ def draw(
             return message_page(style, kind.title, str(reason))
 
 
-def caption(key: str, results: "Results", variant: str = "") -> str:
+def caption(key: str, results: Results, variant: str = "") -> str:
     """The caption of a figure that :func:`draw` draws."""
     kind, variant = _ready(key, results, variant)
     try:
@@ -107,7 +105,7 @@ def caption(key: str, results: "Results", variant: str = "") -> str:
         return str(reason)
 
 
-def available(results: "Results") -> Iterator[tuple[str, str, str]]:
+def available(results: Results) -> Iterator[tuple[str, str, str]]:
     """Name, key and variant of every figure that can be drawn: ("paths-pca", "paths", "pca")."""
     for key, kind in FIGURES.items():
         if not _missing(kind, results):
@@ -115,7 +113,7 @@ def available(results: "Results") -> Iterator[tuple[str, str, str]]:
                 yield (f"{key}-{variant}" if variant else key), key, variant
 
 
-def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
+def draw_all(results: Results, folder: Path, style: Style) -> dict[str, str]:
     """Draw every figure there is into ``folder``, with ``captions.json``; returns the captions.
 
     The paths of one method, the most faithful, are animated.
@@ -134,7 +132,7 @@ def draw_all(results: "Results", folder: Path, style: Style) -> dict[str, str]:
     return captions
 
 
-def animated(results: "Results") -> str:
+def animated(results: Results) -> str:
     """The method whose paths are animated: the first of the ranking that places a network."""
     ranked = [item.method for item in results.ranking.items] if results.ranking else []
     for method in [*ranked, *(results.projections or {})]:
@@ -160,11 +158,11 @@ def save(
     return written
 
 
-def _missing(kind: type[FigureKind], results: "Results") -> list[str]:
+def _missing(kind: type[FigureKind], results: Results) -> list[str]:
     return [need for need in kind.needs if getattr(results, need) is None]
 
 
-def _ready(key: str, results: "Results", variant: str) -> tuple[FigureKind, str]:
+def _ready(key: str, results: Results, variant: str) -> tuple[FigureKind, str]:
     """The kind of figure and its variant, by default the first.
 
     Raises:

@@ -10,7 +10,7 @@ from deep_learning_dynamics.figures.series import Series, curve_entries, draw_se
 from deep_learning_dynamics.figures.style import Style, groups_of, last_phase, with_unit
 from deep_learning_dynamics.formatting import count, listed
 from deep_learning_dynamics.quantities import quantity
-from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.results import Results, without_twins
 
 MOST_PANELS = 4
 _FIRST = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
@@ -85,9 +85,8 @@ def _panels(results: Results) -> dict[str, list[Series]]:
     first, *others = _keys(results)
     series = {key: series_of(scores, groups, key) for key in (first, *others)}
     found = dict([item for item in series.items() if item[1]][:MOST_PANELS])
-    earlier = results.scores[~results.scores["network"].isin(set(scores["network"]))]
-    if "twin" in earlier:
-        earlier = earlier[~earlier["twin"].fillna(False).astype(bool)]
+    ours = results.scores["network"].isin(set(scores["network"]))
+    earlier = without_twins(results.scores[~ours])
     if before := series_of(earlier, groups, first):
         found = dict(list(found.items())[: MOST_PANELS - 1]) | {_EARLIER + first: before}
     return found

@@ -6,7 +6,7 @@ title and the footer, the inner one the subtitle, the panels and the legend.
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,9 +18,7 @@ from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.plane import Plane, shades
 from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, group_entries
 from deep_learning_dynamics.formatting import count
-
-if TYPE_CHECKING:
-    from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.results import Results
 
 _EM = 0.53  # the mean width of a character, in its size
 
@@ -31,7 +29,7 @@ def page(
     title: str,
     subtitle: str = "",
     footer: str = "",
-    results: "Results | None" = None,
+    results: Results | None = None,
     legend: Sequence[Any] = (),
 ) -> tuple[Figure, SubFigure]:
     """A figure and the part of it where panels go.
@@ -170,7 +168,7 @@ def wrapped(text: str, width: float, size: float) -> str:
     return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in lines)
 
 
-def _data_line(results: "Results | None") -> tuple[str, bool]:
+def _data_line(results: Results | None) -> tuple[str, bool]:
     """The datasets, and whether one is not the original."""
     names, stand_ins = [], False
     for each in results.provenance if results is not None else ():

@@ -7,7 +7,7 @@ scores, so that no group looks better than another, in grey print too.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,9 +20,7 @@ from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.quantities import quantity
-
-if TYPE_CHECKING:
-    from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.results import Results, without_twins
 
 INK, QUIET, LINE = "#222222", "#5f5f5f", "#c4c4c4"  # text; text read second; frames and rules
 EARLIER = "#8a8a8a"  # trajectories that others continue
@@ -180,7 +178,7 @@ class Groups:
         return len(self.titles)
 
 
-def groups_of(results: "Results", table: pd.DataFrame) -> Groups:
+def groups_of(results: Results, table: pd.DataFrame) -> Groups:
     """The groups of a table, in the colours that they have in every figure."""
     if results.scores is not None and results.by in results.scores:
         return Groups.of(results.scores, results.by, results.titles)
@@ -190,12 +188,9 @@ def groups_of(results: "Results", table: pd.DataFrame) -> Groups:
 
 def last_phase(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of networks that no other continues, without twins."""
-    kept = np.ones(len(table), bool)
     if "continues" in table:
-        kept &= ~table["network"].isin(set(table["continues"]) - {""}).to_numpy()
-    if "twin" in table:
-        kept &= ~table["twin"].fillna(False).astype(bool).to_numpy()
-    return table[kept]
+        table = table[~table["network"].isin(set(table["continues"]) - {""})]
+    return without_twins(table)
 
 
 def _words(by: str, value: Any) -> str:
