@@ -70,10 +70,10 @@ def ui(
             process_group=0,  # it starts others, and all of them are to end
         )
     try:
-        _await(f"http://{HOST}:{free}/health", server)
-        # Without the type of work MLflow opens on pages about language models.
-        page = f"#/experiments/{connection.experiment_id}/runs?workflowType=machine_learning"
-        print(f"http://{HOST}:{free}/{page}\nCtrl-C ends it.", flush=True)
+        if _answers(f"http://{HOST}:{free}/health", server):
+            # Without the type of work MLflow opens on pages about language models.
+            page = f"#/experiments/{connection.experiment_id}/runs?workflowType=machine_learning"
+            print(f"http://{HOST}:{free}/{page}\nCtrl-C ends it.", flush=True)
         server.wait()
         raise TrackingError(f"MLflow's server ended with status {server.returncode}; see {log}")
     except KeyboardInterrupt:
@@ -94,9 +94,10 @@ def _is_free(port: int) -> bool:
     return False
 
 
-def _await(address: str, server: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server answers, or has ended."""
+def _answers(address: str, server: "subprocess.Popen[bytes]") -> bool:
+    """Wait until a server answers; False if it ends instead."""
     while server.poll() is None:
         with suppress(OSError), urllib.request.urlopen(address, timeout=5):
-            return
+            return True
         time.sleep(0.2)
+    return False

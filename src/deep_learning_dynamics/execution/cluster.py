@@ -209,9 +209,8 @@ class Cluster:
 
     def _gone(self) -> ExecutionError:
         return ExecutionError(
-            f"The Dask scheduler at {self.wanted} is gone, or the connection to it. Start it and its "
-            "workers again if they have ended, then do what was interrupted again: what is done "
-            "stays."
+            f"The Dask scheduler at {self.wanted} is gone, or the connection to it. Start it and "
+            "its workers again if they ended, then repeat the command: what is done stays."
         )
 
     def _lacks(self, error: ImportError) -> ExecutionError:
