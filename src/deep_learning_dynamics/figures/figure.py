@@ -69,7 +69,7 @@ class AnalysisFigure(FigureKind):
     needs = ("geometry",)
 
     def variants(self, results: Results) -> tuple[str, ...]:
-        return () if self.finding(results) is None else ("",)
+        return () if results.geometry.get(self.key) is None else ("",)
 
     def finding(self, results: Results) -> Finding:
         return results.geometry.get(self.key)
