@@ -1,6 +1,6 @@
 """Training networks of all conditions side by side: mini-batches in, a store of snapshots out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,20 +105,22 @@ class Training:
             observe: called at every snapshot with the step, the epoch, and by their names the
                 scores of each network.
         """
-        task, steps = self.task, snapshot_steps(self.settings, len(self.task.labels))
+        task, size = self.task, self.settings.batch_size
+        steps = snapshot_steps(self.settings, len(task.labels))
         per_epoch = steps_per_epoch(self.settings, len(task.labels))
         count, done = len(self.networks), 0
         diverged = np.zeros(count, bool)
         # The same arrays at every snapshot: ensembles remember what they make of images.
         scored, probes = task.images[task.scored], task.test_images[: task.probes]
-        batches = Batches(task, self.groups, self.settings, self.seed)
         with self.writer() as writer:
             for step in steps.tolist():
-                for order in batches.between(done, step):
+                if step > 0:  # there is a snapshot at the end of every epoch
+                    epoch, first = divmod(done, per_epoch)
+                    if first == 0:
+                        orders = np.stack([self._order(epoch, group) for group in self.groups])
+                    order = orders[:, first * size : (step - epoch * per_epoch) * size]
                     for each in self.cohorts:
-                        each.ensemble.train(
-                            task.images, each.labels, order, self.settings.batch_size
-                        )
+                        each.ensemble.train(task.images, each.labels, order, size)
                 done = step
                 parts = [_scores(cohort, task, scored) for cohort in self.cohorts]
                 scores = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
@@ -131,6 +133,12 @@ class Training:
                 writer.add(np.full(count, step), weights, scores, outputs)
                 observe(step, step / per_epoch, scores)
             writer.label("outcome", outcomes(scores["test_accuracy"], diverged, task))
+
+    def _order(self, epoch: int, group: str) -> Int[np.ndarray, " position"]:
+        """In which order a group of networks sees the examples in an epoch."""
+        of = () if group == SHARED else ("pair", int(group))
+        rng = seeds.generator(self.seed, "batch order", self.task.name, epoch, *of)
+        return rng.permutation(len(self.task.labels)).astype(np.int32)
 
     def writer(self, buffer_bytes: int = BUFFER_BYTES) -> StoreWriter:
         """What replaces the store."""
@@ -173,32 +181,6 @@ def snapshot_steps(settings: Any, examples: int) -> Int64[np.ndarray, " snapshot
 def steps_per_epoch(settings: Any, examples: int) -> int:
     """As scikit-learn: the last batch of an epoch may be smaller."""
     return -(-examples // settings.batch_size)
-
-
-class Batches:
-    """Which examples each group of networks sees at which step."""
-
-    def __init__(self, task: Task, groups: Sequence[str], settings: Any, seed: int) -> None:
-        self._task, self._groups, self._seed = task.name, groups, seed
-        self._examples, self._size = len(task.labels), settings.batch_size
-        self._steps_per_epoch = steps_per_epoch(settings, self._examples)
-        self._epoch, self._orders = -1, np.empty((len(groups), 0), np.int64)
-
-    def between(self, start: int, stop: int) -> Iterator[Int[np.ndarray, "group position"]]:
-        """The examples of the steps from ``start`` to ``stop``, in parts within one epoch each."""
-        while start < stop:
-            epoch, first = divmod(start, self._steps_per_epoch)
-            count = min(stop - start, self._steps_per_epoch - first)
-            if epoch != self._epoch:
-                self._epoch = epoch
-                self._orders = np.stack([self._order(epoch, group) for group in self._groups])
-            yield self._orders[:, first * self._size : (first + count) * self._size]
-            start += count
-
-    def _order(self, epoch: int, group: str) -> Int[np.ndarray, " position"]:
-        of = () if group == SHARED else ("pair", int(group))
-        rng = seeds.generator(self._seed, "batch order", self._task, epoch, *of)
-        return rng.permutation(self._examples).astype(np.int32)
 
 
 def grouped(pairs: Sequence[int], batch_order: str) -> tuple[tuple[str, ...], list[int]]:

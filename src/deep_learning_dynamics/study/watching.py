@@ -32,15 +32,15 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
-    live = tracking.log_live(
-        Path(),
-        params.load().as_json(),
-        training.networks,
-        continued=continued,
-        device=device_of(training),
-    )
+    device = "cpu"
+    if training.attributes["arithmetic"] == "torch":
+        import torch
+
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    settings, networks = params.load().as_json(), training.networks
+    live = tracking.log_live(Path(), settings, networks, continued=continued, device=device)
     epochs = training.settings.epochs
-    with live as log, line(f"{training.title}, {count(len(training.networks), 'network')}") as show:
+    with live as log, line(f"{training.title}, {count(len(networks), 'network')}") as show:
 
         def observe(step: int, epoch: float, scores: dict[str, np.ndarray]) -> None:
             log(step, scores)
@@ -50,15 +50,6 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
             show(epoch, epochs, words)
 
         yield observe, show
-
-
-def device_of(training: Training) -> str:
-    """On what networks train."""
-    if training.attributes["arithmetic"] == "portable":
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager

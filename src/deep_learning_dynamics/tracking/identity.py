@@ -100,18 +100,14 @@ def written(parameters: Mapping[str, Any]) -> dict[str, str]:
 def code_digest(root: Path, plugins: Sequence[str] = ()) -> str:
     """Of the code that was imported, plug-ins included, of the stages' scripts and ``dvc.yaml``."""
     package = Path(__file__).resolve().parent.parent
-    files = {f"src/{path.relative_to(package)}": path for path in package.rglob("*")}
+    sources = [path for path in package.rglob("*") if path.suffix in SOURCE_KINDS]
+    files = {f"src/{path.relative_to(package)}": path for path in sources}
     files |= {f"pipeline/{path.name}": path for path in (root / "pipeline").glob("*.py")}
     files["dvc.yaml"] = root / "dvc.yaml"
     for name in plugins:
         files |= {f"plugin {name}/{part}": path for part, path in plugin_files(name).items()}
-    return _digest(
-        {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for name, path in files.items()
-            if path.suffix in (*SOURCE_KINDS, ".yaml") and path.is_file()
-        }
-    )
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return _digest(hashes)
 
 
 def execution(root: Path) -> str:

@@ -5,6 +5,7 @@ logging does: its import takes two seconds of the interpreter, and at the end of
 threads wait for a server that hangs. The training writes lines to a pipe and waits for nothing.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -76,8 +77,9 @@ def log_live(
             stdout=output,
             stderr=output,
             process_group=0,
-            pipesize=PIPE,
         )
+    with suppress(OSError, AttributeError):  # where the system allows no more, or not on Linux
+        fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE)
 
     def tell(**event: Any) -> None:
         with suppress(BrokenPipeError):  # it has ended, as the store does not answer

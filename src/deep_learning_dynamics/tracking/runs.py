@@ -1,11 +1,11 @@
 """Runs in a store: opened for one execution and no other, continued, finished, read back."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -66,8 +66,9 @@ def open_run(connection: Connection, identity: Identity) -> "Run":
         run = client.create_run(connection.experiment_id, tags=tags)
     run_id = run.info.run_id
     client.log_batch(run_id, tags=[RunTag(*item) for item in identity.tags.items()])
-    for chunk in _chunks([Param(*item) for item in identity.parameters.items()], PARAMETERS):
-        client.log_batch(run_id, params=chunk)
+    parameters = [Param(*item) for item in identity.parameters.items()]
+    for start in range(0, len(parameters), PARAMETERS):
+        client.log_batch(run_id, params=parameters[start : start + PARAMETERS])
     if len(run.inputs.dataset_inputs) < len(identity.data):
         client.log_inputs(run_id, dataset_inputs(identity))
     return client.get_run(run_id)
@@ -86,8 +87,8 @@ def log_curves(
         history = client.get_metric_history(run_id, name) if name in present else []
         there = {metric.step for metric in history}
         points += [Metric(name, v, now, step) for step, v in curve.items() if step not in there]
-    for chunk in _chunks(points, METRICS):
-        client.log_batch(run_id, metrics=chunk)
+    for start in range(0, len(points), METRICS):
+        client.log_batch(run_id, metrics=points[start : start + METRICS])
 
 
 def finish(connection: Connection, run_id: str, fingerprint: str) -> "Run":
@@ -187,9 +188,3 @@ def _record(run: "Run") -> Record:
         dict(run.data.tags),
         run.info.artifact_uri,
     )
-
-
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    items = list(items)
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
