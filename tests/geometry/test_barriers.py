@@ -1,9 +1,11 @@
 """Barriers on lines whose loss is known in advance, and between copies in other coordinates."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hand_made_stores import SIZE, dataset, walks
 
+from deep_learning_dynamics.execution import tasks
 from deep_learning_dynamics.geometry import analyse, barriers
 from deep_learning_dynamics.geometry.alignment import Alignment, Perceptron
 from deep_learning_dynamics.geometry.measuring import measure
@@ -182,13 +184,25 @@ def test_many_networks_are_drawn_each_in_two_pairs_at_most_and_the_same_again():
     assert not one["network"].equals(other["network"])
 
 
-def test_points_of_many_lines_are_evaluated_in_a_few_blocks_whose_size_changes_nothing(monkeypatch):
-    runs, forward = dataset(walks(8, 3)), LossOnly(two_wells)
-    whole = found(runs, forward).tables["pairs"]
+def test_points_of_lines_are_evaluated_in_blocks_whose_size_changes_nothing(monkeypatch):
+    lines = [tuple(line) for line in walks(8, 2).astype(np.float32)]
+    forward = LossOnly(two_wells)
+    whole, _ = barriers.along(lines, forward, 5)
     assert forward.calls == 1
-    monkeypatch.setattr(barriers, "BLOCK_BYTES", 4 * SIZE * barriers.POINTS * 2)
-    assert found(runs, forward).tables["pairs"].equals(whole)
-    assert forward.calls > 5
+    monkeypatch.setattr(barriers, "BLOCK_BYTES", 4 * SIZE * 5 * 2)
+    in_blocks, _ = barriers.along(lines, forward, 5)
+    assert forward.calls == 1 + 4
+    np.testing.assert_array_equal(in_blocks, whole)
+
+
+def test_barriers_found_in_other_processes_are_the_same(monkeypatch):
+    runs = dataset(walks(6, 3), twin=[False, True] * 3, pair=["0", "0", "1", "1", "2", "2"])
+    here = found(runs, LossOnly(two_wells)).tables
+    monkeypatch.setattr(tasks, "WORTH_PROCESSES", 0.0)
+    there = found(runs, LossOnly(two_wells)).tables
+    assert len(here["pairs"]) > 3
+    for name, table in here.items():
+        pd.testing.assert_frame_equal(there[name], table, check_exact=True)
 
 
 def test_without_two_networks_there_is_no_finding():

@@ -7,6 +7,7 @@ its units in the order and scale that bring it closest to the first.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from deep_learning_dynamics import seeds
+from deep_learning_dynamics.execution import run_tasks
 from deep_learning_dynamics.geometry.alignment import align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Forward, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
@@ -32,9 +34,10 @@ Weights = Float32[np.ndarray, " weight"]
 Line = tuple[Weights, Weights]
 
 _KEYS = ["kind", "group", "other_group", "aligned"]
-_PAIRS = ["kind", "network", "other", *_KEYS[1:], "distance", "relative_distance"]
+_HEIGHTS = ["loss_barrier", "error_barrier"]
+_PAIRS = ["kind", "network", "other", *_KEYS[1:], "distance", "relative_distance", *_HEIGHTS]
 _QUARTILES = ("low", "median", "high")
-_APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_barrier", "error_barrier"]
+_APPROACH = ["network", "group", "towards", "snapshot", "step", *_HEIGHTS]
 
 
 @MEASURES.register
@@ -67,10 +70,15 @@ class Barriers(Analysis):
         pairs = _pairs(subject)
         if not pairs:
             return None
-        twins = [pair for pair in pairs if pair.kind == "twins"]
-        rows = [row for pair in twins for row in _approach(subject, pair)]
-        approaches = pd.DataFrame(rows, columns=_APPROACH)
-        between, curves = _between(subject, pairs)
+        found = list(run_tasks(partial(_joined, subject), pairs, label="barriers"))
+        between = pd.DataFrame([row for pair in found for row in pair.rows], columns=_PAIRS)
+        curves = {
+            "loss": np.concatenate([pair.loss for pair in found]),
+            "error": np.concatenate([pair.error for pair in found]),
+        }
+        approaches = pd.DataFrame(
+            [row for pair in found for row in pair.approach], columns=_APPROACH
+        )
         measures = _measures(between, approaches)
         return Finding(
             {"pairs": between, "lines": _quartiles(between, curves), "snapshots": approaches},
@@ -139,31 +147,33 @@ def heights(values: Float64[np.ndarray, "line point"]) -> Float64[np.ndarray, " 
     return values.max(axis=1) - (values[:, 0] + values[:, -1]) / 2
 
 
-def _between(
-    subject: Subject, pairs: list[_Pair]
-) -> tuple[pd.DataFrame, dict[str, Float64[np.ndarray, "line point"]]]:
-    """A row for each pair, as it is and aligned, and loss and error along its line."""
-    rows: list[tuple[Any, ...]] = []
+class _Joined(NamedTuple):
+    """What is found of one pair: a row and a line as it is and, where units match, aligned."""
 
-    def lines() -> Iterator[Line]:
-        for pair in pairs:
-            names = subject.names[pair.first], subject.names[pair.second]
-            groups = subject.groups[pair.first], subject.groups[pair.second]
-            first, second = subject.end(pair.first), subject.end(pair.second)
-            moved = (_moved(subject, pair.first) + _moved(subject, pair.second)) / 2
-            for aligned in (False, True) if subject.perceptron else (False,):
-                if aligned:
-                    found = align(second, first, subject.perceptron)
-                    second = found.apply(subject.perceptron, second)
-                distance = _distance(first, second)
-                relative = distance / moved if moved > 0 else np.nan
-                rows.append((pair.kind, *names, *groups, aligned, distance, relative))
-                yield first, second
+    rows: list[tuple[Any, ...]]
+    loss: Float64[np.ndarray, "line point"]
+    error: Float64[np.ndarray, "line point"]
+    approach: list[tuple[Any, ...]]  # of twins: a row for each snapshot
 
-    loss, error = along(lines(), subject.forward, POINTS)
-    table = pd.DataFrame(rows, columns=_PAIRS)
-    table["loss_barrier"], table["error_barrier"] = heights(loss), heights(error)
-    return table, {"loss": loss, "error": error}
+
+def _joined(subject: Subject, pair: _Pair) -> _Joined:
+    names = subject.names[pair.first], subject.names[pair.second]
+    groups = subject.groups[pair.first], subject.groups[pair.second]
+    first, second = subject.end(pair.first), subject.end(pair.second)
+    moved = (_moved(subject, pair.first) + _moved(subject, pair.second)) / 2
+    lines = [(first, second)]
+    if subject.perceptron:
+        aligned = align(second, first, subject.perceptron).apply(subject.perceptron, second)
+        lines.append((first, aligned))
+    loss, error = along(lines, subject.forward, POINTS)
+    rows = []
+    for number, ends in enumerate(lines):
+        distance = _distance(*ends)
+        relative = distance / moved if moved > 0 else np.nan
+        high = float(heights(loss)[number]), float(heights(error)[number])
+        rows.append((pair.kind, *names, *groups, number == 1, distance, relative, *high))
+    approach = list(_approach(subject, pair)) if pair.kind == "twins" else []
+    return _Joined(rows, loss, error, approach)
 
 
 def _quartiles(rows: pd.DataFrame, curves: dict[str, np.ndarray]) -> pd.DataFrame:
