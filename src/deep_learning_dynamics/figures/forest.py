@@ -54,13 +54,14 @@ class Forest(FigureKind):
         effects, *axes = body.subplots(1, len(ratios), width_ratios=ratios)
         places = draw_effects(effects, rows, "measure", labels, contrasts, results)
         small = style.text - 0.6
-        for column, (head, *cells) in zip(axes, columns, strict=True):
+        top = effects.get_ylim()[1]
+        for column, texts in zip(axes, columns, strict=True):
             column.set(ylim=effects.get_ylim(), xticks=[])
-            column.set_yticks(places, cells)
+            column.set_yticks([top, *places], texts)
             column.tick_params(axis="y", length=0, labelcolor=look.INK, labelsize=small)
+            column.get_yticklabels()[0].set(va="bottom", color=look.QUIET)
             column.spines[:].set_visible(False)
-            column.set_title(head, loc="right", size=small, color=look.QUIET)
-        for row, label in zip(rows, axes[-1].get_yticklabels(), strict=True):
+        for row, label in zip(rows, axes[-1].get_yticklabels()[1:], strict=True):
             label.set_weight("bold" if row.significant else "normal")
         return figure
 
