@@ -31,6 +31,19 @@ def small_mnist():
     return files
 
 
+def mnist_tables(header=True):
+    """The same as comma-separated values, by file name."""
+    files = {}
+    for name, count in (("mnist_train.csv", 30), ("mnist_test.csv", 20)):
+        lines = [",".join([str(n % 10), *([str(n)] * 784)]) for n in range(count)]
+        if header:
+            lines.insert(
+                0, ",".join(["label", *(f"{r}x{c}" for r in range(28) for c in range(28))])
+            )
+        files[name] = ("\n".join(lines) + "\n").encode()
+    return files
+
+
 def small_omniglot():
     """20 drawings of each of three characters: drawing YY of the n-th has a block of ink of size
     YY × 5n at the top left, which tells which one it is. Returns PNG bytes by name."""

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from small_datasets import (
     expect_small,
+    mnist_tables,
     small_mnist,
     small_omniglot,
     write_files,
     write_mnist,
     write_zip,
+    zip_of,
 )
 
 from deep_learning_dynamics.errors import DataError
@@ -146,8 +148,9 @@ def test_a_drawing_is_averaged_over_area():
 @pytest.mark.parametrize("place", ["mnist", "MNIST/raw"])
 @pytest.mark.parametrize(
     "layout",
-    ["gzipped", "plain", "dots", "folders of the same name", "zip", "beside what macOS leaves"],
-)
+    ["gzipped", "plain", "dots", "folders of the same name", "zip", "zip in a zip", "tables",
+     "tables without headers", "beside what macOS leaves"],
+)  # fmt: skip
 def test_mnist_is_read_in_whatever_form_it_lies_there(folder, layout, place):
     files = small_mnist()
     there = folder / place
@@ -161,6 +164,10 @@ def test_mnist_is_read_in_whatever_form_it_lies_there(folder, layout, place):
         write_files(there, {f"{name}/{name}": content for name, content in files.items()})
     elif layout == "zip":
         write_zip(there / "archive.zip", files)
+    elif layout == "zip in a zip":
+        write_zip(there / "download.zip", {"archive.zip": zip_of(files)})
+    elif layout.startswith("tables"):
+        write_files(there, mnist_tables(header=layout == "tables"))
     else:
         left = {f"__MACOSX/._{name}": b"x" for name in files} | {".DS_Store": b"x"}
         write_zip(there / "archive.zip", files | left)
@@ -169,7 +176,7 @@ def test_mnist_is_read_in_whatever_form_it_lies_there(folder, layout, place):
 
 
 @pytest.mark.parametrize(
-    "layout", ["zip", "folder", "backwards", "both", "beside what macOS leaves"]
+    "layout", ["zip", "folder", "backwards", "zip in a zip", "both", "beside what macOS leaves"]
 )
 def test_omniglot_is_the_same_in_whatever_form_it_lies_there(folder, layout):
     members = small_omniglot()
@@ -185,6 +192,8 @@ def test_omniglot_is_the_same_in_whatever_form_it_lies_there(folder, layout):
         write_zip(folder / ZIP, members)
     if layout == "backwards":
         write_zip(folder / ZIP, dict(reversed(members.items())))
+    if layout == "zip in a zip":
+        write_zip(folder / "omniglot/all.zip", {"images_background.zip": zip_of(members)})
     if layout == "beside what macOS leaves":
         write_zip(folder / ZIP, members | left)
     write_zip(folder / "omniglot/images_evaluation.zip", {"images_evaluation/A/b.png": b""})
@@ -264,6 +273,13 @@ def test_the_right_file_is_taken_where_another_has_its_name_too(folder):
     write_mnist(folder / "mnist/raw")
     write_files(folder / "mnist/emnist", {"emnist-train-images-idx3-ubyte": b"other"})
     assert is_small_mnist(read())
+
+
+@pytest.mark.parametrize("content", [b"label,1x1\n3,4\n", b"1,2\xff\n", b"a,b\n"])
+def test_a_table_that_is_none_of_mnist_is_named(folder, content):
+    write_files(folder / "mnist", {"mnist_train.csv": content, "mnist_test.csv": content})
+    with pytest.raises(DataError, match=r"mine/mnist/mnist_train\.csv is not a table of 785"):
+        read()
 
 
 def test_a_missing_file_of_mnist_is_an_error_that_names_it(folder):

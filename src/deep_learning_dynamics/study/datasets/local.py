@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import re
 import zipfile
@@ -18,6 +19,7 @@ VARIABLE = "DYNAMICS_DATASETS"
 DEFAULT = Path("datasets")
 REMEDY = "Get it again, or take it away for the next of data.sources."
 LEFT_BEHIND = r"[/\\](\.|__MACOSX)"  # by operating systems: .DS_Store, ._name, ...
+DEEPEST = 3  # zips in zips: some hold themselves
 HASHED = 2**28  # bytes and
 LISTED = 50  # files up to which a folder's files are hashed one by one
 
@@ -54,19 +56,27 @@ def files_in(path: Path) -> Files:
     Raises:
         DataError: a zip is damaged; also when a file that is damaged is read.
     """
-    found: Files = {}
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.suffix.lower() == ".zip":
-            archive = _whole(str(file), lambda file=file: zipfile.ZipFile(file))
-            for name in archive.namelist():
-                found[f"{file}/{name}"] = partial(archive.read, name)
-        elif file.is_file():
-            found[str(file)] = file.read_bytes
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()] or [path]
+    within = _within_zips({str(file): file.read_bytes for file in files}, str(path))
     return {
         name: partial(_whole, name, lambda read=read: _unzipped(read()))
-        for name, read in found.items()
-        if not re.search(LEFT_BEHIND, name.removeprefix(str(path)))
+        for name, read in within.items()
     }
+
+
+def _within_zips(files: Files, root: str, depth: int = 0) -> Files:
+    """Files with, instead of each zip, what it holds; zips in zips, too."""
+    found: Files = {}
+    for name, read in files.items():
+        if re.search(LEFT_BEHIND, name.removeprefix(root)):
+            continue
+        if name.lower().endswith(".zip") and depth < DEEPEST:
+            archive = _whole(name, lambda read=read: zipfile.ZipFile(io.BytesIO(read())))
+            held = {f"{name}/{each}": partial(archive.read, each) for each in archive.namelist()}
+            found |= _within_zips(held, name, depth + 1)
+        else:
+            found[name] = read
+    return found
 
 
 def named(files: Files, pattern: str) -> Iterator[tuple[re.Match, str]]:

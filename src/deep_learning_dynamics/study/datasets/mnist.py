@@ -1,10 +1,11 @@
 """MNIST as its authors publish it: four IDX files, known by their checksums whatever their names.
 
-People have them gzipped or not, with a dot instead of a hyphen, in a folder of the same name or in
-a zip; all give the same bytes.
+People have them gzipped or not, with a dot instead of a hyphen, in a folder of the same name, in a
+zip, or as tables of comma-separated values; all give the same bytes.
 """
 
 import hashlib
+import io
 from dataclasses import dataclass, replace
 from importlib import resources
 
@@ -27,7 +28,9 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+TABLES = {"train": r"mnist_train\.csv(\.gz)?", "t10k": r"mnist_test\.csv(\.gz)?"}
 SIDE = 28  # pixels
+IMAGES_MAGIC, LABELS_MAGIC = 0x803, 0x801
 IMAGES_HEADER, LABELS_HEADER = 16, 8  # bytes before the pixels and before the labels
 DIGITS = tuple("0123456789")
 TEST_EVERY = 5  # of the sample's digits of each class
@@ -85,6 +88,10 @@ class Mnist(Dataset):
         """The bytes of one IDX file."""
         pattern = rf"{name.replace('-idx', '[-.]idx')}(\.gz)?"
         found = [(file, files[file]()) for _, file in named(files, pattern)]
+        part, what = name.split("-")[:2]
+        if not found:
+            tables = [file for _, file in named(files, TABLES[part])]
+            found = [(file, _from_table(files[file](), what, file)) for file in tables]
         for _, content in found:
             if self.settings.any_digits or hashlib.sha256(content).hexdigest() == SHA256[name]:
                 return content
@@ -131,3 +138,19 @@ def _examples(files: dict[str, bytes]) -> Examples:
         labels.append(digits.astype(np.int64))
     is_test = np.repeat([False, True], [len(part) for part in labels])
     return Examples(np.concatenate(images), np.concatenate(labels), is_test, DIGITS)
+
+
+def _from_table(content: bytes, what: str, file: str) -> bytes:
+    """The IDX file of "images" or "labels" that holds what a table does: label, then pixels."""
+    titled = b"label" in content[: content.find(b"\n")].lower()  # as Kaggle's are
+    try:
+        lines = io.StringIO(content.decode("ascii"))
+        table = np.loadtxt(lines, np.uint8, delimiter=",", skiprows=int(titled), ndmin=2)
+        images = table[:, 1:].reshape(-1, SIDE, SIDE)
+    except ValueError as error:
+        raise DataError(
+            f"{file} is not a table of {1 + SIDE**2} numbers per line ({error}). {REMEDY}"
+        ) from None
+    if what == "labels":
+        return np.array([LABELS_MAGIC, len(table)], ">i4").tobytes() + table[:, 0].tobytes()
+    return np.array([IMAGES_MAGIC, *images.shape], ">i4").tobytes() + images.tobytes()
