@@ -218,6 +218,18 @@ def test_bytes_that_are_no_text_get_one_message(tmp_path):
         params.load(path)
 
 
+def test_aliases_that_multiply_and_lists_in_lists_are_refused_at_once(tmp_path):
+    path = tmp_path / "params.yaml"
+    lines = ["seed: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join(10 * [f'*a{n - 1}'])}]" for n in range(1, 30)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ParamsError, match=r"^params.yaml: a\d+ is more than 100,000 values"):
+        params.load(path)
+    path.write_text(f"seed: {'[' * 60}1{']' * 60}")
+    with pytest.raises(ParamsError, match=r"^params.yaml: seed is nested too deeply"):
+        params.load(path)
+
+
 @pytest.mark.parametrize("kind", ["missing", "a folder"])
 def test_a_file_that_cannot_be_read_gets_one_message(tmp_path, kind):
     path = tmp_path / "params.yaml"

@@ -5,6 +5,7 @@ without a change here. A stage reads the sections that it names and no other.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -225,6 +226,7 @@ def validate(
     Raises:
         ParamsError: as in :func:`load`.
     """
+    _check_size(raw, origin)
     try:
         values = json.loads(json.dumps(raw, default=str))
     except (TypeError, ValueError, RecursionError) as error:  # a key that is no text, or a loop
@@ -249,6 +251,29 @@ def validate(
     if problems:
         raise ParamsError("\n".join(f"{origin}: {problem}" for problem in problems))
     return checked
+
+
+MOST_VALUES = 100_000  # of all keys together: far beyond, YAML's aliases multiply without bound
+
+
+def _check_size(raw: dict[Any, Any], origin: str) -> None:
+    """Refuse what would take for ever to check, and texts that nothing could write."""
+    seen, waiting = 0, [(key, value, 1) for key, value in raw.items()]
+    while waiting:
+        key, value, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_VALUES or depth > 50:
+            what = "nested too deeply" if depth > 50 else f"more than {MOST_VALUES:,} values"
+            raise ParamsError(f"{origin}: {key} is {what}; expected settings.")
+        if isinstance(value, dict):
+            waiting += [(key, each, depth + 1) for each in (*value, *value.values())]
+        elif isinstance(value, list):
+            waiting += [(key, each, depth + 1) for each in value]
+        elif isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+            raise ParamsError(
+                f"{origin}: {key} holds {shown(value)}; expected text that can be written in "
+                "UTF-8, without halves of surrogate pairs."
+            )
 
 
 def _model(sections: tuple[str, ...], raw: dict[Any, Any]) -> type[Params]:
