@@ -242,6 +242,26 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     assert "0 to run" in dynamics(project, "sweep", "-S", "figures.dpi=50,51")
 
 
+def test_experiments_of_a_sweep_run_on_workers_and_are_logged_from_here(project):
+    tried = ["-S", "figures.dpi=52,53", "-S", "data.sources=[local],[embedded]"]
+    (project / "datasets").mkdir()  # so that the source "local" has none
+    text = dynamics(project, "sweep", *tried, status=1, DYNAMICS_DATASETS="",
+                    DYNAMICS_CLUSTER="local:2")  # fmt: skip
+
+    assert "4 experiments, 4 to run" in text
+    for dpi in (52, 53):
+        assert re.search(rf"^\d/4 figures.dpi={dpi}, .*\[embedded\]: \S+$", text, re.M)
+        assert re.search(rf"^figures.dpi={dpi}, .*\[local\]: failed$", text, re.M)
+    assert "error: 2 of 4 experiments failed" in text
+    assert "OMNIGLOT is in none of data.sources: [local]." in text
+    known = runs_of(project)
+    assert [run["status"] for run in known] == ["FINISHED"] * 3
+    assert call(project, "git", "for-each-ref", "refs/exps").count("\n") >= 2
+    assert not list((project / ".dvc/tmp/dynamics").glob("sweep-*"))
+    assert "2 to run" in dynamics(project, "sweep", *tried, status=1, DYNAMICS_DATASETS="",
+                                  DYNAMICS_CLUSTER="local:2")  # fmt: skip
+
+
 def test_a_copied_project_runs_its_own_code(finished, tmp_path):
     copy = copied(finished, tmp_path / "copy")
     (copy / "src/deep_learning_dynamics/cli/run.py").write_text(

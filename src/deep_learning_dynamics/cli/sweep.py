@@ -1,7 +1,11 @@
 """``dynamics sweep``: every combination of some settings, each a run of its own."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +16,17 @@ from deep_learning_dynamics.cli import repro
 from deep_learning_dynamics.cli import settings as setting
 from deep_learning_dynamics.cli.compare import MOST, draw
 from deep_learning_dynamics.cli.copying import copied, variables
+from deep_learning_dynamics.cli.dvc import environment
 from deep_learning_dynamics.cli.listing import accuracies
 from deep_learning_dynamics.cli.opening import Verbose, complete_key, folders, opened
 from deep_learning_dynamics.errors import DynamicsError, ParamsError
+from deep_learning_dynamics.execution import Cluster, connected, run_tasks
+from deep_learning_dynamics.execution.starting import VARIABLE as CLUSTER
 from deep_learning_dynamics.formatting import count, percent
 from deep_learning_dynamics.tracking import Record
 from deep_learning_dynamics.workspace import end_like_ctrl_c, git, project_root
 
+Todo = Mapping[int, Mapping[str, Any]]  # values by dotted key, by the number of an experiment
 Done = Sequence[tuple[Mapping[str, Any], Record]]  # values by dotted key, and their run
 
 
@@ -39,6 +47,7 @@ def sweep(
 
     They run one after the other in a copy of the project with all edits,
     committed or not; the project's own params.yaml and outputs do not change.
+    On a cluster (DYNAMICS_CLUSTER), each worker runs another experiment.
     After Ctrl-C the same command continues: complete runs are not run again.
 
     At the end, the effect of each setting on test accuracy is printed, and the
@@ -59,28 +68,18 @@ def sweep(
     print(f"{count(len(experiments), 'experiment')}, {len(experiments) - len(done)} to run",
           flush=True)  # fmt: skip
     failed: list[str] = []
-    with copied(root, "sweep") as copy:
-        for number, (values, full) in enumerate(experiments):
-            if number in done:
-                continue
-            described = setting.described(values)
-            try:
-                repro.repro(
-                    copy,
-                    _arguments(copy, values),
-                    variables={tracking.SWEEP: ", ".join(tried), **variables(root)},
-                    verbose=verbose,
-                    title=f"{described}  ",
-                )
-            except repro.StageError as error:
-                failed.append(f"{described}: {error}")
-                print(f"{described}: failed", flush=True)
-                continue
-            if record := _run(root, full):
-                done[number] = record
-                print(f"{number + 1}/{len(experiments)} {described}: {record.name}", flush=True)
-        if git(copy, "rev-parse", "HEAD") is not None:  # so that dvc exp show has them
-            git(root, "fetch", "--quiet", str(copy), "+refs/exps/*:refs/exps/*")
+    todo = {n: values for n, (values, _) in enumerate(experiments) if n not in done}
+    os.environ[tracking.SWEEP] = ", ".join(tried)
+    cluster = connected() if len(todo) > 1 else None
+    ran = _here(root, todo, verbose) if cluster is None else _on_cluster(root, todo, cluster)
+    for number, problem in ran:
+        described = setting.described(todo[number])
+        if problem:
+            failed.append(f"{described}: {problem}")
+            print(f"{described}: failed", flush=True)
+        elif record := _run(root, experiments[number][1]):
+            done[number] = record
+            print(f"{number + 1}/{len(experiments)} {described}: {record.name}", flush=True)
     records = [(experiments[number][0], record) for number, record in sorted(done.items())]
     # Seeds are what others are pooled over; on their own they are no effect.
     keys = [key for key in tried if key != "seed" and len(tried[key]) > 1]
@@ -91,6 +90,70 @@ def sweep(
         raise DynamicsError(
             f"{len(failed)} of {len(experiments)} experiments failed:\n  " + "\n  ".join(failed)
         )
+
+
+def _here(root: Path, todo: Todo, verbose: bool) -> Iterator[tuple[int, str]]:
+    """Run experiments one after the other in a copy: the number of each, and why it failed."""
+    with copied(root, "sweep") as copy:
+        for number, values in todo.items():
+            arguments, title = _arguments(copy, values), f"{setting.described(values)}  "
+            try:
+                repro.repro(
+                    copy, arguments, variables=variables(root), verbose=verbose, title=title
+                )
+            except repro.StageError as error:
+                yield number, str(error)
+            else:
+                _keep(root, copy)
+                yield number, ""
+
+
+def _on_cluster(root: Path, todo: Todo, cluster: Cluster) -> Iterator[tuple[int, str]]:
+    """Run as many experiments at a time as there are workers, each in a copy of its own.
+
+    Workers compute; this process alone writes to MLflow.
+    """
+    from deep_learning_dynamics.study import params
+
+    at_once = max(2, len(cluster.workers()))
+    for start in range(0, len(todo), at_once):
+        some = list(todo.items())[start : start + at_once]
+        with ExitStack() as copies:
+            tasks = []
+            for number, values in some:
+                copy = copies.enter_context(copied(root, f"sweep-{number}"))
+                tasks.append((copy, _arguments(copy, values), variables(root)))
+            ran = run_tasks(_experiment, tasks, label="experiments", backend=cluster)
+            for (number, _), (copy, _, _), problem in zip(some, tasks, ran, strict=True):
+                if not problem:
+                    tracking.log(copy, params.load(copy / "params.yaml").as_json())
+                    _keep(root, copy)
+                yield number, problem
+
+
+def _experiment(task: tuple[Path, list[str], dict[str, str]]) -> str:
+    """What a worker does: the pipeline in a copy. Why it failed, or nothing."""
+    copy, arguments, found = task
+    apart = {"DYNAMICS_TRACKING": "off", CLUSTER: ""}  # the head logs, and no task has a cluster
+    result = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=copy,
+        env=environment() | found | apart,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    progress = repro.Progress([], {}, say=lambda line: None)
+    for line in result.stdout.splitlines():
+        progress.hear(line)
+    return "\n".join(progress.reason()).removeprefix("error: ") if result.returncode else ""
+
+
+def _keep(root: Path, copy: Path) -> None:
+    """Have ``dvc exp show`` list the experiments of a copy."""
+    if git(copy, "rev-parse", "HEAD") is not None:
+        git(root, "fetch", "--quiet", str(copy), "+refs/exps/*:refs/exps/*")
 
 
 def combinations(
