@@ -1,5 +1,8 @@
 """Files are whole or not there, whoever is killed while writing them."""
 
+import errno
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +10,7 @@ import sys
 import pytest
 from project import variables
 
+from deep_learning_dynamics import files
 from deep_learning_dynamics.errors import ProjectionError, TooFewRowsError
 from deep_learning_dynamics.files import or_note, replacing
 from deep_learning_dynamics.projection import Reduction
@@ -82,3 +86,30 @@ def test_where_there_is_too_little_a_note_says_so_and_other_errors_stay_errors(t
     assert names(tmp_path) == ["reduction"]
     with pytest.raises(TooFewRowsError, match="0 usable rows"):
         Reduction.load(tmp_path / "reduction")
+
+
+def test_where_files_cannot_be_locked_is_an_error_and_writing_goes_on(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    (tmp_path / "lock").touch()
+    with pytest.raises(OSError, match="No locks"), files.locked(tmp_path / "lock", math.inf):
+        pass
+    files.write_json(tmp_path / "numbers.json", [1])
+    assert (tmp_path / "numbers.json").read_text() == "[\n  1\n]\n"
+
+
+def test_what_somebody_else_left_does_not_stop_the_next(tmp_path, monkeypatch):
+    left = tmp_path / ".numbers.json.abc.partial"
+    left.mkdir()
+    opened = os.open
+
+    def forbid(path, *arguments, **options):
+        if str(path) == str(left):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(files.os, "open", forbid)
+    files.write_json(tmp_path / "numbers.json", [1])
+    assert (tmp_path / "numbers.json").exists()

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,14 @@ def workspace(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
-        # Another process may have just removed it.
-        with suppress(FileNotFoundError), locked(left) as abandoned:
+        # Another process may have just removed it, or it is somebody else's.
+        with suppress(OSError), locked(left) as abandoned:
             if abandoned:
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
-    with locked(folder):
+    with ExitStack() as stack:
+        with suppress(OSError):  # no locks of folders, as on NFS: then none is taken for abandoned
+            stack.enter_context(locked(folder))
         try:
             yield folder
         finally:
@@ -57,8 +59,13 @@ def locked(path: Path, patience: float = 0.0) -> Iterator[bool]:
     """Hold a file or a folder for the block; whether it is held after ``patience`` seconds.
 
     It is free again when the process ends, however that ends.
+
+    Raises:
+        OSError: it cannot be opened, or its file system has no locks.
     """
-    end, handle = time.monotonic() + patience, os.open(path, os.O_RDONLY)
+    # NFS lets only those lock a file who may write it.
+    mode = os.O_RDONLY if path.is_dir() else os.O_RDWR
+    end, handle = time.monotonic() + patience, os.open(path, mode)
     try:
         while not (held := _try_lock(handle)) and time.monotonic() < end:
             time.sleep(0.05)
@@ -70,7 +77,7 @@ def locked(path: Path, patience: float = 0.0) -> Iterator[bool]:
 def _try_lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # held by another process, or a file system without locks
+    except BlockingIOError:  # held by another process
         return False
     return True
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -111,14 +111,14 @@ def alone(root: Path) -> Iterator[None]:
     Raises:
         DynamicsError: another process runs the pipeline here.
     """
-    try:
-        lock = locked(root / SCRATCH / "lock", patience=0.0)
-    except OSError as error:
-        raise DynamicsError(
-            f"{root / SCRATCH} cannot be written ({error.strerror}); expected a project to "
-            "compute in. Copy it to where you may write."
-        ) from None
-    with lock as held:
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(locked(root / SCRATCH / "lock", patience=0.0))
+        except OSError as error:
+            raise DynamicsError(
+                f"{root / SCRATCH} cannot be written and locked ({error.strerror}); expected a "
+                "project to compute in. Copy it to where you may write."
+            ) from None
         other = working(root) or (None if held else "another dynamics command")
         if other is not None:
             raise DynamicsError(

@@ -7,7 +7,7 @@ import pytest
 from made_results import words
 
 from deep_learning_dynamics import figures
-from deep_learning_dynamics.figures.forest import _cells
+from deep_learning_dynamics.figures.forest import _cells, contrast_entries
 from deep_learning_dynamics.formatting import signed
 
 
@@ -50,6 +50,11 @@ def test_times_that_half_never_reached_say_how_many_did(measured):
         reached_reference=6, reached_other=2, n_reference=6, n_other=6,
     )  # fmt: skip
     assert _cells(row, narrow=False)[:3] == ["100", "2 of 6", "–"]
+
+
+def test_contrasts_with_the_same_other_group_are_both_in_the_legend(measured):
+    entries = contrast_entries(measured, [("scratch", "pretrained"), ("permuted", "pretrained")])
+    assert len({entry.get_label() for entry in entries}) == 2
 
 
 def test_without_groups_the_figure_gives_the_verdict(measured):

@@ -1,5 +1,7 @@
 """Barriers on lines whose loss is known in advance, and between copies in other coordinates."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -203,6 +205,14 @@ def test_barriers_found_in_other_processes_are_the_same(monkeypatch):
     assert len(here["pairs"]) > 3
     for name, table in here.items():
         pd.testing.assert_frame_equal(there[name], table, check_exact=True)
+
+
+def test_a_forward_function_that_no_process_can_be_sent_is_evaluated_here(monkeypatch):
+    runs, forward = dataset(walks(6, 3)), LossOnly(two_wells)
+    expected = found(runs, forward).tables["pairs"]
+    forward.lock = threading.Lock()
+    monkeypatch.setattr(tasks, "WORTH_PROCESSES", 0.0)
+    pd.testing.assert_frame_equal(found(runs, forward).tables["pairs"], expected)
 
 
 def test_without_two_networks_there_is_no_finding():

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +280,20 @@ def test_the_right_file_is_taken_where_another_has_its_name_too(folder):
 def test_a_table_that_is_none_of_mnist_is_named(folder, content):
     write_files(folder / "mnist", {"mnist_train.csv": content, "mnist_test.csv": content})
     with pytest.raises(DataError, match=r"mine/mnist/mnist_train\.csv is not a table of 785"):
+        read()
+
+
+@pytest.mark.parametrize("form", ["gzip", "zip"])
+def test_a_file_that_unzips_without_end_is_refused(folder, form, monkeypatch):
+    monkeypatch.setattr(local, "LARGEST", 50_000)
+    bomb = {"train-images-idx3-ubyte": bytes(60_000)}
+    if form == "zip":
+        (folder / "mnist").mkdir(parents=True)
+        with zipfile.ZipFile(folder / "mnist/archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("train-images-idx3-ubyte", bytes(60_000))
+    else:
+        write_files(folder / "mnist", {f"{n}.gz": gzip.compress(c) for n, c in bomb.items()})
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.*unzips to more than 50,000"):
         read()
 
 

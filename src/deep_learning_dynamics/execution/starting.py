@@ -74,7 +74,7 @@ def _start_from(path: Path) -> "Deployment":
             "Dask such as dask_jobqueue.SLURMCluster. Install its package, or correct the name."
         ) from None
     # Jobs must reach the scheduler, and nobody else should: the network is not guessed.
-    if name.startswith("dask_jobqueue.") and not {"interface", "host"} & {
+    if name.startswith("dask_jobqueue") and not {"interface", "host"} & {
         *settings, *(settings.get("scheduler_options") or {})
     }:  # fmt: skip
         raise ExecutionError(

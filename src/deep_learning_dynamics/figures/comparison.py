@@ -28,7 +28,8 @@ class Comparison(FigureKind):
     key, title, needs = "comparison", "Runs in one plane", ("projections",)
 
     def variants(self, results: Results) -> tuple[str, ...]:
-        return tuple(results.projections) if results.by == "run" else ()
+        of_runs = [key for key, of in results.projections.items() if "run" in of.coordinates]
+        return tuple(of_runs) if results.by == "run" else ()
 
     def draw(self, results: Results, style: Style, variant: str = "") -> Figure:
         projection = results.projections[variant]

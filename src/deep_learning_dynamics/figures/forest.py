@@ -162,15 +162,14 @@ def draw_effects(
 def contrast_entries(results: Results, contrasts: Sequence[tuple[str, str]]) -> list[Line2D]:
     """What the colours mean."""
     if len(contrasts) > 1:
-        named = {other: f"{name_of(results, other)} against {name_of(results, reference)}"
-                 for reference, other in contrasts}  # fmt: skip
+        named = [(other, f"{name_of(results, other)} against {name_of(results, reference)}")
+                 for reference, other in contrasts]  # fmt: skip
     else:
-        named = {group: f"{sign} more {name_of(results, group)}"
-                 for sign, group in zip("←→", contrasts[0], strict=True)}  # fmt: skip
+        named = [(group, f"{sign} more {name_of(results, group)}")
+                 for sign, group in zip("←→", contrasts[0], strict=True)]  # fmt: skip
     mark: dict[str, Any] = {"marker": "o", "markersize": 4.6, "linewidth": 1.4}
     return [
-        Line2D([], [], color=_colour(results, group), label=label, **mark)
-        for group, label in named.items()
+        Line2D([], [], color=_colour(results, group), label=label, **mark) for group, label in named
     ]
 
 

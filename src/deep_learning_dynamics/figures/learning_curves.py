@@ -44,13 +44,16 @@ class LearningCurves(FigureKind):
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
+        if not (ends := _ends(results)):
+            raise EmptyFigureError(_NOTHING)
         return (
-            f"{_ends(results)}. Thick: median of all networks, those that failed "
+            f"{ends}. Thick: median of all networks, those that failed "
             "included; band: the middle half; thin: each network. Steps are logarithmic where they "
             "span decades; shares are in even steps of the logarithm of the error."
         )
 
 
+_NOTHING = "No finite score was recorded."
 _EARLIER = "earlier/"  # begins the names of panels of what came before
 
 
@@ -75,7 +78,7 @@ def _keys(results: Results) -> list[str]:
     """
     keys = score_keys(results.scores)
     if not keys:
-        raise EmptyFigureError("No finite score was recorded.")
+        raise EmptyFigureError(_NOTHING)
     return keys
 
 
@@ -89,6 +92,8 @@ def _panels(results: Results) -> dict[str, list[Series]]:
     earlier = without_twins(results.scores[~ours])
     if before := series_of(earlier, groups, first):
         found = dict(list(found.items())[: MOST_PANELS - 1]) | {_EARLIER + first: before}
+    if not found:
+        raise EmptyFigureError(_NOTHING)
     return found
 
 

@@ -79,7 +79,7 @@ class Paths(FigureKind):
         return " ".join(part for part in parts if part)
 
 
-def paths(projection: "Projection", by: str | None = None, **options: Any) -> Figure:
+def paths(projection: "Projection", *, by: str | None = None, **options: Any) -> Figure:
     """The paths of one projection, without any other results.
 
     Args:

@@ -28,6 +28,8 @@ class Sheet(FigureKind):
         first = next(iter(projections.values()))
         plane, groups = plane_of(first, results, style)
         placed(plane.trajectories)
+        for each in planes.values():
+            each.scale = plane.scale  # one bar explains the colours of all
         columns = min(len(planes), 2 if style.is_narrow else 3)
         layout, width = around.grid(list(planes), columns), style.width / columns
         figure, axes, _ = around.plane_page(

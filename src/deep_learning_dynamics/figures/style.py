@@ -158,7 +158,7 @@ class Groups:
         if not self.by:
             return np.zeros(len(table), int)
         column = table[self.by] if self.by in table else table["group"]
-        return np.array([self.index(value) for value in column], int)
+        return column.map({value: self.index(value) for value in column.unique()}).to_numpy(int)
 
     def index(self, value: Any) -> int:
         """The number of a group by its value, which analyses write as text; −1: of none."""
@@ -180,7 +180,8 @@ class Groups:
 
 def groups_of(results: Results, table: pd.DataFrame) -> Groups:
     """The groups of a table, in the colours that they have in every figure."""
-    if results.scores is not None and results.by in results.scores:
+    known = results.by in table or "group" in table
+    if known and results.scores is not None and results.by in results.scores:
         return Groups.of(results.scores, results.by, results.titles)
     by = "group" if "group" in table and results.by not in table else results.by
     return Groups.of(table, by, results.titles)

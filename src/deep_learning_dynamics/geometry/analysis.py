@@ -32,7 +32,10 @@ ANALYSES: Registry[type["Analysis"]] = Registry(
 
 @runtime_checkable
 class Forward(Protocol):
-    """The function that weights compute, on a fixed set of examples."""
+    """The function that weights compute, on a fixed set of examples.
+
+    Other processes do some of the work if it can be pickled.
+    """
 
     def scores(
         self, weights: Float32[np.ndarray, "network weight"]

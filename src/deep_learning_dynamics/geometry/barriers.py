@@ -6,6 +6,7 @@ and the Lottery Ticket Hypothesis", ICML 2020, section 2). With alignment, the s
 its units in the order and scale that bring it closest to the first.
 """
 
+import pickle
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -16,11 +17,12 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from deep_learning_dynamics import seeds
-from deep_learning_dynamics.execution import run_tasks
+from deep_learning_dynamics.execution import ThisProcess, run_tasks
 from deep_learning_dynamics.geometry.alignment import align
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Analysis, Finding, Forward, Subject
 from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
 from deep_learning_dynamics.geometry.networks import per_network
+from deep_learning_dynamics.geometry.torch_forward import TorchForward
 from deep_learning_dynamics.selection import evenly
 from deep_learning_dynamics.store import schema
 
@@ -70,7 +72,9 @@ class Barriers(Analysis):
         pairs = _pairs(subject)
         if not pairs:
             return None
-        found = list(run_tasks(partial(_joined, subject), pairs, label="barriers"))
+        work = partial(_joined, subject)
+        backend = None if _can_be_sent(work) else ThisProcess()
+        found = list(run_tasks(work, pairs, label="barriers", backend=backend))
         between = pd.DataFrame([row for pair in found for row in pair.rows], columns=_PAIRS)
         curves = {
             "loss": np.concatenate([pair.loss for pair in found]),
@@ -154,6 +158,18 @@ class _Joined(NamedTuple):
     loss: Float64[np.ndarray, "line point"]
     error: Float64[np.ndarray, "line point"]
     approach: list[tuple[Any, ...]]  # of twins: a row for each snapshot
+
+
+def _can_be_sent(work: partial) -> bool:
+    """Whether other processes can do it: a forward function may hold a GPU, a file or a lock."""
+    forward = work.args[0].forward
+    if isinstance(forward, TorchForward) and forward.is_on_gpu:
+        return False
+    try:
+        pickle.dumps(work)
+    except Exception:
+        return False
+    return True
 
 
 def _joined(subject: Subject, pair: _Pair) -> _Joined:

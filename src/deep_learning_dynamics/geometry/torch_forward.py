@@ -61,6 +61,10 @@ class TorchForward:
     labels: "torch.Tensor"
     parameters: Parameters  # in the order of the vectors of weights
 
+    @property
+    def is_on_gpu(self) -> bool:
+        return any(each.device.type != "cpu" for each in self.model.parameters())
+
     def scores(
         self, weights: Float32[np.ndarray, "network weight"]
     ) -> tuple[Float64[np.ndarray, " network"], Float64[np.ndarray, " network"]]:

@@ -8,7 +8,9 @@ would hold squared distances with an error of 1e-16 of the largest one, so that 
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -183,17 +185,25 @@ def _multiplied(
     tree: _Tree, weights: Any, spans: list[slice], first: Float[np.ndarray, "row column"]
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """What each span of columns adds; threads read and multiply at the same time."""
-    from joblib import Parallel, delayed
-
     cluster = connected() if isinstance(weights, StoredWeights) and len(spans) > 1 else None
     if cluster is not None:
         work = partial(_products, tree, weights)
         return run_tasks(work, spans, label="blocks of the isometry", backend=cluster)
-    threads = Parallel(cores(), "threading", return_as="generator", pre_dispatch="n_jobs")
-    return threads(
-        delayed(_products)(tree, weights, span, first if span.start == 0 else None)
-        for span in spans
-    )
+    return _by_threads(tree, weights, spans, first)
+
+
+def _by_threads(
+    tree: _Tree, weights: Any, spans: list[slice], first: Float[np.ndarray, "row column"]
+) -> Iterator[tuple[np.ndarray, ...]]:
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(cores()) as threads:
+        for span in spans:
+            if len(waiting) == cores():  # no more results than that are in memory
+                yield waiting.popleft().result()
+            block = first if span.start == 0 else None
+            waiting.append(threads.submit(_products, tree, weights, span, block))
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _products(

@@ -219,6 +219,11 @@ class StoreWriter:
         return lane
 
     def _begin(self, names: list[str]) -> Lane:
+        if unknown := [name for name in names if name not in self._group.positions]:
+            raise StoreError(
+                f"{self.path} has no network {unknown[0]}; expected one that it was made with: "
+                f"{formatting.listed(list(self._group.positions)[:5])}, ..."
+            )
         positions = [self._group.positions[name] for name in names]
         if (np.diff(positions) != 1).any():
             raise StoreError(

@@ -7,6 +7,7 @@ however many networks train together. Each part has a store of its own until all
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 OF_WORKER, OF_MACHINE = 8 * 2**20, 256 * 2**20
 COPIES = 6  # of a network's weights: with gradients, an optimiser's two states, what is recorded
 WHOLE = "zarr.json"  # the file without which a part is trained again
+ONE_AT_A_TIME = threading.Lock()  # threads of a worker share one working directory
 BYTES_OF_EXAMPLE = 12  # in the order of mini-batches
 
 
@@ -117,7 +119,7 @@ def plan(training: Training, most: int) -> list[range]:
 def _train(part: Part) -> None:
     if (part.path / WHOLE).exists():
         return
-    with chdir(part.root):
+    with ONE_AT_A_TIME, chdir(part.root):
         params = validate(part.params, sections=tuple(part.params))
         if _of_process(tuple(part.plugins)) != part.plugins:
             raise ExecutionError(

@@ -14,7 +14,8 @@ from deep_learning_dynamics.registry import Registry
 
 KINDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false",
          "string": "text", "null": "null"}  # fmt: skip
-BOUNDS = {"minimum": "of {:,} or more", "exclusiveMinimum": "above {:,}", "maximum": "up to {:,}"}
+BOUNDS = {"minimum": "of {:,} or more", "exclusiveMinimum": "above {:,}", "maximum": "up to {:,}",
+          "exclusiveMaximum": "below {:,}"}  # fmt: skip
 
 
 class Section(BaseModel):
@@ -133,10 +134,10 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return f"a list of {len(parts)}: {', '.join(map(allowed, parts))}"
     if "items" in schema:
         return f"a list, each {allowed(schema['items'])}"
-    if schema["type"] == "object":
+    if "properties" in schema:
         names = ", ".join(schema["properties"])
         return f"a section with the keys {names}" if names else "an empty section, {}"
-    kind = KINDS[schema["type"]]
+    kind = KINDS.get(schema.get("type", ""), schema.get("type", "another value"))
     if "minimum" in schema and "maximum" in schema:
         return f"{kind} from {schema['minimum']:,} to {schema['maximum']:,}"
     bounds = [words.format(schema[bound]) for bound, words in BOUNDS.items() if bound in schema]

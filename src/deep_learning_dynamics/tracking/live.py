@@ -77,14 +77,23 @@ def log_live(
             stdout=output,
             stderr=output,
             process_group=0,
+            bufsize=0,
         )
+    os.set_blocking(process.stdin.fileno(), False)
     with suppress(OSError, AttributeError):  # where the system allows no more, or not on Linux
         fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE)
 
+    waiting = bytearray()  # what the pipe had no room for
+
     def tell(**event: Any) -> None:
+        waiting.extend(f"{json.dumps(event)}\n".encode())
+        send()
+
+    def send() -> None:
         with suppress(BrokenPipeError):  # it has ended, as the store does not answer
-            process.stdin.write(f"{json.dumps(event)}\n".encode())
-            process.stdin.flush()
+            del waiting[: process.stdin.write(waiting) or 0]
+            return
+        waiting.clear()
 
     def log(step: int, scores: Mapping[str, Float[np.ndarray, " network"]]) -> None:
         points = {}
@@ -105,6 +114,10 @@ def log_live(
         raise
     finally:
         tell(status=status)
+        end = time.monotonic() + PATIENCE
+        while waiting and time.monotonic() < end:
+            time.sleep(0.1)
+            send()
         with suppress(BrokenPipeError):
             process.stdin.close()
         if status != "RUNNING":  # else it ends by itself while the next stage begins

@@ -101,7 +101,7 @@ def store_of(root: Path) -> Store:
     # A bare database names no place for files; MLflow would choose ./mlruns of wherever the command
     # was started.
     scheme, _, path = given.partition(":///")
-    if not scheme.startswith("sqlite") or path.startswith(":"):
+    if not scheme.startswith("sqlite") or not path or path.startswith(":"):
         artifacts = (folder / "artifacts").as_uri()
         return Store(given, home, artifacts, user=user, password=password)
     database = (home / path).absolute()

@@ -10,11 +10,14 @@ import os
 import pkgutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from deep_learning_dynamics.errors import CheckpointError
+
+SECONDS = 3600  # that reading one checkpoint may take
 
 
 class RefusedError(Exception):
@@ -50,17 +53,24 @@ class Converter:
             "out": str(out),
             "options": options,
         }
+        timer = threading.Timer(SECONDS, process.kill)
+        timer.start()
         try:
             process.stdin.write(json.dumps(request) + "\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]
             answer = json.loads(process.stdout.readline() or "null")  # type: ignore[union-attr]
         except (OSError, ValueError):
             answer = None
+        except BaseException:
+            self.close()  # its answer would be taken for that to the next request
+            raise
+        finally:
+            timer.cancel()
         if answer is None:
             self.close()
             raise CheckpointError(
-                f"{path} ended the process that read it. It is damaged, or too large for the "
-                "memory."
+                f"{path} ended the process that read it. It is damaged, too large for the "
+                f"memory, or took more than {SECONDS:,} seconds."
             )
         if "refused" in answer:
             raise CheckpointError(f"{path} {answer['refused']}")

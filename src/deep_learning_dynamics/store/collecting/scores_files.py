@@ -66,6 +66,10 @@ def _records(text: str) -> Iterable[dict[str, Any]]:
     if isinstance(content, dict) and isinstance(content.get("log_history"), list):
         history = [record for record in content["log_history"] if isinstance(record, dict)]
         return [{"step": each.get("step"), **trainer_scores(each)} for each in history]
+    if isinstance(content, dict) and all(isinstance(column, list) for column in content.values()):
+        # Columns: {"step": [0, 100], "loss": [2.3, 1.1]}
+        rows = zip(*content.values(), strict=True)
+        content = [dict(zip(content, row, strict=True)) for row in rows]
     if isinstance(content, dict):
         content = [content]
     return [record for record in content if isinstance(record, dict)]

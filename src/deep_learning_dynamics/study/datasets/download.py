@@ -41,7 +41,7 @@ def read_downloaded(dataset: Dataset) -> Examples:
 def _downloaded(url: str, md5: str) -> bytes:
     # In a thread, since no time-out of a socket ends the wait for a name server, or for a server
     # that drips.
-    parts: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    parts: queue.Queue[bytes | Exception] = queue.Queue(maxsize=4)
     threading.Thread(target=_receive, args=(url, parts), daemon=True).start()
     content = bytearray()
     try:
@@ -62,7 +62,7 @@ def _downloaded(url: str, md5: str) -> bytes:
     return bytes(content)
 
 
-def _receive(url: str, parts: "queue.SimpleQueue[bytes | Exception]") -> None:
+def _receive(url: str, parts: "queue.Queue[bytes | Exception]") -> None:
     """Put what a server sends, part by part, and nothing at its end; or the error."""
     try:
         import requests

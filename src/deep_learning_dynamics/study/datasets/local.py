@@ -20,6 +20,7 @@ DEFAULT = Path("datasets")
 REMEDY = "Get it again, or take it away for the next of data.sources."
 LEFT_BEHIND = r"[/\\](\.|__MACOSX)"  # by operating systems: .DS_Store, ._name, ...
 DEEPEST = 3  # zips in zips: some hold themselves
+LARGEST = 2**30  # bytes of one file
 HASHED = 2**28  # bytes and
 LISTED = 50  # files up to which a folder's files are hashed one by one
 
@@ -57,7 +58,7 @@ def files_in(path: Path) -> Files:
         DataError: a zip is damaged; also when a file that is damaged is read.
     """
     files = [file for file in sorted(path.rglob("*")) if file.is_file()] or [path]
-    within = _within_zips({str(file): file.read_bytes for file in files}, str(path))
+    within = _within_zips({str(file): partial(_contents, file) for file in files}, str(path))
     return {
         name: partial(_whole, name, lambda read=read: _unzipped(read()))
         for name, read in within.items()
@@ -72,7 +73,10 @@ def _within_zips(files: Files, root: str, depth: int = 0) -> Files:
             continue
         if name.lower().endswith(".zip") and depth < DEEPEST:
             archive = _whole(name, lambda read=read: zipfile.ZipFile(io.BytesIO(read())))
-            held = {f"{name}/{each}": partial(archive.read, each) for each in archive.namelist()}
+            held = {
+                f"{name}/{item.filename}": partial(_member, archive, item)
+                for item in archive.infolist()
+            }
             found |= _within_zips(held, name, depth + 1)
         else:
             found[name] = read
@@ -128,7 +132,25 @@ def _places(root: Path | None, dataset: Dataset) -> list[Path]:
 
 
 def _unzipped(content: bytes) -> bytes:
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    with gzip.open(io.BytesIO(content)) as file:
+        plain = file.read(LARGEST + 1)
+    if len(plain) > LARGEST:
+        raise zlib.error(f"it unzips to more than {LARGEST:,} bytes")
+    return plain
+
+
+def _contents(file: Path) -> bytes:
+    if file.stat().st_size > LARGEST:
+        raise zlib.error(f"it has more than {LARGEST:,} bytes")
+    return file.read_bytes()
+
+
+def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> bytes:
+    if item.file_size > LARGEST:
+        raise zlib.error(f"it unzips to more than {LARGEST:,} bytes")
+    return archive.read(item)
 
 
 def _whole(name: str, read: Callable[[], Any]) -> Any:
