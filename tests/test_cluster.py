@@ -161,6 +161,14 @@ def test_work_that_is_long_goes_to_the_cluster_without_being_asked(two, notebook
     assert os.getpid() not in processes[2:]
 
 
+def test_workers_do_not_run_far_ahead_of_whoever_takes_their_results(two, notebook):
+    results = two.run(partial(noted, notebook, 0.0), range(40))
+    assert next(results) is not None
+    time.sleep(2)
+    assert len(notes(notebook)) <= 2 * 2 * cluster.LOOK_AHEAD
+    assert len(list(results)) == 39
+
+
 def test_an_error_ends_the_work_and_the_next_call_works(two, tmp_path):
     tasks = [1, 2, 0, *range(3, 200)]
     with pytest.raises(ZeroDivisionError):

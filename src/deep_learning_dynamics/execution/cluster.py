@@ -14,6 +14,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.environment import PACKAGES, Environment, code_digest
@@ -25,6 +26,7 @@ from deep_learning_dynamics.formatting import count, size
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+LOOK_AHEAD = 2  # tasks for each thread of the workers whose results may wait for earlier ones
 ANSWER = 15.0  # seconds in which a scheduler answers
 CLUSTER_PACKAGES = ("dask", "distributed", "cloudpickle")  # that must be the same, too
 
@@ -161,17 +163,28 @@ class Cluster:
             warnings.filterwarnings("ignore", "(?s)Sending large graph")
             shared = self.client.submit(_itself, function, pure=False)
         name = f"{label.replace(' ', '-') or 'task'}-{os.urandom(8).hex()}"
-        waiting = {
-            number: self.client.submit(
-                _call, shared, task, _versions(),
-                key=f"{name}-{number}", pure=False, priority=-number,
-            )
-            for number, task in enumerate(tasks)
-        }  # fmt: skip
-        numbers = {future.key: number for number, future in waiting.items()}
+        waiting: dict[int, Future] = {}
+        numbers: dict[str, int] = {}
         ready: set[int] = set()
+        upcoming, ended = iter(enumerate(tasks)), as_completed(loop=self.client.loop)
+
+        def submit_more() -> None:
+            try:
+                threads = sum(self.client.nthreads().values())
+            except (OSError, AttributeError):  # the second where it was gone before
+                raise self._gone() from None
+            most = LOOK_AHEAD * max(1, threads)
+            for number, task in islice(upcoming, max(0, most - len(waiting))):
+                waiting[number] = self.client.submit(
+                    _call, shared, task, _versions(),
+                    key=f"{name}-{number}", pure=False, priority=-number,
+                )  # fmt: skip
+                numbers[waiting[number].key] = number
+                ended.add(waiting[number])
+
         try:
-            for future in as_completed(waiting.values(), loop=self.client.loop):
+            submit_more()
+            for future in ended:
                 number = numbers[future.key]
                 if future.status != "finished":
                     self._result(future, number, label)  # raises
@@ -179,6 +192,7 @@ class Cluster:
                 while ready and (first := min(waiting)) in ready:
                     ready.remove(first)
                     yield self._result(waiting.pop(first), first, label)
+                submit_more()
         finally:
             with suppress(Exception):
                 self.client.cancel(list(waiting.values()), force=True)
