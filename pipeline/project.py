@@ -11,14 +11,18 @@ from deep_learning_dynamics.study.params import Params
 
 
 def main(params: Params, method: str) -> None:
-    folder, asked = Path("projections", method), params.project
+    folder = Path("projections", method)
     with or_note(folder):
         reduction = Reduction.load(Path("reduction"))
-        settings, fit_on = asked.settings(method), asked.fit_on(reduction.rows)
-        tests = params.robustness_settings()
-        project(
-            reduction, method, settings=settings, seed=params.seed, robustness=tests, fit_on=fit_on
-        ).save(folder)
+        projection = project(
+            reduction,
+            method,
+            settings=params.project.settings(method),
+            seed=params.seed,
+            robustness=params.robustness_settings(),
+            fit_on=params.project.fit_on(reduction.rows),
+        )
+        projection.save(folder)
 
 
 if __name__ == "__main__":

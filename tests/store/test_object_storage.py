@@ -61,15 +61,19 @@ def test_a_store_in_a_bucket_gives_what_the_one_on_disk_gives(bucket, study_stor
     )
 
 
+def in_both(bucket, path, monkeypatch):
+    """Write a store to disk and to the bucket, and reduce the one on disk, in four blocks."""
+    weights = np.random.default_rng(0).normal(size=(3, 4, 2000)).astype(np.float32)
+    parameters = dld.store.Parameters.of({"one.weight": (20, 100)})
+    small_stores.write(path, pd.DataFrame(index=["a", "b", "c"]), parameters, weights)
+    bucket.put(str(path), f"runs/{path.name}", recursive=True)
+    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8 * 12 * 500)
+    return reduce(dld.select(dld.open(path)))
+
+
 def test_workers_of_a_cluster_read_the_bucket_and_find_the_same_bits(bucket, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    weights = np.random.default_rng(0).normal(size=(3, 4, 2000)).astype(np.float32)
-    names = pd.DataFrame(index=["a", "b", "c"])
-    parameters = dld.store.Parameters.of({"one.weight": (20, 100)})
-    small_stores.write(tmp_path / "wide.zarr", names, parameters, weights)
-    bucket.put(str(tmp_path / "wide.zarr"), "runs/wide.zarr", recursive=True)
-    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8 * 12 * 500)  # so that there are four
-    here = reduce(dld.select(dld.open(tmp_path / "wide.zarr")))
+    here = in_both(bucket, tmp_path / "wide.zarr", monkeypatch)
     monkeypatch.setenv("DYNAMICS_CLUSTER", "local:1")
     cluster, sent = connected(), []
     run = type(cluster).run
@@ -89,13 +93,7 @@ def test_workers_of_a_cluster_read_the_bucket_and_find_the_same_bits(bucket, tmp
 
 def test_storage_that_is_slow_for_some_reads_changes_no_bit(bucket, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    weights = np.random.default_rng(1).normal(size=(3, 4, 2000)).astype(np.float32)
-    names = pd.DataFrame(index=["a", "b", "c"])
-    parameters = dld.store.Parameters.of({"one.weight": (20, 100)})
-    small_stores.write(tmp_path / "slow.zarr", names, parameters, weights)
-    bucket.put(str(tmp_path / "slow.zarr"), "runs/slow.zarr", recursive=True)
-    monkeypatch.setattr(isometry, "BLOCK_BYTES", 8 * 12 * 500)
-    here = reduce(dld.select(dld.open(tmp_path / "slow.zarr")))
+    here = in_both(bucket, tmp_path / "slow.zarr", monkeypatch)
     answer, waits, delayed = Application.__call__, itertools.cycle([1.5, 0, 0]), []
 
     def late(application, environ, respond):

@@ -123,7 +123,7 @@ def plane_page(
         The figure, all axes by their names, and the part below the panels.
     """
     first, *_ = planes.values()
-    numbers = [t.group for t in first.trajectories if not t.earlier]
+    numbers = [t.group for t in first.trajectories if not t.earlier and len(t.points)]
     maps = [plane.cells for plane in planes.values() if plane.cells is not None]
     bars = [*(["score"] if first.scale else []), *(["cells"] if maps else [])]
     if bars:
