@@ -11,8 +11,9 @@ import time
 
 import psutil
 import pytest
-from project import call, variables
+from project import ROOT, call, variables
 
+from deep_learning_dynamics.cli import repro
 from deep_learning_dynamics.tracking.dvc_files import damaged, read_lock
 
 SCRIPT = "from deep_learning_dynamics.cli import repro; from pathlib import Path; import sys;"
@@ -198,3 +199,99 @@ def test_on_a_terminal_the_line_fits_and_goes_away(tmp_path, columns):
     assert live
     assert max(len(line) for line in live) <= columns
     assert any("1/2 slow" in line for line in shown)
+
+
+WAITS = """
+import os, sys, time
+from pathlib import Path
+name, other = sys.argv[1:]
+Path(f"{name}.began").write_text(str(len(os.sched_getaffinity(0))))
+end = time.monotonic() + 60
+while other and not Path(f"{other}.began").exists():
+    assert time.monotonic() < end, f"{other} does not run beside {name}"
+    time.sleep(0.05)
+Path(name).write_text("done")
+"""
+
+
+def side_by_side(folder, **changes):
+    """A project whose stages have the names of ours; those of the first group wait for another."""
+    (folder / "waits.py").write_text(WAITS)
+    stages = {"reduce": "{cmd: 'echo > reduction', outs: [reduction]}"}
+    needs = {"project": "reduction", "geometry": "reduction", "measure": "project"}
+    for name, other in {"project": "geometry", "geometry": "project", "measure": ""}.items():
+        act = changes.get(
+            name, f"{sys.executable} waits.py {name} {other}".rstrip() + " ''" * (not other)
+        )
+        stages[name] = f'{{cmd: "{act}", deps: [{needs[name]}], outs: [{name}]}}'
+    made = project(folder, **stages)
+    (made / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return made
+
+
+needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+
+
+@needs_two_cores
+def test_stages_that_need_nothing_of_each_other_run_side_by_side(tmp_path):
+    folder = side_by_side(tmp_path)
+    *lines, ran = run(folder).splitlines()
+    assert sorted(re.findall(r"'(\w+)'", ran)) == ["geometry", "measure", "project", "reduce"]
+    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
+    shares = [int((folder / f"{name}.began").read_text()) for name in ("project", "geometry")]
+    assert sum(shares) <= len(os.sched_getaffinity(0))  # each has cores of its own
+    assert "up to date" in call(folder, "dvc", "status")
+    assert run(folder).splitlines() == ["[]"]
+
+
+@needs_two_cores
+def test_a_stage_that_fails_beside_another_says_why_and_the_other_is_kept(tmp_path):
+    fails = f"{sys.executable} waits.py lost geometry; echo 'error: no memory' >&2; exit 3"
+    folder = side_by_side(
+        tmp_path, project=fails, geometry=f"{sys.executable} waits.py geometry lost"
+    )
+    lines = run(folder, status=1).splitlines()
+    assert lines[-2:] == [
+        "error: no memory",
+        "error: stage project failed, as said above; the rest was not computed",
+    ]
+    assert not (folder / "measure").exists()
+    assert "geometry" in read_lock(folder).content["stages"]
+
+
+@needs_two_cores
+def test_a_signal_ends_all_stages_that_run_side_by_side(tmp_path):
+    slow = f"{sys.executable} slow.py"
+    folder = side_by_side(tmp_path, project=slow, geometry=slow)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "--verbose"],
+        cwd=folder, env=variables(), stdout=subprocess.PIPE, text=True, process_group=0,
+    )  # fmt: skip
+    waiting = 0
+    while waiting < 2:
+        waiting += "waiting" in process.stdout.readline()
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert "interrupted; the same command continues" in process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 130
+    assert not [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(folder)]
+    assert call(folder, "dvc", "status").strip()  # no lock stays
+
+
+def test_what_runs_side_by_side_needs_nothing_of_each_other():
+    """As dvc.yaml has it, with all that comes before."""
+    graph = {}
+    for edge in re.findall(r'"(\S+)" -> "(\S+)"', call(ROOT, "dvc", "dag", "--dot")):
+        before, after = (name.partition("@")[0] for name in edge)
+        graph.setdefault(after, set()).add(before)
+
+    def above(name):
+        return set().union(*({each} | above(each) for each in graph.get(name, ())))
+
+    done = set()
+    for before, stages in repro.SIDE_BY_SIDE.items():
+        done |= {before} | above(before)
+        for stage in stages:
+            assert above(stage) <= done, stage
+        done |= set(stages)

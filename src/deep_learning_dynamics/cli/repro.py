@@ -1,35 +1,39 @@
-"""The pipeline as ``dynamics`` runs it: one line for each stage, how far it is and how long yet."""
+"""The pipeline as ``dynamics`` runs it: stages that need nothing of each other run side by side."""
 
 import contextlib
 import json
 import os
-import re
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from deep_learning_dynamics.cli.dvc import DvcError, discard_damaged, environment, mending
+from deep_learning_dynamics import environment
+from deep_learning_dynamics.cli import dvc
+from deep_learning_dynamics.cli.progress import FAILED, Heard, Progress, shown
 from deep_learning_dynamics.errors import DynamicsError
+from deep_learning_dynamics.execution.starting import VARIABLE as CLUSTER
 from deep_learning_dynamics.files import write_json
-from deep_learning_dynamics.formatting import duration, listed
+from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.tracking import stage_names
 from deep_learning_dynamics.workspace import SCRATCH
 
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
-RUNNING = re.compile(r"Running stage '(.+?)'")
-SKIPPED = re.compile(r"Stage '(.+?)' (didn't change|is cached)")
-COMMAND = "> "  # before a stage's command, in what DVC says
-SAVED = ("Updating lock file", "Generating lock file")  # what DVC says when a stage is done
-FAILED = "ERROR: "  # before what DVC says when it or a stage failed
-NOTICES = ("warning:", "note:")  # before lines of stages that are shown at once
-PATIENCE = (20.0, 5.0)  # seconds after SIGINT, and after SIGTERM, before the next signal
+# What ends a stage, and for how many seconds it may tidy up before the next.
+SIGNALS = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: None}
+CONTINUES = "interrupted; the same command continues"
+WHOLE = ("repro",)  # arguments of DVC
+# Stages that can run at the same time, after the one before them. `dvc repro` ends it all, so
+# that what is computed does not depend on what stands here.
+SIDE_BY_SIDE = {"reduce": ("project", "geometry"), "measure": ("figures", "report")}
+LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
+AT_ONCE = 4  # stages, at most: each has memory and cores of its own
 
 
 class StageError(DynamicsError):
@@ -42,76 +46,9 @@ class InterruptionError(DynamicsError):
     exit_status = 130
 
 
-@dataclass
-class Progress:
-    """How far the pipeline is, from the lines that DVC and its stages print."""
-
-    names: list[str]
-    expected: dict[str, float]  # seconds that stages took before
-    title: str = ""  # before a stage's name, as in a sweep
-    say: Callable[[str], None] = print  # called with lines that stay
-    seen: list[str] = field(default_factory=list)
-    ran: dict[str, float] = field(default_factory=dict)  # seconds, of those that are done
-    restored: list[str] = field(default_factory=list)  # from DVC's cache
-    current: str | None = None
-    started: float = 0.0
-    words: deque[str] = field(default_factory=lambda: deque(maxlen=200))  # said since it began
-
-    def line(self) -> str:
-        """The current stage on one line, with the time that is left where that is known."""
-        if self.current is None:
-            return f"{self.title}looking at what has changed"
-        seconds = time.monotonic() - self.started
-        parts = [self._head(round(seconds))]
-        if self.current in self.expected:
-            later = [self.expected.get(name, 0.0) for name in self.names if name not in self.seen]
-            left = round(max(0.0, self.expected[self.current] - seconds) + sum(later))
-            parts += [f"about {duration(left)} left"] if left else []
-        # A copy, because another thread adds to it.
-        return "  ".join([*parts, *(line.strip() for line in list(self.words)[-1:])])
-
-    def hear(self, line: str) -> None:
-        """Learn from a line how far the pipeline is."""
-        running, skipped = RUNNING.match(line), SKIPPED.match(line)
-        if running or skipped:
-            self.end()
-            self.words.clear()
-            name = (running or skipped)[1]
-            self.seen.append(name)
-            if running:
-                self.current, self.started = name, time.monotonic()
-            elif skipped[2] == "is cached":
-                self.restored.append(name)
-        elif line.startswith(SAVED):  # hashing and caching included
-            self.end()
-        elif line.strip() and not line.startswith(COMMAND):
-            self.words.append(line)
-            if self.current is not None and line.startswith(NOTICES):
-                self.say(line)
-
-    def end(self) -> None:
-        """Say the line that stays of a stage that is done."""
-        if self.current is not None:
-            self.ran[self.current] = time.monotonic() - self.started
-            self.say(self._head(self.ran[self.current]))
-            self.current = None
-
-    def reason(self) -> list[str]:
-        """Why the current stage failed: what was said from its error on, or at the end."""
-        words = [line for line in self.words if not line.startswith(f"{FAILED}failed to reproduce")]
-        for number, line in enumerate(words):
-            if line.startswith("error:"):
-                return words[number:]
-        return words[-25:]
-
-    def _head(self, seconds: float) -> str:
-        number = f"{len(self.seen)}/{max(len(self.names), len(self.seen))}"
-        return f"{number:>5} {self.title}{self.current}  {duration(seconds)}"
-
-
 def repro(
     root: Path,
-    arguments: Sequence[str] = ("repro",),
+    arguments: Sequence[str] = WHOLE,
     *,
     variables: Mapping[str, str] | None = None,
     verbose: bool = False,
@@ -128,104 +65,191 @@ def repro(
     Raises:
         StageError: a stage failed.
         DvcError: DVC did, before or between stages.
-        InterruptionError: Ctrl-C, SIGTERM or SIGHUP; the stage has tidied up and ended.
+        InterruptionError: Ctrl-C, SIGTERM or SIGHUP; the stages have tidied up and ended.
     """
     progress = Progress(stage_names(root), _timings(root), title)
-    with _started(root, arguments, variables or {}) as process, _shown(progress, verbose):
-        try:
-            for line in process.stdout:
-                if verbose:
-                    print(line, end="", flush=True)
-                progress.hear(line.rstrip())
-            status, interrupted = process.wait(), False
-        except KeyboardInterrupt:
-            status, interrupted = _stop(process), True
-        if status == 0:
-            progress.end()
-    if progress.ran:
-        ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
-        write_json(root / TIMINGS, _timings(root) | ran)
-    if status == 0:
-        lost = discard_damaged(root, progress.restored)
-        if not lost:
-            return list(progress.ran)
-        print(f"note: DVC's cache had {listed(lost)} damaged; computed again", flush=True)
-        again = repro(root, arguments, variables=variables, verbose=verbose, title=title)
-        return list(dict.fromkeys([*progress.ran, *again]))
-    if interrupted or any("exited with 130" in line for line in progress.words):
-        raise InterruptionError("interrupted; the same command continues")
-    if progress.current is None:
-        errors = [line for line in progress.words if line.startswith(FAILED)]
-        reason = " ".join(line.removeprefix(FAILED) for line in errors) or f"exit status {status}"
-        advice = f" {mending(root)}" if "dvc.lock" in reason else ""
-        raise DvcError(f"DVC failed: {reason}{advice}")
-    if not verbose:
-        print("\n".join(progress.reason()), file=sys.stderr)
-    raise StageError(f"stage {progress.current} failed, as said above; the rest was not computed")
-
-
-@contextmanager
-def _shown(progress: Progress, verbose: bool) -> Iterator[None]:
-    """Print lines that stay; on a terminal one that changes is below them."""
-    if verbose or not sys.stdout.isatty():
-        progress.say = (lambda line: None) if verbose else partial(print, flush=True)
-        yield
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    progress.say = lambda line: console.print(Text(line), soft_wrap=True)
-    with Live(
-        get_renderable=lambda: Text(progress.line(), no_wrap=True, overflow="ellipsis"),
-        console=console,
-        refresh_per_second=4,
-        transient=True,
-    ):
-        yield
-
-
-@contextmanager
-def _started(
-    root: Path, arguments: Sequence[str], variables: Mapping[str, str]
-) -> Iterator["subprocess.Popen[str]"]:
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored:  # in the background of a script; children would inherit that and never tidy up
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=root,
-        env=environment() | dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        process_group=0,  # Ctrl-C comes to us alone, and we end all of it
-    )
-    if ignored:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipeline = Pipeline(root, progress, variables or {}, verbose)
     try:
-        yield process
+        with shown(progress, verbose):
+            for calls, at_once in _steps(root, arguments):
+                pipeline.run(calls, at_once)
     finally:
-        if process.poll() is None:
-            _stop(process)
-        process.stdout.close()
+        if progress.ran:
+            ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
+            write_json(root / TIMINGS, _timings(root) | ran)
+    lost = dvc.discard_damaged(root, progress.restored)
+    if not lost:
+        return list(progress.ran)
+    print(f"note: DVC's cache had {listed(lost)} damaged; computed again", flush=True)
+    again = repro(root, arguments, variables=variables, verbose=verbose, title=title)
+    return list(dict.fromkeys([*progress.ran, *again]))
 
 
-def _stop(process: "subprocess.Popen[str]") -> int:
-    """End DVC and its stage, which tidy up first; DVC's exit status."""
-    for number, patience in zip((signal.SIGINT, signal.SIGTERM), PATIENCE, strict=True):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.communicate(timeout=patience)  # what is still said must not fill the pipe
-            return process.returncode
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
+def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence[str]], int]]:
+    """Calls of DVC, one list after the other, and how many of a list run at the same time."""
+    names = stage_names(root)
+    groups = {
+        before: [name for name in names if name.partition("@")[0] in stages]
+        for before, stages in SIDE_BY_SIDE.items()
+        if before in names
+    }
+    if groups and arguments == WHOLE and _much_has_changed(root, names):
+        at_once = _at_once(root)
+        for before, group in groups.items():
+            if at_once > 1 and len(group) > 1:
+                yield [("repro", before)], 1
+                yield [("repro", "--single-item", name) for name in group], at_once
+    yield [arguments], 1
+
+
+def _much_has_changed(root: Path, names: Sequence[str]) -> bool:
+    """Whether more will run than the last stages."""
+    if not (root / "dvc.lock").exists():
+        return True
+    status = json.loads(dvc.call(root, "status", "--json") or "{}")
+    changed = {name for name in names if set(map(str, status.get(name, ()))) - {"always changed"}}
+    return bool(changed - LAST)
+
+
+def _at_once(root: Path) -> int:
+    """How many stages run at the same time here: one where a cluster does their work."""
+    from deep_learning_dynamics.study import params
+    from deep_learning_dynamics.study.estimate import estimate
+
+    if os.environ.get(CLUSTER):
+        return 1
+    fit = environment.memory() // estimate(params.load(root / "params.yaml")).least
+    return max(1, min(AT_ONCE, environment.cores(), int(fit)))
+
+
+class Pipeline:
+    """Calls of DVC in a project, and what is heard of them."""
+
+    def __init__(
+        self, root: Path, progress: Progress, variables: Mapping[str, str], verbose: bool
+    ) -> None:
+        self._root, self._progress, self._verbose = root, progress, verbose
+        self._variables = dvc.environment() | dict(variables)
+        self._lines: queue.SimpleQueue[tuple[Call, str]] = queue.SimpleQueue()
+
+    def run(self, calls: Sequence[Sequence[str]], at_once: int = 1) -> None:
+        """Run calls of DVC; after one that fails no other one starts.
+
+        Raises:
+            StageError, DvcError, InterruptionError: as :func:`repro`.
+        """
+        waiting, shares = list(calls), _shares(min(at_once, len(calls)))
+        working: list[Call] = []
+        failed: list[Call] = []
+        try:
+            while working or (waiting and not failed):
+                while waiting and shares and not failed:
+                    with _interruptible():
+                        working.append(self._start(waiting.pop(0), shares.pop(0)))
+                call, line = self._lines.get()
+                if line:
+                    self._hear(call, line)
+                    continue
+                working.remove(call)
+                shares.append(call.cores)
+                self._progress.end(call.heard, failed=call.process.wait() != 0)
+                failed += [call] if call.process.returncode else []
+        except KeyboardInterrupt:
+            raise InterruptionError(CONTINUES) from None
+        finally:
+            _stop(working)
+        for call in failed:
+            self._complain(call)
+
+    def _hear(self, call: "Call", line: str) -> None:
+        if self._verbose:
+            print(line, end="", flush=True)
+        self._progress.hear(line.rstrip(), call.heard)
+
+    def _start(self, arguments: Sequence[str], cores: set[int]) -> "Call":
+        process = subprocess.Popen(
+            # Others hold DVC's lock for moments.
+            [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments],
+            cwd=self._root,
+            env=self._variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            process_group=0,  # Ctrl-C comes to us alone, and we end all of it
+        )
+        if cores:
+            os.sched_setaffinity(process.pid, cores)  # and so of the stage, which is not there yet
+        call = Call(process, cores)
+        threading.Thread(target=self._listen, args=[call], daemon=True).start()
+        return call
+
+    def _listen(self, call: "Call") -> None:
+        with call.process.stdout as said:
+            for line in said:
+                self._lines.put((call, line))
+        self._lines.put((call, ""))
+
+    def _complain(self, call: "Call") -> None:
+        """Say why a call failed, in the words of the stage or of DVC."""
+        heard = call.heard
+        if any("exited with 130" in line for line in heard.words):
+            raise InterruptionError(CONTINUES)
+        if heard.stage is None:
+            errors = [line for line in heard.words if line.startswith(FAILED)]
+            reason = " ".join(line.removeprefix(FAILED) for line in errors)
+            reason = reason or f"exit status {call.process.returncode}"
+            advice = f" {dvc.mending(self._root)}" if "dvc.lock" in reason else ""
+            raise dvc.DvcError(f"DVC failed: {reason}{advice}")
+        if not self._verbose:
+            print("\n".join(heard.reason()), file=sys.stderr)
+        raise StageError(f"stage {heard.stage} failed, as said above; the rest was not computed")
+
+
+@dataclass
+class Call:
+    """One DVC process."""
+
+    process: "subprocess.Popen[str]"
+    cores: set[int]  # on which it runs; on all if empty
+    heard: Heard = field(default_factory=Heard)
+
+
+def _shares(number: int) -> list[set[int]]:
+    """The cores of this process in so many parts; empty ones where a process cannot be bound."""
+    if number < 2 or not hasattr(os, "sched_setaffinity"):
+        return [set() for _ in range(number)]
+    cores = sorted(os.sched_getaffinity(0))
+    return [set(cores[part::number]) for part in range(number)]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let processes that are started here hear SIGINT, which scripts in the background ignore."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:  # children would inherit that and never tidy up
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _stop(calls: Sequence[Call]) -> None:
+    """End DVC and its stages, which tidy up first."""
+    alive = [call.process for call in calls]
+    for number, patience in SIGNALS.items():
+        alive = [process for process in alive if process.poll() is None]
+        for process in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        end = time.monotonic() + patience if patience else None
+        for process in alive:
+            with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+                process.wait(max(0.0, end - time.monotonic()) if end else None)
 
 
 def _timings(root: Path) -> dict[str, float]:

@@ -19,6 +19,7 @@ from deep_learning_dynamics.cli.copying import copied, variables
 from deep_learning_dynamics.cli.dvc import environment
 from deep_learning_dynamics.cli.listing import accuracies
 from deep_learning_dynamics.cli.opening import Verbose, complete_key, folders, opened
+from deep_learning_dynamics.cli.progress import Heard, Progress
 from deep_learning_dynamics.errors import DynamicsError, ParamsError
 from deep_learning_dynamics.execution import Cluster, connected, run_tasks
 from deep_learning_dynamics.execution.starting import VARIABLE as CLUSTER
@@ -115,7 +116,7 @@ def _on_cluster(root: Path, todo: Todo, cluster: Cluster) -> Iterator[tuple[int,
     """
     from deep_learning_dynamics.study import params
 
-    at_once = max(2, len(cluster.workers()))
+    at_once = max(2, cluster.ask_for(len(todo)))
     for start in range(0, len(todo), at_once):
         some = list(todo.items())[start : start + at_once]
         with ExitStack() as copies:
@@ -144,10 +145,10 @@ def _experiment(task: tuple[Path, list[str], dict[str, str]]) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    progress = repro.Progress([], {}, say=lambda line: None)
+    progress, heard = Progress([], {}, say=lambda line: None), Heard()
     for line in result.stdout.splitlines():
-        progress.hear(line)
-    return "\n".join(progress.reason()).removeprefix("error: ") if result.returncode else ""
+        progress.hear(line, heard)
+    return "\n".join(heard.reason()).removeprefix("error: ") if result.returncode else ""
 
 
 def _keep(root: Path, copy: Path) -> None:
