@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -189,3 +192,29 @@ def test_a_reduction_that_lost_something_is_projected_as_it_is(selection, monkey
     short = reduce(selection)
     assert 0 < short.lost < 1
     assert project(short, "som", settings=MAP).quality.rows == 53
+
+
+CORES = """
+import hashlib, sys
+from pathlib import Path
+from deep_learning_dynamics.projection import Reduction, project
+found = project(Reduction.load(Path(sys.argv[1])), "autoencoder").coordinates
+print(hashlib.sha256(found[["x", "y", "trust"]].to_numpy().tobytes()).hexdigest())
+"""
+
+
+def test_the_number_of_cores_changes_no_bit(tmp_path):
+    """In a process in which the libraries of linear algebra are loaded only when they are used."""
+    rng = np.random.default_rng(0)
+    weights = np.cumsum(rng.normal(size=(24, 50, 400)) * np.linspace(3, 0.1, 400), axis=1)
+    rows = {"network": np.repeat(np.arange(24), 50).astype(str), "step": np.tile(np.arange(50), 24)}
+    reduce(from_arrays(weights.reshape(1200, 400), pd.DataFrame(rows))).save(tmp_path / "reduction")
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", CORES, str(tmp_path / "reduction")],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(said) == 1

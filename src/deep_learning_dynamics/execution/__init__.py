@@ -7,7 +7,15 @@ the tasks, so the number of cores or machines changes no result. A backend is an
 """
 
 from deep_learning_dynamics.execution.cluster import Cluster, connected
-from deep_learning_dynamics.execution.local import LocalProcesses, ThisProcess
+from deep_learning_dynamics.execution.local import LocalProcesses, ThisProcess, one_thread
 from deep_learning_dynamics.execution.tasks import Backend, run_tasks
 
-__all__ = ["Backend", "Cluster", "LocalProcesses", "ThisProcess", "connected", "run_tasks"]
+__all__ = [
+    "Backend",
+    "Cluster",
+    "LocalProcesses",
+    "ThisProcess",
+    "connected",
+    "one_thread",
+    "run_tasks",
+]

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from deep_learning_dynamics import environment
@@ -46,7 +47,19 @@ class LocalProcesses:
 
 
 def on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
-    """``function(task)``, with libraries of linear algebra and numba on one thread."""
+    """``function(task)`` under :func:`one_thread`."""
+    with one_thread():
+        return function(task)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have libraries of linear algebra, and numba, use one thread; also a decorator.
+
+    Sums of one thread do not depend on the number of cores. Most matrices here are small, too:
+    threads would wait for each other, on a busy machine ten times as long as they compute.
+    """
+    import scipy.linalg  # noqa: F401 – its BLAS, loaded later, would not be limited
     from threadpoolctl import threadpool_limits
 
     numba = sys.modules.get("numba")  # not imported for those who do without it
@@ -55,7 +68,7 @@ def on_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
         if numba:
             numba.set_num_threads(1)
         with threadpool_limits(1):
-            return function(task)
+            yield
     finally:
         if numba:
             numba.set_num_threads(threads)

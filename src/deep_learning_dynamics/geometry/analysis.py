@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Float, Float32
 
 from deep_learning_dynamics.errors import ResultsError
+from deep_learning_dynamics.execution import one_thread
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.registry import Registry
@@ -142,6 +143,7 @@ class Geometry:
         return cls(findings)
 
 
+@one_thread()
 def analyse(
     runs: "xr.Dataset",
     *,

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import TypeAdapter, ValidationError
 
 from deep_learning_dynamics.errors import ParamsError, ProjectionError, TooFewRowsError
+from deep_learning_dynamics.execution import one_thread
 from deep_learning_dynamics.projection.distances import Points, Vectors, squared_distances
 from deep_learning_dynamics.projection.isometry import numbers_of_equal
 from deep_learning_dynamics.quantities import Quantity, define
@@ -109,6 +110,7 @@ class Method(ABC):
         """
 
     @classmethod
+    @one_thread()
     def fit(cls, vectors: Vectors, seed: int = 0, settings: Any = None) -> Fitted:
         """Fit on some rows, all of them finite; equal rows share a place.
 
@@ -120,8 +122,6 @@ class Method(ABC):
             ParamsError: a setting is not valid.
             ProjectionError: there are too few or too many rows.
         """
-        from threadpoolctl import threadpool_limits
-
         settings = cls.settings(settings)
         cls.check_rows(len(vectors))
         different, of_row = different_rows(_wide(vectors))
@@ -131,10 +131,7 @@ class Method(ABC):
                 f"{len(different)}. Keep more snapshots or select more networks."
             )
         rows = different if cls.merges_equal_rows else _wide(vectors)
-        # Matrices are small: threads would wait for each other most of the time, and one thread's
-        # sums do not depend on the machine.
-        with threadpool_limits(1, user_api="blas"):
-            fitted = cls.fit_rows(rows, seed, settings)
+        fitted = cls.fit_rows(rows, seed, settings)
         places = fitted.coordinates  # of the different rows
         if not cls.merges_equal_rows:
             # Products of matrices may round equal rows differently, depending on where they stand.

@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from deep_learning_dynamics.errors import ProjectionError, ResultsError
+from deep_learning_dynamics.execution import one_thread
 from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.projection.method import METHODS, MapCells
 from deep_learning_dynamics.projection.quality import Quality, assess
@@ -95,6 +96,7 @@ class Projection:
             ) from None
 
 
+@one_thread()
 def project(
     data: Any,
     method: str = "pca",

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from deep_learning_dynamics import predictions
 from deep_learning_dynamics.errors import ProjectionError, ResultsError, TooFewRowsError
+from deep_learning_dynamics.execution import one_thread
 from deep_learning_dynamics.files import NOTE, read_json, replacing, write_json
 from deep_learning_dynamics.formatting import size
 from deep_learning_dynamics.projection import isometry, sketch
@@ -108,6 +109,7 @@ class Reduction:
             ) from None
 
 
+@one_thread()
 def reduce(selection: Selection, *, progress: Callable[[float], None] | None = None) -> Reduction:
     """Principal components of the selected weights, without loss up to 6,000 rows or weights.
 
@@ -121,8 +123,6 @@ def reduce(selection: Selection, *, progress: Callable[[float], None] | None = N
         ProjectionError: there are too few usable rows, one of them is not finite, or they need
             more memory than 4 GB.
     """
-    from threadpoolctl import threadpool_limits
-
     rows, (count, weights) = selection.rows, selection.weights.shape
     usable, stray = np.flatnonzero(selection.usable), np.flatnonzero(~selection.usable)
     if len(usable) < 2:
@@ -142,13 +142,10 @@ def reduce(selection: Selection, *, progress: Callable[[float], None] | None = N
             "(view.snapshots)."
         )
     tell = progress or (lambda share: None)
-    # Sums of one thread do not depend on the machine or what else it does. On a busy one, threads
-    # that wait for each other made an ``eigh`` of 1,820 rows take ten times as long.
-    with threadpool_limits(1, user_api="blas"):
-        if exact:
-            found = isometry.principal_components(selection.weights, usable, stray, tell)
-        else:
-            found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
+    if exact:
+        found = isometry.principal_components(selection.weights, usable, stray, tell)
+    else:
+        found = sketch.principal_components(selection.weights, usable, stray, kept, tell)
     lost = 0.0
     if not exact and found.total_variance > 0:
         lost = max(0.0, 1 - float(found.variance.sum()) / found.total_variance)
