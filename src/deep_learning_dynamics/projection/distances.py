@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.selection import evenly
@@ -43,12 +44,12 @@ class Ranked:
     @cached_property
     def pair_ranks(self) -> Float[np.ndarray, "stack pair"]:
         """Ranks of the distances of all pairs, centred and of unit length; 0 if all are equal."""
-        from scipy.stats import rankdata
-
         upper = np.triu_indices(self.rows, 1)
         if len(upper[0]) == 0:
             return np.zeros((len(self.squared), 0))
-        ranks = rankdata(np.sqrt(self.squared[:, *upper]), axis=1)
+        # pandas ranks as scipy.stats does, which takes a second to import.
+        of_pairs = pd.DataFrame(np.sqrt(self.squared[:, *upper]).T).rank()
+        ranks = np.array(of_pairs.to_numpy().T, order="C")
         ranks -= ranks.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(ranks, axis=1, keepdims=True)
         return np.divide(ranks, norms, out=np.zeros_like(ranks), where=norms > 0)
