@@ -74,11 +74,13 @@ class Progress:
         if heard.stage is None:
             return
         self.running.remove(heard)
-        if not failed:
-            self.ran[heard.stage] = time.monotonic() - heard.started
+        if failed:
+            return
+        name, heard.stage = heard.stage, None
+        if name not in self.ran:  # some run each time that DVC looks
+            self.ran[name] = time.monotonic() - heard.started
             done = len(self.seen) - len(self.running)
-            self.say(f"{self._place(done)}{heard.stage}  {duration(self.ran[heard.stage])}")
-            heard.stage = None
+            self.say(f"{self._place(done)}{name}  {duration(self.ran[name])}")
 
     def line(self) -> str:
         """What runs now on one line, with the time that is left where that is known."""

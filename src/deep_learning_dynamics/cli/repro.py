@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deep_learning_dynamics import environment
 from deep_learning_dynamics.cli import dvc
 from deep_learning_dynamics.cli.progress import FAILED, Heard, Progress, shown
 from deep_learning_dynamics.errors import DynamicsError
@@ -33,7 +32,6 @@ WHOLE = ("repro",)  # arguments of DVC
 # that what is computed does not depend on what stands here.
 SIDE_BY_SIDE = {"reduce": ("project", "geometry"), "measure": ("figures", "report")}
 LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
-AT_ONCE = 4  # stages, at most: each has memory and cores of its own
 
 
 class StageError(DynamicsError):
@@ -87,6 +85,9 @@ def repro(
 
 def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence[str]], int]]:
     """Calls of DVC, one list after the other, and how many of a list run at the same time."""
+    from deep_learning_dynamics.study import params
+    from deep_learning_dynamics.study.estimate import estimate
+
     names = stage_names(root)
     groups = {
         before: [name for name in names if name.partition("@")[0] in stages]
@@ -94,7 +95,9 @@ def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence
         if before in names
     }
     if groups and arguments == WHOLE and _much_has_changed(root, names):
-        at_once = _at_once(root)
+        # Where a cluster does the work of a stage, one stage has all of it.
+        alone = bool(os.environ.get(CLUSTER))
+        at_once = 1 if alone else estimate(params.load(root / "params.yaml")).stages
         for before, group in groups.items():
             if at_once > 1 and len(group) > 1:
                 yield [("repro", before)], 1
@@ -106,20 +109,12 @@ def _much_has_changed(root: Path, names: Sequence[str]) -> bool:
     """Whether more will run than the last stages."""
     if not (root / "dvc.lock").exists():
         return True
-    status = json.loads(dvc.call(root, "status", "--json") or "{}")
+    try:
+        status = json.loads(dvc.call(root, "status", "--json") or "{}")
+    except dvc.DvcError:
+        return False  # `dvc repro` says what is wrong
     changed = {name for name in names if set(map(str, status.get(name, ()))) - {"always changed"}}
     return bool(changed - LAST)
-
-
-def _at_once(root: Path) -> int:
-    """How many stages run at the same time here: one where a cluster does their work."""
-    from deep_learning_dynamics.study import params
-    from deep_learning_dynamics.study.estimate import estimate
-
-    if os.environ.get(CLUSTER):
-        return 1
-    fit = environment.memory() // estimate(params.load(root / "params.yaml")).least
-    return max(1, min(AT_ONCE, environment.cores(), int(fit)))
 
 
 class Pipeline:

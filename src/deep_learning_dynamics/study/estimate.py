@@ -31,6 +31,7 @@ FITS = {  # seconds of one fit on one core: at least, and for each row
 OTHER_FIT = (0.5, 1e-3)
 ANALYSIS = 0.1  # seconds of one analysis on one core, for each network
 PROCESS = 0.3e9  # bytes that one process takes for code
+SIDE_BY_SIDE = 4  # stages, at most, that `dynamics run` has at work at the same time
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Estimate:
     least: float  # bytes of memory, were there one process alone
     seconds: float
     cores: int
+    stages: int  # that run side by side where they can, each with memory of its own
 
     def sentence(self) -> str:
         """``about 4 min 10 s and 0.9 GB of memory on 2 cores: ...``"""
@@ -59,7 +61,7 @@ class Estimate:
 
 
 def estimate(params: "Params") -> Estimate:
-    """Of all settings together; which processor it is has no part in it, how many cores has."""
+    """Of all settings together; of the machine, its cores and its memory have a part in it."""
     from deep_learning_dynamics.study.conditions import CONDITIONS
     from deep_learning_dynamics.study.networks import NETWORKS
 
@@ -93,10 +95,13 @@ def estimate(params: "Params") -> Estimate:
         12 * 4 * weights * trained,  # weights, momentum, gradients, snapshots under way
         24 * rows * shorter,  # the reduction: products of rows, or of weights, and their axes
     )
-    memory = max(least, cores * PROCESS)  # refits in processes of their own
+    least += PROCESS
+    stages = max(1, min(SIDE_BY_SIDE, cores, int(environment.memory() // least)))
+    # Refits, too, are processes of their own where a stage has more than one core.
+    memory = max(least, stages * (least + PROCESS), cores * PROCESS)
     return Estimate(
-        weights, networks, trained, rows, fitted, stored, PROCESS + memory, PROCESS + least,
-        START + training + reading + projecting + analysing, cores,
+        weights, networks, trained, rows, fitted, stored, memory, least,
+        START + training + reading + projecting + analysing, cores, stages,
     )  # fmt: skip
 
 
