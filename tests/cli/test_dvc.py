@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from shutil import copytree
 
 import pytest
 from project import call
@@ -13,20 +14,30 @@ from deep_learning_dynamics.cli.copying import copied
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: echo\n"
 
 
+STAGES = "stages:\n  a: {cmd: echo > out, deps: [params.yaml], outs: [out]}\n"
+
+
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "dvc.yaml").write_text(
-        "stages:\n  a: {cmd: echo > out, deps: [params.yaml], outs: [out]}\n"
-    )
+    (tmp_path / "dvc.yaml").write_text(STAGES)
     (tmp_path / "params.yaml").write_text("seed: 0\n")
     return tmp_path
 
 
-@pytest.fixture
-def initialised(folder):
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A project that was computed."""
+    folder = tmp_path_factory.mktemp("complete")
+    (folder / "dvc.yaml").write_text(STAGES)
+    (folder / "params.yaml").write_text("seed: 0\n")
     call(folder, "dvc", "init", "--no-scm", "--quiet")
     call(folder, "dvc", "repro", "--quiet")
     return folder
+
+
+@pytest.fixture
+def initialised(complete, tmp_path):
+    return copytree(complete, tmp_path / "project")
 
 
 def test_without_git_dvc_is_told_so_in_its_local_settings(folder, capsys):
