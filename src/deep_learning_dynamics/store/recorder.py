@@ -3,7 +3,6 @@ thread beside the training.
 """
 
 import queue
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.schedule import Schedule
-from deep_learning_dynamics.store.sources import Finish, is_first_process, source_of
+from deep_learning_dynamics.store.sources import Finish, is_first_process, source_of, to_host
 from deep_learning_dynamics.store.writer import FLUSH_SECONDS, StoreWriter
 
 BUFFERS = 2  # copies of the weights that may wait to be written; a training waits for a third
@@ -169,7 +168,7 @@ class Recorder:
 
         columns = {name: [value] for name, value in self._coordinates.items()}
         attributes = {
-            "environment": Environment.current(_device_name(self._source.device)).as_json(),
+            "environment": Environment.current(self._source.device).as_json(),
             "schedule": self._schedule.description,
             "titles": self._titles,
         }
@@ -225,7 +224,8 @@ class Recorder:
             raise
         # A running mean, say, may change before its number is read.
         kept = {
-            name: each.clone() if hasattr(each, "clone") else each for name, each in scores.items()
+            name: to_host(each) if hasattr(each, "detach") else partial(float, each)
+            for name, each in scores.items()
         }
         self._queue.put((buffer, partial(self._add, step, finish, kept, outputs)))
 
@@ -254,14 +254,14 @@ class Recorder:
         self,
         step: int,
         finish: Finish,
-        scores: dict[str, Any],
+        scores: dict[str, Callable[[], Any]],
         outputs: Callable[[], np.ndarray] | None,
     ) -> None:
         self._writer.add_to(
             self.network,
             step,
             finish(),
-            {name: float(value) for name, value in scores.items()},
+            {name: float(value()) for name, value in scores.items()},
             None if outputs is None else outputs(),
         )
 
@@ -288,10 +288,3 @@ def _score(name: str, value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         raise StoreError(f"Score {name} is {value!r}; expected a number.") from None
-
-
-def _device_name(device: str) -> str:
-    torch = sys.modules.get("torch")
-    if device == "cuda" and torch is not None:
-        return torch.cuda.get_device_name()
-    return device

@@ -16,6 +16,7 @@ from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.store.schema import Parameters
 
 Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and gives it
+Host = Callable[[], Any]  # likewise, of a tensor
 
 # Parts of names that torch's wrappers put in: torch.compile, FSDP, activation checkpointing.
 WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
@@ -48,6 +49,40 @@ def is_first_process() -> bool:
     return jax is None or jax.process_index() == 0
 
 
+def to_host(tensor: Any) -> Host:
+    """Start a copy of a tensor, which may change at once.
+
+    It is queued behind what the training has queued on the tensor's device: a copy that another
+    thread starts would not wait for a training on a stream of its own.
+    """
+    copied = tensor.detach().to("cpu", non_blocking=tensor.is_cuda, copy=True)
+    done = queued({tensor.device})
+
+    def finish() -> Any:
+        done()
+        return copied
+
+    return finish
+
+
+def queued(devices: set[Any]) -> Callable[[], None]:
+    """What waits until torch devices have done all that this thread has queued on them so far."""
+    torch = sys.modules["torch"]
+    events = []
+    for device in devices:
+        if device.type == "cuda":
+            events.append(torch.cuda.Event(blocking=True))  # the waiting thread sleeps
+            events[-1].record(torch.cuda.current_stream(device))
+        elif device.type != "cpu":
+            torch.accelerator.synchronize()
+
+    def wait() -> None:
+        for event in events:
+            event.synchronize()
+
+    return wait
+
+
 class TorchSource:
     """Floating-point parameters of a torch model, tied ones once, under the bare model's names."""
 
@@ -56,14 +91,14 @@ class TorchSource:
         self._names = _bare_names(model)
         self._sharded = _is_sharded(model)
         tensors = dict(self._tensors())
-        self.device = next((tensor.device.type for tensor in tensors.values()), "cpu")
+        self._pinned = any(tensor.is_cuda for tensor in tensors.values())
+        self.device = next((_device_of(each) for each in model.parameters()), "cpu")
         if tensors or not self._sharded:  # else another process gathers them
             self.parameters = Parameters.of_tensors(tensors, names)
 
     def buffer(self) -> Any:
         """Room for one copy of all weights in single precision."""
-        pinned = self.device == "cuda" and not self._sharded
-        return self._torch.empty(self.parameters.size, pin_memory=pinned)
+        return self._torch.empty(self.parameters.size, pin_memory=self._pinned)
 
     def copy(self, buffer: Any, weights: Any) -> Finish:
         """Start a copy into a buffer; training may go on at once.
@@ -76,7 +111,7 @@ class TorchSource:
                 "A torch model was given to the recorder, and weights again with a step; expected "
                 "the model alone."
             )
-        torch, done, position = self._torch, None, 0
+        position = 0
         tensors = dict(self._tensors())
         for name, shape in zip(self.parameters.names, self.parameters.shapes, strict=True):
             tensor = tensors.get(name)
@@ -84,19 +119,14 @@ class TorchSource:
                 raise StoreError(_changed(name, shape, tensor))
             size = tensor.numel()
             flat = tensor.detach().reshape(-1)
-            if tensor.device.type == "cuda":
-                flat = flat.to(torch.float32)  # on the device: pinned memory takes equal types
+            if tensor.is_cuda:  # on the device: pinned memory takes equal types
+                flat = flat.to(self._torch.float32)
             buffer[position : position + size].copy_(flat, non_blocking=True)
             position += size
-        if self.device == "cuda" and not self._sharded:
-            done = torch.cuda.Event()
-            done.record()
-        elif self.device not in ("cpu", "cuda"):
-            torch.accelerator.synchronize()
+        done = queued({tensor.device for tensor in tensors.values()})
 
         def finish() -> Float[np.ndarray, " weight"]:
-            if done is not None:
-                done.synchronize()
+            done()
             return buffer.numpy()
 
         return finish
@@ -119,8 +149,8 @@ class TorchSource:
                 module.training = was
         if not isinstance(found, torch.Tensor):
             found = torch.as_tensor(np.asarray(found))
-        found = found.detach().clone()
-        return lambda: _predictions(found.to(torch.float32).cpu().numpy())
+        host = to_host(found.to(torch.float32))
+        return lambda: _predictions(host().numpy())
 
     def _tensors(self) -> Iterator[tuple[str, Any]]:
         """Parameters by name; where they are sharded, gathered in the first process."""
@@ -149,8 +179,10 @@ class TreeSource:
     """Nested dictionaries of floating-point arrays: pytrees of JAX and Flax, state dictionaries."""
 
     def __init__(self, tree: Any, names: str | Sequence[str]) -> None:
-        self._tree, self.device = tree, "cpu"
-        self.parameters = Parameters.of_tensors(dict(_leaves(tree)), names)
+        leaves = dict(_leaves(tree))
+        self._tree = tree
+        self.device = next(map(_device_of, leaves.values()), "cpu")
+        self.parameters = Parameters.of_tensors(leaves, names)
 
     def buffer(self) -> Float[np.ndarray, " weight"]:
         return np.empty(self.parameters.size, np.float32)
@@ -240,6 +272,16 @@ def _leaves(tree: Any, prefix: str = "", seen: set[int] | None = None) -> Iterat
         return
     for key, child in children:
         yield from _leaves(child, f"{prefix}.{key}".lstrip("."), seen)
+
+
+def _device_of(array: Any) -> str:
+    """The name of the accelerator on which an array lies; else "cpu"."""
+    if hasattr(array, "devices"):  # JAX
+        return str(min(array.devices(), key=lambda device: device.id).device_kind)
+    device = getattr(array, "device", "cpu")  # NumPy's is a word, and torch's has a type
+    if getattr(device, "type", device) == "cuda":
+        return sys.modules["torch"].cuda.get_device_name(device)
+    return str(getattr(device, "type", device))
 
 
 def _changed(name: str, shape: tuple[int, ...], found: Any) -> str:
