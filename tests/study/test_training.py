@@ -1,6 +1,7 @@
 """Training: pairs share what they should, twins differ by rounding alone, scores are right, failures
 are seen."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -180,6 +181,20 @@ def test_failed_networks_are_flagged_and_do_no_harm(run):
     stored = run([0, 1, 2], weights)
     assert [str(value) for value in stored["outcome"].values] == ["", "dead", "diverged"]
     np.testing.assert_array_equal(stored["weights"].values[0], sound)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_a_network_that_names_the_most_frequent_class_alone_is_dead(task, precision):
+    """Its share of MNIST's test digits, 0.1135, is smaller once it is in single precision."""
+    for frequent in (1135, 1136, 1137, 1138):
+        labels = np.full(10_000, 1)
+        labels[frequent:] = np.arange(10_000 - frequent) % 9 + 2
+        found = training.outcomes(
+            np.array([frequent, frequent + 1], precision) / precision(10_000),
+            np.zeros(2, bool),
+            replace(task, test_labels=labels, test_images=np.zeros((10_000, 784), np.uint8)),
+        )
+        assert found == ["dead", ""]
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(run):

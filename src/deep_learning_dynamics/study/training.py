@@ -199,8 +199,9 @@ def outcomes(
     "diverged": its weights or its loss were not finite at some snapshot. "dead": it ends no better
     than naming the most frequent class, as networks do whose units no longer respond.
     """
-    most_frequent = float(np.bincount(task.test_labels).max() / len(task.test_labels))
-    dead = test_accuracy <= np.float32(most_frequent)
+    most_frequent = np.bincount(task.test_labels).max() / len(task.test_labels)
+    # Accuracies may be in single precision, and rounded up or down.
+    dead = np.float32(test_accuracy) <= np.float32(most_frequent)
     return np.where(diverged, "diverged", np.where(dead, "dead", "")).tolist()
 
 
