@@ -75,6 +75,10 @@ def run(project):
         ),
         ("raise OSError(27, 'File too large', 'x')", "ulimit -f"),
         ("raise MemoryError('Unable to allocate 3 GiB')", "memory ran out"),
+        (
+            "raise type('OutOfMemoryError', (RuntimeError,), {})('40 GiB')",
+            "the GPU's memory ran out",
+        ),
         ("import json; json.loads('{')", "json: Expecting property name"),
         ("import io, zipfile; zipfile.ZipFile(io.BytesIO(b'x'))", "zipfile: File is not a zip"),
         (

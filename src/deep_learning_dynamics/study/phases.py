@@ -242,6 +242,11 @@ def _ensemble(
 
 def _attributes(params: "Params") -> dict[str, Any]:
     kind, settings = NETWORKS[params.network.kind], vars(params.network.settings())
+    device = "cpu"
+    if kind.arithmetic == "torch":
+        from deep_learning_dynamics.study import torch_training
+
+        device = torch_training.device_name()
     before, task = params.pretrain.dataset, params.train.dataset
     title = {key: datasets.DATASETS[key].title for key in (before, task)}
     conditions = dict.fromkeys([*params.conditions, *_pretrainings(params)])
@@ -250,6 +255,7 @@ def _attributes(params: "Params") -> dict[str, Any]:
         **{name: value for name, value in settings.items() if isinstance(value, str | float | int)},
         "network": kind.key,
         "arithmetic": kind.arithmetic,
+        "environment": environment.Environment.current(device).as_json(),
         "task": title[task],
         "titles": {
             "condition": {

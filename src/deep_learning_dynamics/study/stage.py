@@ -88,6 +88,11 @@ def in_words(error: BaseException) -> str | None:
             f"memory ran out ({text}); this process may use {limit}. Set pairs or the number of "
             "snapshots lower in params.yaml, or raise the limit (ulimit -v, container)."
         )
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be here
+        return (
+            f"the GPU's memory ran out ({text}). Set pairs or batch_size lower in params.yaml, or "
+            "train on the processor with: CUDA_VISIBLE_DEVICES= dvc repro"
+        )
     if isinstance(error, OSError) and (error.filename is not None or error.errno is not None):
         where = f"{error.filename}: " if error.filename is not None else ""
         remedy = REMEDIES.get(error.errno or 0, "Then run dvc repro again.")

@@ -1,8 +1,8 @@
 """Training any ``torch.nn.Module`` many times over: the general path, in torch's arithmetic.
 
 Networks train side by side as one stacked module (``torch.func.vmap``), on a GPU where there is
-one. The result depends on the processor and the device in the last bits, which training amplifies;
-``study.kernel`` is the portable path.
+one, whose memory then has the images, too. The result depends on the processor and the device in
+the last bits, which training amplifies; ``study.kernel`` is the portable path.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,19 @@ from deep_learning_dynamics.study.optimisers import Optimisation
 
 BRIGHTEST = 255
 EXAMPLES_AT_ONCE = 1000  # when scoring
+# On a GPU, convolutions would round to 10 bits, far more than what sets twins apart, and sum in
+# another order each time.
+in_single_precision = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+
+def device() -> torch.device:
+    """Where networks train."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_name() -> str:
+    """Of the GPU on which networks train; else "cpu"."""
+    return torch.cuda.get_device_name() if device().type == "cuda" else "cpu"
 
 
 class ModuleEnsemble:
@@ -34,10 +47,11 @@ class ModuleEnsemble:
         threads: int,
     ) -> None:
         torch.set_num_threads(threads)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = device()
         self._module = module.to(self._device).eval()
         self._shape = shape
-        self._groups = np.asarray(groups, np.int64)
+        self._groups = torch.tensor(groups, device=self._device)
+        self._known: dict[int, tuple[Images, Tensor]] = {}  # images that are on the device
         self._stacked: dict[str, Tensor] = {}
         start = 0
         for name, parameter in module.named_parameters():
@@ -50,6 +64,7 @@ class ModuleEnsemble:
         self._penalised = [self._stacked[n] for n, p in module.named_parameters() if p.dim() > 1]
         self._optimiser = _optimiser(optimisation, list(self._stacked.values()))
 
+    @in_single_precision
     def train(
         self,
         images: Images,
@@ -58,17 +73,19 @@ class ModuleEnsemble:
         batch_size: int,
     ) -> None:
         """Take one step for each mini-batch that the orders are cut into."""
+        brightness = self._there(images)
+        classes = torch.from_numpy(labels).to(self._device)
+        examples = torch.from_numpy(orders).to(self._device)
         for start in range(0, orders.shape[1], batch_size):
-            batches = orders[:, start : start + batch_size]
+            batches = examples[:, start : start + batch_size]
             if len(batches) == 1:  # all networks see the same
-                logits = self._logits(images[batches[0]])
-                answers = torch.from_numpy(labels[batches[0]]).expand(len(self._groups), -1)
+                logits = self._logits(brightness[batches[0]])
+                answers = classes[batches[0]].expand(len(self._groups), -1)
             else:
                 chosen = batches[self._groups]
-                shown = self._images(images[chosen.ravel()]).unflatten(0, chosen.shape)
-                logits = vmap(self._of_one)(self._stacked, shown)
-                answers = torch.from_numpy(labels[chosen])
-            answers = answers.to(self._device)
+                shown = brightness.index_select(0, chosen.flatten()).unflatten(0, chosen.shape)
+                logits = vmap(self._of_one)(self._stacked, self._images(shown))
+                answers = classes[chosen]
             loss = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), answers.flatten(), reduction="sum"
             )
@@ -84,35 +101,43 @@ class ModuleEnsemble:
         parts = [values.flatten(1) for values in self._stacked.values()]
         return torch.cat(parts, dim=1).cpu().numpy()
 
+    @in_single_precision
     @torch.no_grad()
     def scores(self, images: Images, labels: Labels) -> tuple[np.ndarray, np.ndarray]:
         """Mean cross-entropy in nats and the share of correct predictions, of each network."""
         loss = torch.zeros(len(self._groups), device=self._device)
         correct = torch.zeros(len(self._groups), device=self._device)
+        brightness, classes = self._there(images), torch.from_numpy(labels).to(self._device)
         for start in range(0, len(labels), EXAMPLES_AT_ONCE):
             span = slice(start, start + EXAMPLES_AT_ONCE)
-            logits = self._logits(images[span])
-            answers = torch.from_numpy(labels[span]).to(self._device)
+            logits, answers = self._logits(brightness[span]), classes[span]
             picked = logits.gather(2, answers.expand(len(logits), -1)[..., None])[..., 0]
             loss += (torch.logsumexp(logits, dim=2) - picked).sum(1)
             correct += (logits.argmax(2) == answers).sum(1)
-        return (loss / len(labels)).cpu().numpy(), (correct / len(labels)).cpu().numpy()
+        # A GPU multiplies by the reciprocal of a number instead, which rounds otherwise.
+        return loss.cpu().numpy() / len(labels), correct.cpu().numpy() / len(labels)
 
+    @in_single_precision
     @torch.no_grad()
     def outputs(self, images: Images) -> Float32[np.ndarray, "network example class"]:
         """Probabilities of the classes."""
-        return torch.softmax(self._logits(images), dim=2).cpu().numpy()
+        return torch.softmax(self._logits(self._there(images)), dim=2).cpu().numpy()
 
-    def _logits(self, images: Images) -> Tensor:
+    def _there(self, images: Images) -> Tensor:
+        """Images on the device, remembered: the same arrays come again, and do not change."""
+        if id(images) not in self._known:
+            self._known[id(images)] = images, torch.from_numpy(images).to(self._device)
+        return self._known[id(images)][1]
+
+    def _logits(self, brightness: Tensor) -> Tensor:
         """Of all networks, for the same images."""
-        return vmap(self._of_one, in_dims=(0, None))(self._stacked, self._images(images))
+        return vmap(self._of_one, in_dims=(0, None))(self._stacked, self._images(brightness))
 
     def _of_one(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
         return functional_call(self._module, parameters, (images,))
 
-    def _images(self, brightness: Images) -> Tensor:
-        images = torch.from_numpy(brightness).to(self._device).float().div_(BRIGHTEST)
-        return images.view(len(brightness), 1, *self._shape)
+    def _images(self, brightness: Tensor) -> Tensor:
+        return brightness.float().div_(BRIGHTEST).unflatten(-1, (1, *self._shape))
 
 
 def _optimiser(optimisation: Optimisation, parameters: list[Tensor]) -> torch.optim.Optimizer:

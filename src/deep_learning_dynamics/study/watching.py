@@ -32,12 +32,8 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
     from deep_learning_dynamics import tracking
     from deep_learning_dynamics.study import params
 
-    device = "cpu"
-    if training.attributes["arithmetic"] == "torch":
-        import torch
-
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     settings, networks = params.load().as_json(), training.networks
+    device = training.attributes["environment"]["device"]
     live = tracking.log_live(Path(), settings, networks, continued=continued, device=device)
     epochs = training.settings.epochs
     with live as log, line(f"{training.title}, {count(len(networks), 'network')}") as show:

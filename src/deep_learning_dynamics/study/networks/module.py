@@ -79,5 +79,5 @@ class ModuleNetwork(Network):
         import torch
 
         with torch.random.fork_rng(devices=[]):  # torch's own random numbers stay as they were
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # and those of GPUs
             return self.build(self.shape, classes).float()
