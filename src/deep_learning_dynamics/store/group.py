@@ -77,7 +77,12 @@ class StoreGroup:
         """Write part of such an array; a score that is new becomes one."""
         if name not in self._arrays:
             self._create_array(name, values.dtype.name, self._score_chunk())
-        self._arrays[name][networks, snapshots] = values
+        import zarr
+
+        # The chunks of a file are encoded together: a task for each of them, as by default, is
+        # Python code for which a training in another thread would wait.
+        with zarr.config.set({"codec_pipeline.batch_size": SHARD_CHUNKS}):
+            self._arrays[name][networks, snapshots] = values
 
     def clear(self, networks: slice, snapshots: slice, known: Collection[str]) -> None:
         """Forget scores and outputs other than those that are known.
