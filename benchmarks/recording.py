@@ -81,29 +81,39 @@ def main() -> None:
         cost.steps += steps
 
     train(None, 0, 5, Cost())  # warm up
-    plain, recorded = Cost(), Cost()
+    plain, recorded, extras = Cost(), Cost(), []
     steps = choices.snapshots * choices.every // ROUNDS
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "r.zarr")
         with dld.Recorder(path, model, schedule=choices.every) as record:
             for number in range(ROUNDS):
+                before = recorded.wall - plain.wall
                 train(None, 0, steps, plain)
                 train(record, number * steps, steps, recorded)
+                extras.append(recorded.wall - plain.wall - before)
                 time.sleep(1)  # what is still being written does not meet the others
         kept = dld.open(path).sizes["snapshot"]
 
     each = plain.wall / plain.steps
     extra = (recorded.processor - plain.processor) / kept
     print(
-        f"{weights / 1e6:.1f} million weights on {choices.device}, "
-        f"{torch.get_num_threads()} threads; a step takes {1000 * each:.0f} ms\n"
+        f"{weights / 1e6:.1f} million weights on {where(choices.device)}, "
+        f"torch {torch.__version__}; a step takes {1000 * each:.1f} ms\n"
         f"{kept} snapshots in {recorded.steps} steps:\n"
-        f"  wall time       {recorded.wall / plain.wall - 1:+.1%}\n"
+        f"  wall time       {recorded.wall / plain.wall - 1:+.1%}, of rounds "
+        f"{', '.join(f'{extra / steps / each:+.1%}' for extra in extras)}\n"
         f"  processor time  {recorded.processor / plain.processor - 1:+.1%}, "
         f"{1000 * extra:.0f} ms per snapshot\n"
         f"  training waits  {recorded.waiting / recorded.wall:.2%}, "
-        f"{1000 * recorded.waiting / kept:.0f} ms per snapshot"
+        f"{1000 * recorded.waiting / kept:.1f} ms per snapshot"
     )
+
+
+def where(device: str) -> str:
+    """What computes."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} threads of the processor"
 
 
 if __name__ == "__main__":
