@@ -272,7 +272,7 @@ def test_a_worker_with_another_version_is_refused_by_name(hosts, tmp_path):
 def test_a_file_describes_a_cluster(tmp_path, monkeypatch, capsys):
     file = tmp_path / "here.yaml"
     file.write_text(  # as examples/slurm.yaml: workers are asked for when there is work
-        "cluster: distributed.LocalCluster\nworkers: {minimum: 0, maximum: 1}\n"
+        "cluster: distributed.LocalCluster\nworkers: 1\n"
         "settings: {n_workers: 0, threads_per_worker: 1, dashboard_address: '127.0.0.1:0'}\n"
     )
     monkeypatch.setenv(VARIABLE, str(file))
@@ -303,8 +303,21 @@ def test_a_file_describes_a_cluster(tmp_path, monkeypatch, capsys):
         ("a.yaml", "cluster: pathlib.Path", "pathlib.Path cannot be started .it is no Dask"),
         ("a.yaml", "{cluster: distributed.LocalCluster, workers: many}", "workers is many"),
         ("a.yaml", "{cluster: distributed.LocalCluster, workers: {maximum: 3}}", "workers is"),
+        ("a.yaml", "{cluster: distributed.LocalCluster, workers: 0}", "workers is 0; expected"),
         ("a.yaml", "{cluster: distributed.LocalCluster, settings: {no: 3}}", "cannot be started"),
         ("a.yaml", "cluster: dask_jobqueue.SLURMCluster", "not say on which network"),
+        ("a.yaml", "cluster: dask_jobqueue.SLURMJob", "SLURMJob, which cannot be imported"),
+        ("a.yaml", "cluster: dask_jobqueue.slurm.SLURMJob", "SLURMJob cannot be started"),
+        (
+            "a.yaml",
+            "{cluster: dask_jobqueue.SLURMCluster, settings: {interface: none}}",
+            "'none' is not a valid network interface",
+        ),
+        (
+            "a.yaml",
+            "{cluster: distributed.SSHCluster, settings: {scheduler_options: {host: 10.0.0.1}}}",
+            "settings.worker_options.interface",
+        ),
     ],
 )
 def test_what_names_no_cluster_is_refused(tmp_path, monkeypatch, wanted, content, message):

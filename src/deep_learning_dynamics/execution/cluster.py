@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from deep_learning_dynamics.environment import PACKAGES, Environment, code_digest
 from deep_learning_dynamics.errors import ExecutionError
 from deep_learning_dynamics.execution.local import on_one_thread
-from deep_learning_dynamics.execution.starting import VARIABLE, start
+from deep_learning_dynamics.execution.starting import VARIABLE, Started, start
+from deep_learning_dynamics.execution.waiting import Wait
 from deep_learning_dynamics.formatting import count, size
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 2  # tasks for each thread of the workers whose results may wait for earlier ones
 ANSWER = 15.0  # seconds in which a scheduler answers
+GLANCE = 1.0  # seconds after which it is seen what became of workers
 CLUSTER_PACKAGES = ("dask", "distributed", "cloudpickle")  # that must be the same, too
 
 _in_task: ContextVar[bool] = ContextVar("in_task", default=False)
@@ -70,7 +73,8 @@ class Cluster:
     """A scheduler and its workers, as a place where tasks run."""
 
     wanted: str  # the value of DYNAMICS_CLUSTER
-    client: "Client"  # whose cluster is what was started for this process
+    client: "Client"
+    started: Started | None = None  # for this process
 
     @classmethod
     def connect(cls, wanted: str) -> "Cluster":
@@ -85,20 +89,21 @@ class Cluster:
         # What goes wrong is said once, by the errors below.
         for name in ("distributed", "distributed.client"):  # the second has a level of its own
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        deployment = start(wanted)
+        started = start(wanted)
+        place = wanted if started is None else started.deployment
         try:
-            client = Client(deployment or wanted, timeout=ANSWER, set_as_default=False)
+            client = Client(place, timeout=ANSWER, set_as_default=False)
         except (OSError, ValueError, RuntimeError) as error:
-            if deployment is not None:
-                deployment.close()
+            if started is not None:
+                started.deployment.close()
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExecutionError(
                 f"No Dask scheduler answers at {wanted} ({reason}). Start one with: dask scheduler "
                 f"--host ADDRESS; see its workers with: dynamics cluster; or unset {VARIABLE}"
             ) from None
-        cluster = cls(wanted, client)
+        cluster = cls(wanted, client, started)
         atexit.register(cluster.close)
-        if deployment is not None:
+        if started is not None:
             print(f"Dask: {wanted}, dashboard {cluster.dashboard}", file=sys.stderr, flush=True)
         return cluster
 
@@ -116,14 +121,35 @@ class Cluster:
             if self.client.cluster is not None:
                 self.client.cluster.close()
 
+    def ask_for(self, workers: int) -> int:
+        """Have so many started, if they are started for this process; how many there will be."""
+        if self.started is None or self.started.most is None:
+            return len(self._threads())
+        self.started.ask_for(workers)
+        return self.started.asked
+
     def wait_for(self, workers: int) -> None:
         """Wait until so many are connected.
 
         Raises:
-            ExecutionError: the scheduler is gone.
+            ExecutionError: the scheduler is gone, or there will not be so many.
         """
+        most = None if self.started is None else self.started.most
+        if most is not None and most < workers:
+            raise ExecutionError(
+                f"{self.wanted} has {most} as workers, so that there are never {workers}; expected "
+                "at least as many. Change it there, or wait for fewer."
+            )
+        self.ask_for(workers)
+        wait = Wait(self.wanted, self.started)
+        while len(self._threads()) < workers:
+            wait.say(workers)
+            time.sleep(GLANCE)
+
+    def _threads(self) -> dict[str, int]:
+        """How many threads each worker has."""
         try:
-            self.client.wait_for_workers(workers)
+            return self.client.nthreads()
         except (OSError, AttributeError):  # the second where it was gone before
             raise self._gone() from None
 
@@ -154,45 +180,41 @@ class Cluster:
         Raises:
             ExecutionError: workers died of a task again and again, or the scheduler is gone.
         """
-        from distributed import as_completed
+        from distributed import CancelledError, wait
 
-        if not self.client.nthreads():
-            print(f"Waiting for a worker of {self.wanted}", file=sys.stderr, flush=True)
+        self.ask_for(len(tasks))
         # A task of its own: each worker gets it once, and if one dies with it, Dask makes it again.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s)Sending large graph")
             shared = self.client.submit(_itself, function, pure=False)
         name = f"{label.replace(' ', '-') or 'task'}-{os.urandom(8).hex()}"
-        waiting: dict[int, Future] = {}
-        numbers: dict[str, int] = {}
-        ready: set[int] = set()
-        upcoming, ended = iter(enumerate(tasks)), as_completed(loop=self.client.loop)
-
-        def submit_more() -> None:
-            try:
-                threads = sum(self.client.nthreads().values())
-            except (OSError, AttributeError):  # the second where it was gone before
-                raise self._gone() from None
-            most = LOOK_AHEAD * max(1, threads)
-            for number, task in islice(upcoming, max(0, most - len(waiting))):
-                waiting[number] = self.client.submit(
-                    _call, shared, task, _versions(),
-                    key=f"{name}-{number}", pure=False, priority=-number,
-                )  # fmt: skip
-                numbers[waiting[number].key] = number
-                ended.add(waiting[number])
-
+        waiting: dict[int, Future] = {}  # for their results, or for those of tasks before them
+        upcoming, for_worker = iter(enumerate(tasks)), None
         try:
-            submit_more()
-            for future in ended:
-                number = numbers[future.key]
-                if future.status != "finished":
-                    self._result(future, number, label)  # raises
-                ready.add(number)
-                while ready and (first := min(waiting)) in ready:
-                    ready.remove(first)
+            while True:
+                threads = sum(self._threads().values())
+                for_worker = None if threads else for_worker or Wait(self.wanted, self.started)
+                most = LOOK_AHEAD * max(1, threads)
+                for number, task in islice(upcoming, max(0, most - len(waiting))):
+                    waiting[number] = self.client.submit(
+                        _call, shared, task, _versions(),
+                        key=f"{name}-{number}", pure=False, priority=-number,
+                    )  # fmt: skip
+                if not waiting:
+                    return
+                for number, future in waiting.items():
+                    if future.status not in ("pending", "finished"):
+                        self._result(future, number, label)  # raises
+                first, future = next(iter(waiting.items()))
+                if future.status == "finished":
                     yield self._result(waiting.pop(first), first, label)
-                submit_more()
+                    continue
+                pending = [each for each in waiting.values() if each.status == "pending"]
+                # Why a task was cancelled is said above.
+                with self.client.as_current(), suppress(TimeoutError, CancelledError):
+                    wait(pending, timeout=GLANCE, return_when="FIRST_COMPLETED")
+                if for_worker is not None:
+                    for_worker.say()
         finally:
             with suppress(Exception):
                 self.client.cancel(list(waiting.values()), force=True)

@@ -3,7 +3,9 @@
 import logging
 import pkgutil
 import re
+import signal
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +14,45 @@ from deep_learning_dynamics.errors import ExecutionError
 if TYPE_CHECKING:
     from distributed.deploy import Cluster as Deployment
 
+    from deep_learning_dynamics.execution.jobs import Jobs
+
 VARIABLE = "DYNAMICS_CLUSTER"
 LOCAL = re.compile(r"local:([1-9][0-9]{0,3})")
 KEYS = {"cluster", "settings", "workers", "dask"}
 DASHBOARD = "127.0.0.1:8787"
+NOBODY = "127.0.0.1:0"  # where dashboards of workers listen, which nobody needs
 
 
-def start(wanted: str) -> "Deployment | None":
+@dataclass
+class Started:
+    """A cluster that was started for this process."""
+
+    deployment: "Deployment"
+    most: int | None = None  # processes that may be asked for; None: those that it starts itself
+    jobs: "Jobs | None" = None  # None where the class asks for them and replaces them
+    asked: int = 0
+
+    def ask_for(self, workers: int) -> None:
+        """Have so many processes started, if the file allows them."""
+        if self.most is None or min(workers, self.most) <= self.asked:
+            return
+        self.asked = min(workers, self.most)
+        if self.jobs is not None:
+            self.jobs.wanted = self.asked
+        else:
+            self.deployment.scale(self.asked)
+
+
+def start(wanted: str) -> Started | None:
     """The cluster that is started for this process; None for a scheduler that runs already."""
     if "://" in wanted:
         return None
-    local = LOCAL.fullmatch(wanted)
-    if local:
-        return start_local(int(local[1]))
-    if wanted.endswith((".yaml", ".yml")):
-        return _start_from(Path(wanted))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*Port .* is already in use")  # it takes another
+        if local := LOCAL.fullmatch(wanted):
+            return Started(start_local(int(local[1])))
+        if wanted.endswith((".yaml", ".yml")):
+            return _start_from(Path(wanted))
     raise ExecutionError(
         f"{VARIABLE} is {wanted!r}; expected the address of a Dask scheduler such as "
         "tcp://10.0.0.1:8786, a file such as slurm.yaml, or local:4 for four processes on this "
@@ -38,34 +64,35 @@ def start_local(workers: int) -> "Deployment":
     """Worker processes of one thread each on this machine, which nobody else can reach."""
     from distributed import LocalCluster
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "(?s).*Port .* is already in use")  # it takes another
-        try:
-            return LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=DASHBOARD,
-                worker_dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
-        except RuntimeError as error:
-            raise ExecutionError(
-                f"Worker processes cannot be started ({error}). They import the script that starts "
-                'them: what it does must be below a line if __name__ == "__main__".'
-            ) from None
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=DASHBOARD,
+            worker_dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:
+        raise ExecutionError(
+            f"Worker processes cannot be started ({error}). They import the script that starts "
+            'them: what it does must be below a line if __name__ == "__main__".'
+        ) from None
 
 
-def _start_from(path: Path) -> "Deployment":
+def _start_from(path: Path) -> Started:
     """The cluster that a file describes, as examples/slurm.yaml does."""
     import dask
+    from distributed import SpecCluster
     from distributed.deploy import Cluster as Deployment
 
+    from deep_learning_dynamics.execution.jobs import Jobs
+
     content = _read(path)
-    workers = content.get("workers")  # None: the class starts its own
     settings = dict(content.get("settings") or {})
     name = str(content["cluster"])
     dask.config.update(dask.config.config, content.get("dask") or {})
+    ctrl_c = signal.getsignal(signal.SIGINT)
     try:
         made = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
@@ -73,29 +100,78 @@ def _start_from(path: Path) -> "Deployment":
             f"{path}: cluster is {name}, which cannot be imported ({error}); expected a class of "
             "Dask such as dask_jobqueue.SLURMCluster. Install its package, or correct the name."
         ) from None
-    # Jobs must reach the scheduler, and nobody else should: the network is not guessed.
-    if name.startswith("dask_jobqueue") and not {"interface", "host"} & {
-        *settings, *(settings.get("scheduler_options") or {})
-    }:  # fmt: skip
-        raise ExecutionError(
-            f"{path} does not say on which network the scheduler listens, and on all of them "
-            "anybody could run code in it; expected settings.interface, such as ib0 (ip address "
-            "lists them)."
-        )
+    finally:
+        # Importing dask_jobqueue makes Ctrl-C end the process as if all was well.
+        if signal.getsignal(signal.SIGINT) is not ctrl_c:
+            signal.signal(signal.SIGINT, ctrl_c)
     try:
-        cluster = made(**settings)
+        cluster = made(**_private(path, name, made, settings))
         if not isinstance(cluster, Deployment):
             raise TypeError("it is no Dask cluster")
-        if isinstance(workers, dict):
-            cluster.adapt(**workers)
-        elif workers is not None:
-            cluster.scale(workers)
+    except ExecutionError:
+        raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExecutionError(
             f"{path}: {name} cannot be started ({reason}). Correct its settings."
         ) from error
-    return cluster
+    workers = content.get("workers")
+    if workers is None or not isinstance(cluster, SpecCluster):
+        return Started(cluster, workers)
+    return Started(cluster, workers, cluster.adapt(Adaptive=Jobs))
+
+
+def _private(path: Path, name: str, made: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with which nothing listens on networks that were not named.
+
+    Scheduler and workers run code for whoever reaches them; of Dask's dashboards, some listen on
+    all networks unless they have an address.
+    """
+    if name.startswith("dask_jobqueue"):
+        return _of_jobs(path, settings, made.job_cls.config_name)
+    if name.endswith("SSHCluster"):
+        scheduler, workers = (
+            dict(settings.get(each) or {}) for each in ("scheduler_options", "worker_options")
+        )
+        if "host" not in scheduler or not {"host", "interface"} & workers.keys():
+            raise ExecutionError(
+                f"{path} does not say on which network scheduler and workers listen, and on all "
+                "of them anybody could run code in them; expected the first host's address as "
+                "settings.scheduler_options.host, and settings.worker_options.interface, such as "
+                "eth0 (ip address lists them)."
+            )
+        scheduler.setdefault("dashboard_address", f"{scheduler['host']}:8787")
+        workers.setdefault("dashboard_address", NOBODY)
+        return settings | {"scheduler_options": scheduler, "worker_options": workers}
+    if name.endswith("LocalCluster"):
+        return {"dashboard_address": DASHBOARD} | settings
+    return settings
+
+
+def _of_jobs(path: Path, settings: dict[str, Any], config: str) -> dict[str, Any]:
+    """The same for a class of dask-jobqueue, which has further settings in a file of its own."""
+    import dask
+    from distributed import Security
+    from distributed.utils import get_ip_interface
+
+    def given(key: str) -> Any:
+        return settings.get(key) or dask.config.get(f"jobqueue.{config}.{key.replace('_', '-')}")
+
+    scheduler, interface = dict(given("scheduler_options")), given("interface")
+    if interface is None:
+        raise ExecutionError(
+            f"{path} does not say on which network scheduler and workers listen, and on all of "
+            "them anybody could run code in them; expected settings.interface, such as ib0 "
+            "(ip address lists them)."
+        )
+    host = scheduler.get("host") or get_ip_interface(scheduler.get("interface", interface))
+    scheduler.setdefault("dashboard_address", f"{host}:8787")
+    arguments = [*given("worker_extra_args"), "--no-dashboard", "--dashboard-address", NOBODY]
+    private = settings | {"scheduler_options": scheduler, "worker_extra_args": arguments}
+    # The command of a job names the certificates: it does not read the section dask.
+    if dask.config.get("distributed.comm.tls.ca-file"):
+        private.setdefault("security", Security())
+    return private
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -118,12 +194,9 @@ def _read(path: Path) -> dict[str, Any]:
             "workers and dask. examples/slurm.yaml has all of them."
         )
     workers = content.get("workers")
-    limits = [0 if workers is None else workers]
-    if isinstance(workers, dict):
-        limits = [workers.get("minimum"), workers.get("maximum")]
-    if not all(type(each) is int and each >= 0 for each in limits):
+    if workers is not None and (type(workers) is not int or workers < 1):
         raise ExecutionError(
-            f"{path}: workers is {workers}; expected how many processes, such as 16, or "
-            "{minimum: 0, maximum: 64}."
+            f"{path}: workers is {workers}; expected how many processes it may have at most, such "
+            "as 16."
         )
     return content

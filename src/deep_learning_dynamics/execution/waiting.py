@@ -1,0 +1,53 @@
+"""What is said while a cluster has no worker, or fewer than are waited for."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+from deep_learning_dynamics.errors import ExecutionError
+from deep_learning_dynamics.execution.starting import Started
+from deep_learning_dynamics.formatting import count, duration, listed
+
+PATIENCE = 5.0  # seconds after which it is said what is waited for,
+REMINDER = 60.0  # and again; then after twice as many
+NAMED = 3  # jobs
+
+
+@dataclass
+class Wait:
+    """For workers of a cluster."""
+
+    wanted: str  # the value of DYNAMICS_CLUSTER
+    started: Started | None
+    since: float = field(default_factory=time.monotonic)
+    silent_for: float = field(default_factory=lambda: PATIENCE)  # seconds
+
+    def say(self, workers: int = 1) -> None:
+        """Say what is waited for, if it was not for a while.
+
+        Raises:
+            ExecutionError: it cannot be started.
+        """
+        jobs = None if self.started is None else self.started.jobs
+        if jobs is not None and jobs.problem:
+            raise ExecutionError(
+                f"{self.wanted}: no worker can be started ({jobs.problem.splitlines()[-1]}). "
+                "Correct its settings."
+            )
+        waited = time.monotonic() - self.since
+        if waited < self.silent_for:
+            return
+        self.silent_for = max(REMINDER, 2 * waited)
+        text = f"note: waiting for {count(workers, 'worker')} of {self.wanted}"
+        names = [] if jobs is None else jobs.names()
+        if names:
+            others = len(names) - NAMED
+            shown = [*names[:NAMED], f"{others} more"] if others > 0 else names
+            text += f" ({'jobs' if len(names) > 1 else 'job'} {listed(shown)})"
+        if waited >= REMINDER:
+            text += f" for {duration(waited)}"
+            if names:
+                text += "; if the queue has no such job, the job's output says why"
+            elif self.started is None:
+                text += f"; start one with: dask worker {self.wanted}"
+        print(text, file=sys.stderr, flush=True)
