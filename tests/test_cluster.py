@@ -16,6 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import deep_learning_dynamics
+from deep_learning_dynamics import store
 from deep_learning_dynamics.errors import ExecutionError
 from deep_learning_dynamics.execution import ThisProcess, cluster, connected, run_tasks
 from deep_learning_dynamics.execution.starting import VARIABLE
@@ -44,6 +45,11 @@ def threads(_):
     return max(pool["num_threads"] for pool in threadpool_info()), connected() is None
 
 
+def total(runs, task):
+    time.sleep(0.1)
+    return float(runs["weights"].values.sum()) + task[1], Path.cwd()
+
+
 def divided(folder, task):
     (folder / str(task)).touch()
     time.sleep(0.05)
@@ -55,6 +61,13 @@ def hungry(_):
     while True:
         held.append(np.ones(2_000_000))
         time.sleep(0.01)
+
+
+class Unreadable:
+    """Can be sent, but not be read."""
+
+    def __reduce__(self):
+        return divided, (None, 0)
 
 
 def short_of_memory(task):
@@ -177,6 +190,13 @@ def test_an_error_ends_the_work_and_the_next_call_works(two, tmp_path):
     assert list(run_tasks(partial(divided, tmp_path), [1, 2], backend=two)) == [12, 6]
 
 
+def test_work_that_a_worker_cannot_read_is_an_error_of_the_task(two):
+    before = two.workers()
+    with pytest.raises(TypeError):
+        list(run_tasks(partial(_with, Unreadable()), range(3), backend=two))
+    assert two.workers() == before, "none of them died of it"
+
+
 def test_a_task_short_of_memory_is_said_in_one_message(two):
     with pytest.raises(ExecutionError, match=r"^Task 4 of fits ran out of memory on a worker"):
         list(run_tasks(short_of_memory, range(5), label="fits", backend=two))
@@ -201,6 +221,24 @@ def test_what_a_killed_worker_had_is_done_by_others(two, notebook, large):
 def _with(array, function, task):
     assert array.sum() == 0
     return function(task)
+
+
+def test_workers_may_be_in_other_folders(hosts, tmp_path, monkeypatch, study_stores):
+    """As those that ssh starts: what one of them has opened, another opens, too."""
+    study_stores(pairs=2)
+    monkeypatch.chdir(tmp_path)
+    runs = store.open("train.zarr")
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        hosts.worker()
+    monkeypatch.chdir(tmp_path)
+    there = connected()
+    there.wait_for(2)
+    tasks = [(tmp_path / name, number) for number in range(8) for name in ("here", "there")]
+    found = list(run_tasks(partial(total, runs), tasks, backend=there))
+    assert [value for value, _ in found] == [total(runs, task)[0] for task in tasks]
+    assert {folder for _, folder in found} == {tmp_path / "here", tmp_path / "there"}
 
 
 def test_a_worker_that_comes_late_is_waited_for_and_used(hosts, notebook):

@@ -1,6 +1,7 @@
 """Opening stores: lazily, several as one, and never in silence where something is damaged."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -231,6 +232,18 @@ def test_a_store_in_memory_of_fsspec_opens_as_one_on_disk(sharded):
         np.testing.assert_array_equal(runs["weights"][0], weights(5)[0])
     with pytest.raises(StoreError, match="no store at memory://bucket/other"):
         store.open("memory://bucket/other.zarr")
+
+
+def test_what_was_sent_to_a_process_in_another_folder_can_be_sent_on(tmp_path, monkeypatch):
+    write(tmp_path / "run.zarr", network("one"), PARAMETERS, weights(3))
+    monkeypatch.chdir(tmp_path)
+    runs = store.open("run.zarr")
+    for name in ("here", "there"):
+        sent = pickle.dumps(runs)
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        runs = pickle.loads(sent)
+    np.testing.assert_array_equal(runs["weights"], weights(3))
 
 
 def test_importing_the_package_costs_nothing():

@@ -7,6 +7,7 @@ order of the tasks, so that sums do not depend on who was fastest.
 import atexit
 import logging
 import os
+import pickle
 import sys
 import time
 import warnings
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -180,13 +181,15 @@ class Cluster:
         Raises:
             ExecutionError: workers died of a task again and again, or the scheduler is gone.
         """
+        import cloudpickle
         from distributed import CancelledError, wait
 
         self.ask_for(len(tasks))
         # A task of its own: each worker gets it once, and if one dies with it, Dask makes it again.
+        # As bytes: an error in reading it is then the task's, and does not end the worker.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s)Sending large graph")
-            shared = self.client.submit(_itself, function, pure=False)
+            shared = self.client.submit(_itself, cloudpickle.dumps(function), pure=False)
         name = f"{label.replace(' ', '-') or 'task'}-{os.urandom(8).hex()}"
         waiting: dict[int, Future] = {}  # for their results, or for those of tasks before them
         upcoming, for_worker = iter(enumerate(tasks)), None
@@ -256,11 +259,16 @@ class Cluster:
         )
 
 
-def _itself(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _itself(function: bytes) -> bytes:
     return function
 
 
-def _call(function: Callable[[Any], Any], task: Any, versions: dict[str, str]) -> Any:
+@lru_cache(1)
+def _read(function: bytes) -> Callable[[Any], Any]:
+    return pickle.loads(function)
+
+
+def _call(function: bytes, task: Any, versions: dict[str, str]) -> Any:
     """What a worker does."""
     from threadpoolctl import threadpool_limits
 
@@ -269,7 +277,7 @@ def _call(function: Callable[[Any], Any], task: Any, versions: dict[str, str]) -
     threadpool_limits(1)
     token = _in_task.set(True)
     try:
-        return on_one_thread(function, task)
+        return on_one_thread(_read(function), task)
     finally:
         _in_task.reset(token)
 

@@ -46,6 +46,7 @@ class Started:
 def start(wanted: str) -> Started | None:
     """The cluster that is started for this process; None for a scheduler that runs already."""
     if "://" in wanted:
+        _check_certificates(wanted)
         return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*Port .* is already in use")  # it takes another
@@ -92,6 +93,7 @@ def _start_from(path: Path) -> Started:
     settings = dict(content.get("settings") or {})
     name = str(content["cluster"])
     dask.config.update(dask.config.config, content.get("dask") or {})
+    _check_certificates(str(path))
     ctrl_c = signal.getsignal(signal.SIGINT)
     try:
         made = pkgutil.resolve_name(name)
@@ -119,6 +121,28 @@ def _start_from(path: Path) -> Started:
     if workers is None or not isinstance(cluster, SpecCluster):
         return Started(cluster, workers)
     return Started(cluster, workers, cluster.adapt(Adaptive=Jobs))
+
+
+def _check_certificates(wanted: str) -> None:
+    """Refuse files of TLS that are missing, and ``tls://`` without any: Dask does not name them."""
+    import dask
+
+    found = dask.config.get("distributed.comm.tls")
+    files = {"ca-file": found["ca-file"]}
+    for role in ("client",) if "://" in wanted else ("client", "scheduler", "worker"):
+        files |= {f"{role}.{each}": found[role][each] for each in ("cert", "key")}
+    for name, file in files.items():
+        if file and "\n" not in file and not Path(file).is_file():  # or what would be in the file
+            raise ExecutionError(
+                f"{wanted}: distributed.comm.tls.{name} of Dask's configuration is {file}; "
+                "expected a file that exists, by its whole path."
+            )
+    if wanted.startswith("tls://") and not (files["ca-file"] and files["client.cert"]):
+        raise ExecutionError(
+            f"{wanted} has TLS, and Dask's configuration here names no certificate; expected "
+            "distributed.comm.tls.ca-file, and cert and key in distributed.comm.tls.client, in "
+            "~/.config/dask/ (docs/cluster.md shows them)."
+        )
 
 
 def _private(path: Path, name: str, made: Any, settings: dict[str, Any]) -> dict[str, Any]:

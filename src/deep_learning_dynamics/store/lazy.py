@@ -31,9 +31,9 @@ class Part:
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the array for itself, wherever it works: connections to object
         storage cannot be sent."""
-        place = self.path if "://" in self.path else str(Path(self.path).absolute())
+        path = self.path if "://" in self.path else str(Path(self.path).absolute())
         name = None if self.array is None else self.array.path
-        return _opened, (self.path, place, name, self.steps, self.finite)
+        return _opened, (path, name, self.steps, self.finite)
 
     def read(self, key: tuple[slice | np.ndarray, ...]) -> np.ndarray:
         """
@@ -67,10 +67,8 @@ class Part:
         return damaged(f"{self.path}/{self.array.path}", error)  # type: ignore[union-attr]
 
 
-def _opened(
-    path: str, place: str, name: str | None, steps: np.ndarray, finite: np.ndarray | None
-) -> Part:
-    array = None if name is None else zarr.open_group(place, mode="r")[name]
+def _opened(path: str, name: str | None, steps: np.ndarray, finite: np.ndarray | None) -> Part:
+    array = None if name is None else zarr.open_group(path, mode="r")[name]
     return Part(path, array, steps, finite)
 
 
