@@ -151,6 +151,8 @@ def _private(path: Path, name: str, made: Any, settings: dict[str, Any]) -> dict
     Scheduler and workers run code for whoever reaches them; of Dask's dashboards, some listen on
     all networks unless they have an address.
     """
+    import dask
+
     if name.startswith("dask_jobqueue"):
         return _of_jobs(path, settings, made.job_cls.config_name)
     if name.endswith("SSHCluster"):
@@ -166,6 +168,9 @@ def _private(path: Path, name: str, made: Any, settings: dict[str, Any]) -> dict
             )
         scheduler.setdefault("dashboard_address", f"{scheduler['host']}:8787")
         workers.setdefault("dashboard_address", NOBODY)
+        if dask.config.get("distributed.comm.tls.ca-file"):
+            scheduler.setdefault("protocol", "tls://")
+            workers.setdefault("protocol", "tls://")
         return settings | {"scheduler_options": scheduler, "worker_options": workers}
     if name.endswith("LocalCluster"):
         return {"dashboard_address": DASHBOARD} | settings
