@@ -4,6 +4,7 @@ Tests copy it. pytest-xdist's processes share it: the first to come builds it, t
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -86,6 +87,12 @@ def dynamics(folder: Path, *words: str, status: int = 0, **more: str) -> str:
     """What a ``dynamics`` command prints."""
     start = "from deep_learning_dynamics.cli import app; app()"
     return call(folder, sys.executable, "-c", start, *words, status=status, **more)
+
+
+def runs_of(folder: Path) -> list[dict]:
+    """The runs that ``dynamics list`` knows."""
+    text = dynamics(folder, "list", "--json")
+    return json.loads(text[text.index("[\n") :])  # after the note that the store was copied
 
 
 @pytest.fixture(scope="session")

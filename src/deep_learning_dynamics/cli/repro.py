@@ -31,6 +31,7 @@ WHOLE = ("repro",)  # arguments of DVC
 # Stages that can run at the same time, after the one before them. `dvc repro` ends it all, so
 # that what is computed does not depend on what stands here.
 SIDE_BY_SIDE = {"reduce": ("project", "geometry"), "measure": ("figures", "report")}
+WORTH = 90.0  # seconds that all stages take; for less, DVC itself takes too long to start
 LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
 
 
@@ -95,13 +96,13 @@ def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence
         if before in names
     }
     if groups and arguments == WHOLE and _much_has_changed(root, names):
+        expected = estimate(params.load(root / "params.yaml"))
         # Where a cluster does the work of a stage, one stage has all of it.
-        alone = bool(os.environ.get(CLUSTER))
-        at_once = 1 if alone else estimate(params.load(root / "params.yaml")).stages
+        many = expected.stages if expected.seconds > WORTH and not os.environ.get(CLUSTER) else 1
         for before, group in groups.items():
-            if at_once > 1 and len(group) > 1:
+            if many > 1 and len(group) > 1:
                 yield [("repro", before)], 1
-                yield [("repro", "--single-item", name) for name in group], at_once
+                yield [("repro", "--single-item", name) for name in group], many
     yield [arguments], 1
 
 
