@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
+from deep_learning_dynamics import environment
 from deep_learning_dynamics.cli import dvc
 from deep_learning_dynamics.cli.progress import FAILED, Heard, Progress, shown
 from deep_learning_dynamics.errors import DynamicsError
@@ -25,12 +27,12 @@ from deep_learning_dynamics.workspace import SCRATCH
 
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
 # What ends a stage, and for how many seconds it may tidy up before the next.
-SIGNALS = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: None}
+SIGNALS = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 1.0}
 CONTINUES = "interrupted; the same command continues"
 WHOLE = ("repro",)  # arguments of DVC
-# Stages that can run at the same time, after the one before them. `dvc repro` ends it all, so
-# that what is computed does not depend on what stands here.
-SIDE_BY_SIDE = {"reduce": ("project", "geometry"), "measure": ("figures", "report")}
+# Stages that can run at the same time, after the one before them: the longest first. `dvc repro`
+# ends it all, so that what is computed does not depend on what stands here.
+SIDE_BY_SIDE = {"reduce": ("geometry", "project"), "measure": ("figures", "report")}
 WORTH = 90.0  # seconds that all stages take; for less, DVC itself takes too long to start
 LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
 
@@ -89,9 +91,9 @@ def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence
     from deep_learning_dynamics.study import params
     from deep_learning_dynamics.study.estimate import estimate
 
-    names = stage_names(root)
+    names, took = stage_names(root), _timings(root)
     groups = {
-        before: [name for name in names if name.partition("@")[0] in stages]
+        before: [name for stage in stages for name in names if name.partition("@")[0] == stage]
         for before, stages in SIDE_BY_SIDE.items()
         if before in names
     }
@@ -101,6 +103,7 @@ def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence
         many = expected.stages if expected.seconds > WORTH and not os.environ.get(CLUSTER) else 1
         for before, group in groups.items():
             if many > 1 and len(group) > 1:
+                group.sort(key=lambda name: took.get(name, 0.0), reverse=True)
                 yield [("repro", before)], 1
                 yield [("repro", "--single-item", name) for name in group], many
     yield [arguments], 1
@@ -149,13 +152,18 @@ class Pipeline:
                 working.remove(call)
                 shares.append(call.cores)
                 self._progress.end(call.heard, failed=call.process.wait() != 0)
-                failed += [call] if call.process.returncode else []
+                if call.process.returncode:
+                    failed.append(call)
+                    if others := [each.heard.stage for each in working if each.heard.stage]:
+                        name = call.heard.stage or "DVC"
+                        self._progress.say(f"{name} failed; waiting for {listed(others)}")
         except KeyboardInterrupt:
-            raise InterruptionError(CONTINUES) from None
+            if not failed:
+                raise InterruptionError(CONTINUES) from None
         finally:
             _stop(working)
-        for call in failed:
-            self._complain(call)
+        if failed:
+            self._complain(failed)
 
     def _hear(self, call: "Call", line: str) -> None:
         if self._verbose:
@@ -179,7 +187,8 @@ class Pipeline:
         if cores:
             os.sched_setaffinity(process.pid, cores)  # and so of the stage, which is not there yet
         call = Call(process, cores)
-        threading.Thread(target=self._listen, args=[call], daemon=True).start()
+        call.listener = threading.Thread(target=self._listen, args=[call], daemon=True)
+        call.listener.start()
         return call
 
     def _listen(self, call: "Call") -> None:
@@ -188,20 +197,25 @@ class Pipeline:
                 self._lines.put((call, line))
         self._lines.put((call, ""))
 
-    def _complain(self, call: "Call") -> None:
-        """Say why a call failed, in the words of the stage or of DVC."""
-        heard = call.heard
-        if any("exited with 130" in line for line in heard.words):
+    def _complain(self, failed: Sequence["Call"]) -> NoReturn:
+        """Say why calls failed, in the words of their stages or of DVC."""
+        said = [line for call in failed for line in call.heard.words]
+        stages = [call for call in failed if call.heard.stage is not None]
+        if any("exited with 130" in line for line in said):
             raise InterruptionError(CONTINUES)
-        if heard.stage is None:
-            errors = [line for line in heard.words if line.startswith(FAILED)]
-            reason = " ".join(line.removeprefix(FAILED) for line in errors)
-            reason = reason or f"exit status {call.process.returncode}"
+        if not stages:
+            errors = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
+            reason = " ".join(errors) or f"exit status {failed[0].process.returncode}"
             advice = f" {dvc.mending(self._root)}" if "dvc.lock" in reason else ""
             raise dvc.DvcError(f"DVC failed: {reason}{advice}")
         if not self._verbose:
-            print("\n".join(heard.reason()), file=sys.stderr)
-        raise StageError(f"stage {heard.stage} failed, as said above; the rest was not computed")
+            for call in stages:
+                print("\n".join(call.heard.reason()), file=sys.stderr)
+        names = listed([call.heard.stage for call in stages])
+        raise StageError(
+            f"{'stage' if len(stages) == 1 else 'stages'} {names} failed, as said above; the rest "
+            "was not computed"
+        )
 
 
 @dataclass
@@ -211,6 +225,7 @@ class Call:
     process: "subprocess.Popen[str]"
     cores: set[int]  # on which it runs; on all if empty
     heard: Heard = field(default_factory=Heard)
+    listener: threading.Thread = field(default_factory=threading.Thread)  # until its last word
 
 
 def _shares(number: int) -> list[set[int]]:
@@ -218,7 +233,8 @@ def _shares(number: int) -> list[set[int]]:
     if number < 2 or not hasattr(os, "sched_setaffinity"):
         return [set() for _ in range(number)]
     cores = sorted(os.sched_getaffinity(0))
-    return [set(cores[part::number]) for part in range(number)]
+    each = max(1, environment.cores() // number)  # a container may have less than its machine
+    return [set(cores[part::number][:each]) for part in range(number)]
 
 
 @contextmanager
@@ -235,17 +251,18 @@ def _interruptible() -> Iterator[None]:
 
 
 def _stop(calls: Sequence[Call]) -> None:
-    """End DVC and its stages, which tidy up first."""
-    alive = [call.process for call in calls]
+    """End DVC and its stages, which tidy up first; DVC may end before them."""
     for number, patience in SIGNALS.items():
-        alive = [process for process in alive if process.poll() is None]
-        for process in alive:
+        alive = [call for call in calls if call.listener.is_alive()]
+        for call in alive:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-        end = time.monotonic() + patience if patience else None
-        for process in alive:
-            with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-                process.wait(max(0.0, end - time.monotonic()) if end else None)
+                os.killpg(call.process.pid, number)
+        end = time.monotonic() + patience
+        with contextlib.suppress(KeyboardInterrupt):  # again: the next signal
+            for call in alive:
+                call.listener.join(max(0.0, end - time.monotonic()))
+    for call in calls:
+        call.process.wait()
 
 
 def _timings(root: Path) -> dict[str, float]:

@@ -9,6 +9,8 @@ from dask.utils import parse_timedelta
 from distributed import SpecCluster, Status
 from distributed.deploy import Adaptive
 
+PAUSE = 60.0  # seconds after which jobs that were refused are asked for again
+
 
 class Jobs(Adaptive):
     """Keeps as many workers as were asked for.
@@ -24,22 +26,29 @@ class Jobs(Adaptive):
 
     def __init__(self, cluster: SpecCluster, **settings: Any) -> None:
         super().__init__(cluster, **settings)
+        self._not_before = 0.0
         self._seen: dict[Hashable, float] = {}  # when, by the name of a worker
         self._patience = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
 
     async def adapt(self) -> None:
         """Ask for what is missing; called every second."""
+        if time.monotonic() < self._not_before:
+            return
         try:
             if lost := self._lost():
                 await self.cluster.scale_down(lost)
             while len(self.plan) < self.wanted:
                 self.cluster.worker_spec |= self.cluster.new_worker_spec()
             await self.cluster  # starts what is not there
+            self.problem = ""
         except Exception as error:  # whatever the command of a batch system says
             self.problem = str(error).strip() or type(error).__name__
-            for job in self.cluster.workers.values():
-                if job.status == Status.created:  # closing the cluster would wait for it
-                    job.status = Status.failed
+            self._not_before = time.monotonic() + PAUSE
+            for name, job in list(self.cluster.workers.items()):
+                if job.status == Status.created:  # asked for again later
+                    job.status = Status.failed  # closing the cluster would wait for it
+                    self.cluster.workers.pop(name)
+                    self.cluster.worker_spec.pop(name, None)
 
     def _lost(self) -> list[str]:
         """Jobs of several processes that were there, and are not any more."""

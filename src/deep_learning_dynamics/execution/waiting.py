@@ -29,7 +29,7 @@ class Wait:
             ExecutionError: it cannot be started.
         """
         jobs = None if self.started is None else self.started.jobs
-        if jobs is not None and jobs.problem:
+        if jobs is not None and jobs.problem and not jobs.names():  # others may only be queued
             raise ExecutionError(
                 f"{self.wanted}: no worker can be started ({jobs.problem.splitlines()[-1]}). "
                 "Correct its settings."

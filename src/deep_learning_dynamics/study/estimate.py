@@ -96,9 +96,9 @@ def estimate(params: "Params") -> Estimate:
         24 * rows * shorter,  # the reduction: products of rows, or of weights, and their axes
     )
     least += PROCESS
-    stages = max(1, min(SIDE_BY_SIDE, cores, int(environment.memory() // least)))
-    # Refits, too, are processes of their own where a stage has more than one core.
-    memory = max(least, stages * (least + PROCESS), cores * PROCESS)
+    refits = cores * PROCESS  # processes of their own
+    stages = max(1, min(SIDE_BY_SIDE, cores, int((environment.memory() - refits) // least)))
+    memory = stages * least + refits
     return Estimate(
         weights, networks, trained, rows, fitted, stored, memory, least,
         START + training + reading + projecting + analysing, cores, stages,

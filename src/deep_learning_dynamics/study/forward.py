@@ -39,11 +39,13 @@ class StudyForward:
         """Mean cross-entropy in nats and the share of correct predictions, of each network."""
         found = np.zeros((2, len(weights)))
         at_once = AT_ONCE[self._network.arithmetic]
+        # torch's bits may depend on the number of threads.
+        threads = environment.cores() if self._network.arithmetic == "portable" else 1
         for start in range(0, len(weights), at_once):
             some = weights[start : start + at_once]
             # How they would be trained does not matter: they are not.
             ensemble = self._network.ensemble(
-                some, Optimisation("sgd", 0.1, 0.0), [0] * len(some), environment.cores()
+                some, Optimisation("sgd", 0.1, 0.0), [0] * len(some), threads
             )
             found[:, start : start + at_once] = ensemble.scores(self._images, self._labels)
         return found[0], found[1]
