@@ -4,8 +4,9 @@ A snapshot's step is written last, so that a store whose writer was killed ends 
 snapshot that is whole.
 """
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BUFFER_BYTES = 256 * 2**20  # of snapshots that are not on disk yet
+INSERTED_BYTES = 64 * 2**20  # that are taken over from another store at once
 FLUSH_SECONDS = 5.0  # a snapshot waits this long for others that share its chunks
 
 
@@ -158,14 +160,15 @@ class StoreWriter:
             array = arrays[name]
             _check_whole(Path(store), array)
             in_whole_chunks = -(-array.chunks[1] // group.block) * group.block
-            for there, here in enumerate(positions):
+            of_network = array.dtype.itemsize * in_whole_chunks * math.prod(array.shape[2:])
+            for there, here in _neighbours(positions, INSERTED_BYTES // of_network):
                 for start in range(0, length, in_whole_chunks):
                     snapshots = slice(start, min(start + in_whole_chunks, length))
                     try:
-                        values = np.asarray(array[there : there + 1, snapshots])
+                        values = np.asarray(array[there, snapshots])
                     except DAMAGES as error:
                         raise damaged(f"{store}/{name}", error) from error
-                    group.write(name, slice(here, here + 1), snapshots, values)
+                    group.write(name, here, snapshots, values)
 
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
@@ -347,6 +350,16 @@ class StoreWriter:
                 f"{self.path}: more than the {contents.snapshots} snapshots that were "
                 "announced. Announce as many as there are, or None."
             )
+
+
+def _neighbours(positions: Sequence[int], most: int) -> Iterator[tuple[slice, slice]]:
+    """Networks of another store, and where they are here: as many as stand side by side in both."""
+    start = 0
+    for end in range(1, len(positions) + 1):
+        split = end == len(positions) or positions[end] != positions[end - 1] + 1
+        if split or end - start >= most:
+            yield slice(start, end), slice(positions[start], positions[end - 1] + 1)
+            start = end
 
 
 def _check_whole(store: Path, array: Any) -> None:
