@@ -12,10 +12,11 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -256,3 +257,12 @@ def test_what_the_batch_system_refuses_is_one_message(batch, monkeypatch, capfd)
     there.close()
     assert time.monotonic() - start < 5
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("numbers", [[], ["17", "18"]])
+def test_jobs_in_the_queue_are_waited_for_although_others_were_refused(numbers):
+    wait = waiting.Wait("slurm.yaml", None)
+    problem = "sbatch: error\nJob violates accounting policy"
+    wait.started = SimpleNamespace(jobs=SimpleNamespace(problem=problem, names=lambda: numbers))
+    with nullcontext() if numbers else pytest.raises(ExecutionError, match="accounting policy"):
+        wait.say()
