@@ -64,7 +64,7 @@ def train(quick: bool) -> str:
 
     raw = params.read(ROOT / "params.yaml")
     raw |= {"conditions": ["scratch"], "pairs": 20}
-    raw["train"] |= {"epochs": 1 if quick else 3, "snapshots": {"first_epoch": 3, "per_epoch": 1}}
+    raw["train"] |= {"epochs": 1 if quick else 10, "snapshots": {"first_epoch": 3, "per_epoch": 1}}
     sections = ("seed", "plugins", "network", "conditions", "pairs", "twins", "pretrain", "train")
     settings = params.validate(raw, sections=sections)
     ready = phases.main_training(settings)
