@@ -71,16 +71,16 @@ def test_the_whole_pipeline_runs_with_plug_ins(tmp_path):
     network = {"kind": "mlp", "hidden_layers": [6, 6], "activation": "gelu"}
     folder = project_with(tmp_path, network)
     run(folder, ["dvc", "config", "--local", "core.no_scm", "true"], ["dvc", "repro"])
-    check(folder)
+    assert_plug_ins_are_used(folder)
 
 
 def test_all_stages_take_a_network_of_a_plug_in(tmp_path):
     folder = project_with(tmp_path, {"kind": "convolutional", "channels": 3})
     run(folder, [sys.executable, "-c", IN_ONE_PROCESS])
-    check(folder)
+    assert_plug_ins_are_used(folder)
 
 
-def check(folder):
+def assert_plug_ins_are_used(folder):
     import pandas as pd
 
     coordinates = pd.read_parquet(folder / "projections/polar/coordinates.parquet")
