@@ -22,6 +22,7 @@ from deep_learning_dynamics.execution import ThisProcess, cluster, connected, ru
 from deep_learning_dynamics.execution.starting import VARIABLE
 
 pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 HERE, SOURCE = Path(__file__).parent, Path(deep_learning_dynamics.__file__).parents[1]
 
 
@@ -216,6 +217,19 @@ def test_what_a_killed_worker_had_is_done_by_others(two, notebook, large):
         os.kill(process, signal.SIGKILL)
     assert [*found, *results] == list(range(0, 240, 10))
     assert {task for task, _ in notes(notebook)} == set(range(24))
+
+
+def test_a_worker_that_is_not_started_again_is_replaced(notebook):
+    """Dask gives up a process that dies just after its start."""
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "100ms"}):
+        alone = cluster.Cluster.connect("local:1")
+        results = run_tasks(partial(noted, notebook, 0.1), range(8), backend=alone)
+        found = [next(results)]
+        deployment = alone.started.deployment
+        deployment.sync(deployment.workers[0].close)
+        assert [*found, *results] == list(range(0, 80, 10))
+        assert len({process for _, process in notes(notebook)}) == 2
+        alone.close()
 
 
 def _with(array, function, task):

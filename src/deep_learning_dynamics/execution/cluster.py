@@ -208,13 +208,13 @@ class Cluster:
                 if not waiting:
                     return
                 for number, future in waiting.items():
-                    if future.status not in ("pending", "finished"):
+                    if future.status in ("error", "cancelled"):
                         self._result(future, number, label)  # raises
                 first, future = next(iter(waiting.items()))
                 if future.status == "finished":
                     yield self._result(waiting.pop(first), first, label)
                     continue
-                pending = [each for each in waiting.values() if each.status == "pending"]
+                pending = [each for each in waiting.values() if each.status != "finished"]
                 # Why a task was cancelled is said above.
                 with self.client.as_current(), suppress(TimeoutError, CancelledError):
                     wait(pending, timeout=GLANCE, return_when="FIRST_COMPLETED")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deep_learning_dynamics.errors import ExecutionError
 
 if TYPE_CHECKING:
+    from distributed import SpecCluster
     from distributed.deploy import Cluster as Deployment
 
     from deep_learning_dynamics.execution.jobs import Jobs
@@ -51,7 +52,8 @@ def start(wanted: str) -> Started | None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*Port .* is already in use")  # it takes another
         if local := LOCAL.fullmatch(wanted):
-            return Started(start_local(int(local[1])))
+            deployment = start_local(int(local[1]))
+            return Started(deployment, jobs=_keeper(deployment))
         if wanted.endswith((".yaml", ".yml")):
             return _start_from(Path(wanted))
     raise ExecutionError(
@@ -61,7 +63,7 @@ def start(wanted: str) -> Started | None:
     )
 
 
-def start_local(workers: int) -> "Deployment":
+def start_local(workers: int) -> "SpecCluster":
     """Worker processes of one thread each on this machine, which nobody else can reach."""
     from distributed import LocalCluster
 
@@ -86,8 +88,6 @@ def _start_from(path: Path) -> Started:
     import dask
     from distributed import SpecCluster
     from distributed.deploy import Cluster as Deployment
-
-    from deep_learning_dynamics.execution.jobs import Jobs
 
     content = _read(path)
     settings = dict(content.get("settings") or {})
@@ -120,7 +120,17 @@ def _start_from(path: Path) -> Started:
     workers = content.get("workers")
     if workers is None or not isinstance(cluster, SpecCluster):
         return Started(cluster, workers)
-    return Started(cluster, workers, cluster.adapt(Adaptive=Jobs))
+    return Started(cluster, workers, _keeper(cluster))
+
+
+def _keeper(deployment: "SpecCluster") -> "Jobs":
+    """What replaces workers that are lost, of a cluster on this machine, too.
+
+    Dask's Nanny gives up where a process is killed just after its start.
+    """
+    from deep_learning_dynamics.execution.jobs import Jobs
+
+    return deployment.adapt(Adaptive=Jobs)
 
 
 def _check_certificates(wanted: str) -> None:
