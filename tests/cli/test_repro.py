@@ -216,15 +216,17 @@ Path(name).write_text("done")
 
 
 def side_by_side(folder, **changes):
-    """A project whose stages have the names of ours; those of the first group wait for another."""
+    """A project whose stages have the names of ours; some end when another has begun."""
     (folder / "waits.py").write_text(WAITS)
     stages = {"reduce": "{cmd: 'echo > reduction', outs: [reduction]}"}
-    needs = {"project": "reduction", "geometry": "reduction", "measure": "project"}
-    for name, other in {"project": "geometry", "geometry": "project", "measure": ""}.items():
-        act = changes.get(
-            name, f"{sys.executable} waits.py {name} {other}".rstrip() + " ''" * (not other)
-        )
-        stages[name] = f'{{cmd: "{act}", deps: [{needs[name]}], outs: [{name}]}}'
+    for name, needed, other in (
+        ("geometry", "reduction", "project"),
+        ("project", "reduction", "measure"),
+        ("measure", "geometry", "project"),
+        ("report", "project", "measure"),
+    ):
+        act = changes.get(name, f"{sys.executable} waits.py {name} {other}")
+        stages[name] = f'{{cmd: "{act}", deps: [{needed}], outs: [{name}]}}'
     made = project(folder, **stages)
     (made / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return made
@@ -237,8 +239,15 @@ needs_two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="n
 def test_stages_that_need_nothing_of_each_other_run_side_by_side(tmp_path):
     folder = side_by_side(tmp_path)
     *lines, ran = run(folder).splitlines()
-    assert sorted(re.findall(r"'(\w+)'", ran)) == ["geometry", "measure", "project", "reduce"]
-    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
+    assert set(re.findall(r"'(\w+)'", ran)) == {
+        "geometry",
+        "measure",
+        "project",
+        "reduce",
+        "report",
+    }
+    assert [line.split()[0] for line in lines] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert [line.split()[1] for line in lines[::4]] == ["reduce", "report"]
     shares = [int((folder / f"{name}.began").read_text()) for name in ("project", "geometry")]
     assert sum(shares) <= len(os.sched_getaffinity(0))  # each has cores of its own
     assert "up to date" in call(folder, "dvc", "status")
@@ -249,14 +258,17 @@ def test_stages_that_need_nothing_of_each_other_run_side_by_side(tmp_path):
 def test_a_stage_that_fails_beside_another_says_why_and_the_other_is_kept(tmp_path):
     fails = f"{sys.executable} waits.py lost geometry; echo 'error: no memory' >&2; exit 3"
     folder = side_by_side(
-        tmp_path, project=fails, geometry=f"{sys.executable} waits.py geometry lost"
+        tmp_path,
+        project=fails,
+        geometry=f"{sys.executable} waits.py geometry lost",
+        measure="echo > measure",
     )
     lines = run(folder, status=1).splitlines()
     assert lines[-2:] == [
         "error: no memory",
         "error: stage project failed, as said above; the rest was not computed",
     ]
-    assert not (folder / "measure").exists()
+    assert not (folder / "report").exists()
     assert "geometry" in read_lock(folder).content["stages"]
 
 
@@ -290,9 +302,6 @@ def test_what_runs_side_by_side_needs_nothing_of_each_other():
     def above(name):
         return set().union(*({each} | above(each) for each in graph.get(name, ())))
 
-    done = set()
-    for before, stages in repro.SIDE_BY_SIDE.items():
-        done |= {before} | above(before)
-        for stage in stages:
-            assert above(stage) <= done, stage
-        done |= set(stages)
+    first = {repro.FIRST} | above(repro.FIRST)
+    for stage, needed in repro.SIDE_BY_SIDE.items():
+        assert above(stage) - first == needed, stage

@@ -30,9 +30,16 @@ TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no outp
 SIGNALS = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 1.0}
 CONTINUES = "interrupted; the same command continues"
 WHOLE = ("repro",)  # arguments of DVC
-# Stages that can run at the same time, after the one before them: the longest first. `dvc repro`
-# ends it all, so that what is computed does not depend on what stands here.
-SIDE_BY_SIDE = {"reduce": ("geometry", "project"), "measure": ("figures", "report")}
+# Stages that can run side by side, after FIRST and all that it needs, and what each needs of the
+# others. `dvc repro` ends it all, so that what is computed does not depend on what stands here.
+FIRST = "reduce"
+SIDE_BY_SIDE = {
+    "geometry": set[str](),
+    "project": set[str](),
+    "measure": {"geometry"},
+    "figures": {"geometry", "project", "measure"},
+    "report": {"geometry", "project", "measure"},
+}
 WORTH = 90.0  # seconds that all stages take; for less, DVC itself takes too long to start
 LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
 
@@ -72,8 +79,11 @@ def repro(
     pipeline = Pipeline(root, progress, variables or {}, verbose)
     try:
         with shown(progress, verbose):
-            for calls, at_once in _steps(root, arguments):
-                pipeline.run(calls, at_once)
+            stages, at_once = _stages_side_by_side(root) if arguments == WHOLE else ([], 1)
+            if at_once > 1:
+                pipeline.run([("repro", FIRST)])
+                pipeline.run([("repro", "--single-item", name) for name in stages], at_once)
+            pipeline.run([arguments])
     finally:
         if progress.ran:
             ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
@@ -86,27 +96,23 @@ def repro(
     return list(dict.fromkeys([*progress.ran, *again]))
 
 
-def _steps(root: Path, arguments: Sequence[str]) -> Iterator[tuple[list[Sequence[str]], int]]:
-    """Calls of DVC, one list after the other, and how many of a list run at the same time."""
+def _stages_side_by_side(root: Path) -> tuple[list[str], int]:
+    """Stages that run at the same time where they can, the longest first, and how many of them."""
     from deep_learning_dynamics.study import params
     from deep_learning_dynamics.study.estimate import estimate
 
-    names, took = stage_names(root), _timings(root)
-    groups = {
-        before: [name for stage in stages for name in names if name.partition("@")[0] == stage]
-        for before, stages in SIDE_BY_SIDE.items()
-        if before in names
-    }
-    if groups and arguments == WHOLE and _much_has_changed(root, names):
-        expected = estimate(params.load(root / "params.yaml"))
-        # Where a cluster does the work of a stage, one stage has all of it.
-        many = expected.stages if expected.seconds > WORTH and not os.environ.get(CLUSTER) else 1
-        for before, group in groups.items():
-            if many > 1 and len(group) > 1:
-                group.sort(key=lambda name: took.get(name, 0.0), reverse=True)
-                yield [("repro", before)], 1
-                yield [("repro", "--single-item", name) for name in group], many
-    yield [arguments], 1
+    names = stage_names(root)
+    if FIRST not in names or os.environ.get(CLUSTER) or not _much_has_changed(root, names):
+        return [], 1  # with a cluster, one stage has all of it
+    expected = estimate(params.load(root / "params.yaml"))
+    at_once = expected.at_once if expected.seconds > WORTH else 1
+    took = expected.stages | _timings(root)
+    stages = [name for name in names if _kind(name) in SIDE_BY_SIDE]
+    return sorted(stages, key=lambda name: -took.get(name, 0.0)), at_once
+
+
+def _kind(name: str) -> str:
+    return name.partition("@")[0]
 
 
 def _much_has_changed(root: Path, names: Sequence[str]) -> bool:
@@ -132,7 +138,7 @@ class Pipeline:
         self._lines: queue.SimpleQueue[tuple[Call, str]] = queue.SimpleQueue()
 
     def run(self, calls: Sequence[Sequence[str]], at_once: int = 1) -> None:
-        """Run calls of DVC; after one that fails no other one starts.
+        """Run calls of DVC, each when what it needs of the others is done; none after a failure.
 
         Raises:
             StageError, DvcError, InterruptionError: as :func:`repro`.
@@ -142,9 +148,10 @@ class Pipeline:
         failed: list[Call] = []
         try:
             while working or (waiting and not failed):
-                while waiting and shares and not failed:
+                for arguments in _ready(waiting, working)[: 0 if failed else len(shares)]:
+                    waiting.remove(arguments)
                     with _interruptible():
-                        working.append(self._start(waiting.pop(0), shares.pop(0)))
+                        working.append(self._start(arguments, shares.pop(0)))
                 call, line = self._lines.get()
                 if line:
                     self._hear(call, line)
@@ -186,7 +193,7 @@ class Pipeline:
         )
         if cores:
             os.sched_setaffinity(process.pid, cores)  # and so of the stage, which is not there yet
-        call = Call(process, cores)
+        call = Call(arguments, process, cores)
         call.listener = threading.Thread(target=self._listen, args=[call], daemon=True)
         call.listener.start()
         return call
@@ -222,10 +229,21 @@ class Pipeline:
 class Call:
     """One DVC process."""
 
+    arguments: Sequence[str]
     process: "subprocess.Popen[str]"
     cores: set[int]  # on which it runs; on all if empty
     heard: Heard = field(default_factory=Heard)
     listener: threading.Thread = field(default_factory=threading.Thread)  # until its last word
+
+
+def _ready(waiting: Sequence[Sequence[str]], working: Sequence[Call]) -> list[Sequence[str]]:
+    """The calls whose stages need nothing of what is not done yet."""
+    unfinished = {_kind(arguments[-1]) for arguments in [*waiting, *(c.arguments for c in working)]}
+    return [
+        arguments
+        for arguments in waiting
+        if not SIDE_BY_SIDE.get(_kind(arguments[-1]), set()) & unfinished
+    ]
 
 
 def _shares(number: int) -> list[set[int]]:

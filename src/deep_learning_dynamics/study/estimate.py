@@ -47,8 +47,9 @@ class Estimate:
     memory: float  # bytes
     least: float  # bytes of memory, were there one process alone
     seconds: float
+    stages: dict[str, float]  # seconds of those that can be long, after the training
     cores: int
-    stages: int  # that run side by side where they can, each with memory of its own
+    at_once: int  # stages that run side by side where they can, each with memory of its own
 
     def sentence(self) -> str:
         """``about 4 min 10 s and 0.9 GB of memory on 2 cores: ...``"""
@@ -89,19 +90,21 @@ def estimate(params: "Params") -> Estimate:
     training = work / TRAINING_RATE / cores
     reading = stored / 4 / READING_RATE + rows * weights * shorter / PRODUCT_RATE / cores
     fitted = of_one if params.project.fit_on_first_network_only else rows
-    projecting = sum(_projecting(key, params, fitted, cores) for key in params.project.methods)
-    analysing = ANALYSIS * len(params.geometry.analyses) * trained / cores
+    stages = {
+        f"project@{key}": _projecting(key, params, fitted, cores) for key in params.project.methods
+    }
+    stages["geometry"] = ANALYSIS * len(params.geometry.analyses) * trained / cores
     least = max(
         12 * 4 * weights * trained,  # weights, momentum, gradients, snapshots under way
         24 * rows * shorter,  # the reduction: products of rows, or of weights, and their axes
     )
     least += PROCESS
     refits = cores * PROCESS  # processes of their own
-    stages = max(1, min(SIDE_BY_SIDE, cores, int((environment.memory() - refits) // least)))
-    memory = stages * least + refits
+    at_once = max(1, min(SIDE_BY_SIDE, cores, int((environment.memory() - refits) // least)))
+    memory = at_once * least + refits
     return Estimate(
         weights, networks, trained, rows, fitted, stored, memory, least,
-        START + training + reading + projecting + analysing, cores, stages,
+        START + training + reading + sum(stages.values()), stages, cores, at_once,
     )  # fmt: skip
 
 
