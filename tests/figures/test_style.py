@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deep_learning_dynamics.figures.page import wrapped
 from deep_learning_dynamics.figures.style import (
     HUES,
     Groups,
@@ -80,3 +81,8 @@ def test_units_are_said_once():
     assert with_unit("test_accuracy") == "Test accuracy (%)"
     assert with_unit("unheard_of") == "Unheard of"
     assert ramp(0) is ramp(len(HUES))
+
+
+def test_no_line_ends_with_the_dot_between_two_parts():
+    shown = wrapped("trustworthiness\u00a00.959 · distances\u00a0ρ\u00a00.384", 1.5, 8.0)
+    assert shown == "trustworthiness\u00a00.959\ndistances\u00a0ρ\u00a00.384"
