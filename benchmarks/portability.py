@@ -21,7 +21,7 @@ import numpy as np
 
 from deep_learning_dynamics.study.kernel import (
     Architecture,
-    Ensemble,
+    PortableEnsemble,
     initial_weights,
 )
 from deep_learning_dynamics.study.optimisers import Optimisation
@@ -40,7 +40,7 @@ def hashes(threads: int) -> dict[str, str]:
     labels = rng.integers(0, 10, EXAMPLES)
     weights = np.stack([initial_weights(NETWORK, 0, pair, "benchmark") for pair in range(6)])
     groups = [pair // 2 for pair in range(6)]
-    ensemble = Ensemble(NETWORK, weights, Optimisation("adam", 0.01, 1e-4), groups, threads)
+    ensemble = PortableEnsemble(NETWORK, weights, Optimisation("adam", 0.01, 1e-4), groups, threads)
     for _ in range(EPOCHS):
         orders = np.stack([rng.permutation(EXAMPLES) for _ in range(3)])
         ensemble.train(images, labels, orders, BATCH)

@@ -18,7 +18,7 @@ import numpy as np
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.study.kernel import (
     Architecture,
-    Ensemble,
+    PortableEnsemble,
     initial_weights,
 )
 from deep_learning_dynamics.study.optimisers import Optimisation
@@ -60,7 +60,7 @@ def ours(images: np.ndarray, labels: np.ndarray, groups: list[int]) -> Contender
     def train(examples: int = len(images)) -> None:
         rng = np.random.default_rng(0)
         orders = np.stack([rng.permutation(len(images))[:examples] for _ in set(groups)])
-        ensemble = Ensemble(NETWORK, weights, Optimisation("sgd", RATE, DECAY), groups)
+        ensemble = PortableEnsemble(NETWORK, weights, Optimisation("sgd", RATE, DECAY), groups)
         ensemble.train(images, labels, orders, BATCH)
 
     train(2 * BATCH)  # compiles

@@ -99,7 +99,7 @@ def test_nothing_is_read_before_it_is_used(study_stores, monkeypatch):
         raise AssertionError("weights were read")
 
     made = study_stores(diverged=1)
-    monkeypatch.setattr("deep_learning_dynamics.store.lazy.Part.read", refuse)
+    monkeypatch.setattr("deep_learning_dynamics.store.lazy.StoredPart.read", refuse)
     chosen = dld.select(made.open(), snapshots=3)
     assert chosen.take(chosen.usable).weights.shape[0] < chosen.weights.shape[0]
 

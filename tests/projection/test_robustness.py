@@ -17,12 +17,12 @@ from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.reduction import Reduction
 from deep_learning_dynamics.projection.refits import (
     SPREAD,
-    align,
-    align_to,
     along_principal_axes,
     assess_robustness,
     folds_of,
+    moved_onto,
     subset_of,
+    superimpose,
 )
 from deep_learning_dynamics.projection.robustness import PRESETS, Robustness, RobustnessSettings
 from deep_learning_dynamics.quantities import quantity
@@ -114,7 +114,7 @@ def layout():
 
 
 def test_a_layout_that_was_shifted_turned_reflected_and_scaled_is_the_same(layout):
-    found = align(7 + 3 * layout @ TURNED, onto=layout)
+    found = superimpose(7 + 3 * layout @ TURNED, onto=layout)
     np.testing.assert_allclose(found.points, layout, atol=1e-12)
     assert found.disparity == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose((3 * layout @ TURNED) @ found.matrix, layout, atol=1e-12)
@@ -124,13 +124,13 @@ def test_the_disparity_is_scipys_and_that_of_a_shuffled_layout_is_near_one(layou
     rng = np.random.default_rng(1)
     noisy, shuffled = layout + 0.3 * rng.normal(size=layout.shape), rng.permutation(layout)
     for other in (noisy, shuffled):
-        assert align(other, layout).disparity == pytest.approx(procrustes(layout, other)[2])
-    assert align(noisy, layout).disparity < 0.15
-    assert align(shuffled, layout).disparity > 0.8
+        assert superimpose(other, layout).disparity == pytest.approx(procrustes(layout, other)[2])
+    assert superimpose(noisy, layout).disparity < 0.15
+    assert superimpose(shuffled, layout).disparity > 0.8
 
 
 def test_a_layout_of_which_all_points_are_one_has_nothing_in_common_with_any(layout):
-    collapsed = align(np.ones_like(layout), layout)
+    collapsed = superimpose(np.ones_like(layout), layout)
     assert collapsed.disparity == 1
     np.testing.assert_allclose(collapsed.points, np.tile(layout.mean(axis=0), (40, 1)))
 
@@ -254,7 +254,7 @@ def test_a_point_is_spread_as_far_as_refits_put_it_elsewhere():
     for sign in (1, -1):
         points = ring.copy()
         points[[0, 200], 0] += sign * np.array([0.5, -0.5])
-        moved.append(align_to(ring, points)[1])
+        moved.append(moved_onto(ring, points)[1])
     moments = refits._moments(moved)
     np.testing.assert_allclose(moments[[0, 200]], [[0.25, 0, 0]] * 2, atol=0.01)
     assert np.abs(np.delete(moments, [0, 200], axis=0)).max() < 1e-4

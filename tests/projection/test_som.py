@@ -5,7 +5,7 @@ import pytest
 from minisom import MiniSom
 
 from deep_learning_dynamics.projection import METHODS
-from deep_learning_dynamics.projection.som import Sheet, hexagonal_centres, plane_start
+from deep_learning_dynamics.projection.som import TrainedMap, hexagonal_centres, plane_start
 from deep_learning_dynamics.projection.som_training import train_batch, train_online
 
 ROWS, COLUMNS = 7, 9
@@ -43,7 +43,7 @@ def minisom(rows, codebook, **options):
 
 
 def sheet_of(rows, som, centres):
-    return Sheet(som.get_weights().reshape(-1, rows.shape[1]), centres)
+    return TrainedMap(som.get_weights().reshape(-1, rows.shape[1]), centres)
 
 
 def test_the_lattice_is_minisoms(rows, centres):
@@ -117,7 +117,7 @@ def test_each_row_lies_in_the_cell_of_its_nearest_unit(rows, fitted, centres, ap
 def test_within_a_cell_rows_lie_towards_the_units_that_they_are_near(centres):
     """A flat sheet: rows between units come out between their centres."""
     axes, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 2)))
-    sheet = Sheet(centres @ axes.T, centres)
+    sheet = TrainedMap(centres @ axes.T, centres)
     inner = centres[ROWS * 4 + 3]
     places = inner + np.array([[0.1, 0.05], [-0.2, 0.1], [0, -0.02]])
     found = sheet.places(places @ axes.T + 3 * np.linalg.svd(axes)[0][:, 5])
@@ -143,7 +143,7 @@ def test_a_map_with_its_units_shuffled_has_lost_its_topology(rows, centres):
     theirs.train_batch_offline(rows, 10)
     sheet = sheet_of(rows, theirs, centres)
     order = np.random.default_rng(0).permutation(ROWS * COLUMNS)
-    shuffled = Sheet(sheet.codebook[order], centres)
+    shuffled = TrainedMap(sheet.codebook[order], centres)
     assert sheet.errors(rows)["topographic_error"] < 0.1
     assert shuffled.errors(rows)["topographic_error"] > 0.7
 

@@ -87,8 +87,8 @@ def test_any_part_can_be_read(study_stores):
 def test_only_the_part_that_is_used_is_read(study_stores, monkeypatch):
     made = study_stores()
     read = []
-    original = lazy.Part.read
-    monkeypatch.setattr(lazy.Part, "read", lambda *args: read.append(args) or original(*args))
+    original = lazy.StoredPart.read
+    monkeypatch.setattr(lazy.StoredPart, "read", lambda *args: read.append(args) or original(*args))
     runs = made.open()
     part = runs.isel(network=[0, 1, 4], weight=slice(2, 5))["weights"][1:]
     assert not read

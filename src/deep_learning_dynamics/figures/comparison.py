@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @FIGURES.register
-class Comparison(FigureKind):
+class RunsInOnePlane(FigureKind):
     """For results whose networks are grouped by the coordinate ``run``."""
 
     key, title, needs = "comparison", "Runs in one plane", ("projections",)

@@ -28,7 +28,7 @@ LARGEST_SCALE = 1e3  # of a unit; a unit without outgoing weights has no best on
 
 
 @dataclass(frozen=True)
-class Layer:
+class AffineMap:
     """One affine map: where its matrix [outputs, inputs] and its biases lie in the vector."""
 
     weights: slice
@@ -46,7 +46,7 @@ class Layer:
 class Perceptron:
     """A stack of layers with hidden units between them."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[AffineMap, ...]
     rescales: bool  # whether the activation is relu, whose units can be rescaled
 
     @classmethod
@@ -56,7 +56,7 @@ class Perceptron:
         Raises:
             StoreError: the parameters are not those of a stack of fully connected layers.
         """
-        layers: list[Layer] = []
+        layers: list[AffineMap] = []
         for owner, positions in parameters.layers().items():
             shapes = {parameters.names[p]: parameters.shapes[p] for p in positions}
             matrices = [name for name, shape in shapes.items() if len(shape) == 2]
@@ -73,7 +73,7 @@ class Perceptron:
                     "fully connected layers. Set align to none."
                 )
             weights, *bias = (parameters.slice(name) for name in (*matrices, *biases))
-            layers.append(Layer(weights, bias[0] if bias else None, outputs, inputs))
+            layers.append(AffineMap(weights, bias[0] if bias else None, outputs, inputs))
         return cls(tuple(layers), activation == "relu")
 
     @classmethod

@@ -65,7 +65,7 @@ class Surface(Analysis):
 
 
 @dataclass(frozen=True)
-class Plane:
+class WeightPlane:
     """A plane in weight space."""
 
     origin: Float64[np.ndarray, " weight"]
@@ -81,7 +81,7 @@ class Plane:
         return (self.origin + places @ self.axes).astype(np.float32)
 
 
-def principal_plane(weights: Weights) -> Plane:
+def principal_plane(weights: Weights) -> WeightPlane:
     """The plane of the first two principal components."""
     from scipy.linalg import eigh
 
@@ -89,12 +89,12 @@ def principal_plane(weights: Weights) -> Plane:
     centred = weights - origin
     last = [len(weights) - 2, len(weights) - 1]
     _, vectors = eigh(centred @ centred.T, subset_by_index=last)
-    return Plane(origin, _orthonormal((vectors[:, ::-1]).T @ centred))
+    return WeightPlane(origin, _orthonormal((vectors[:, ::-1]).T @ centred))
 
 
 def random_plane(
     centre: Float[np.ndarray, " weight"], parameters: schema.Parameters, rng: np.random.Generator
-) -> Plane:
+) -> WeightPlane:
     """A plane through a network in two random directions.
 
     The weights into each unit (a row of a matrix, a filter of a kernel) are as long as those of the
@@ -112,7 +112,7 @@ def random_plane(
             drawn *= lengths / np.linalg.norm(drawn, axis=1, keepdims=True)
             direction[own] = drawn.ravel()
     reach = float(np.linalg.norm(directions, axis=1).mean())
-    return Plane(centre.astype(np.float64), _orthonormal(directions), reach)
+    return WeightPlane(centre.astype(np.float64), _orthonormal(directions), reach)
 
 
 def _orthonormal(rows: Float64[np.ndarray, "2 weight"]) -> Float64[np.ndarray, "2 weight"]:
@@ -137,7 +137,7 @@ def _selected(subject: Subject) -> Selection | None:
 
 def _planes(
     selection: Selection, weights: Weights, subject: Subject
-) -> dict[str, tuple[Plane, Int[np.ndarray, " chosen"]]]:
+) -> dict[str, tuple[WeightPlane, Int[np.ndarray, " chosen"]]]:
     """The planes, each with the rows that are placed in it: all, or those of the network that it
     lies around."""
     own = selection.paths[0]
@@ -151,7 +151,7 @@ def _planes(
     return planes
 
 
-def _grid(plane: Plane, places: Places, forward: Forward) -> pd.DataFrame:
+def _grid(plane: WeightPlane, places: Places, forward: Forward) -> pd.DataFrame:
     """Loss and accuracy on a square grid that holds all places; x runs fastest."""
     low, high = places.min(axis=0), places.max(axis=0)
     half = (0.5 + MARGIN) * float((high - low).max())
@@ -164,7 +164,9 @@ def _grid(plane: Plane, places: Places, forward: Forward) -> pd.DataFrame:
     return pd.DataFrame({"x": nodes[:, 0], "y": nodes[:, 1], **scores})
 
 
-def _snapshots(plane: Plane, places: Places, rows: pd.DataFrame, subject: Subject) -> pd.DataFrame:
+def _snapshots(
+    plane: WeightPlane, places: Places, rows: pd.DataFrame, subject: Subject
+) -> pd.DataFrame:
     """Where snapshots lie in the plane, and what the surface says there."""
     found = _scores(subject.forward, lambda chosen: plane.weights(places[chosen]), len(places))
     by = subject.by if subject.by in rows else None
@@ -206,7 +208,7 @@ def _regions(grid: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _numbers(plane: Plane, weights: Weights, snapshots: pd.DataFrame) -> dict[str, Any]:
+def _numbers(plane: WeightPlane, weights: Weights, snapshots: pd.DataFrame) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
     from_origin = float(((weights - plane.origin) ** 2).sum())

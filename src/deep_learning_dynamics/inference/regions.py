@@ -52,7 +52,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Regions:
+class RegionTests:
     """Whether networks that learnt share a region."""
 
     learnt: int
@@ -83,7 +83,7 @@ _LEADS = {"aligned": "After alignment", "angle": "By direction alone"}
 
 def regions(
     geometry: "Geometry | None", seed: int = 0, permutations: int = PERMUTATIONS
-) -> Regions | None:
+) -> RegionTests | None:
     """Test whether networks that learnt are closer to each other than to those that failed.
 
     Returns:
@@ -111,7 +111,7 @@ def regions(
         items.append(Region(kind, among, between, p, p, bool(statistic > np.median(nulls))))
     adjusted = holm(np.array([item.p for item in items])).tolist()
     found = tuple(replace(item, adjusted_p=p) for item, p in zip(items, adjusted, strict=True))
-    return Regions(int(learnt.sum()), int((~learnt).sum()), found) if found else None
+    return RegionTests(int(learnt.sum()), int((~learnt).sum()), found) if found else None
 
 
 def contrast(

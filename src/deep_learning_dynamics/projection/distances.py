@@ -21,7 +21,7 @@ ROUNDING = 1e-12  # share of a distance by which another may differ and count as
 EXACT = 8  # components up to which distances are summed from differences
 
 
-class Ranked:
+class RankedDistances:
     """Distances of rows to others, in stacks of equal size, and what follows from their order.
 
     Args:
@@ -76,7 +76,9 @@ class Ranked:
         return (_triangular(last - k) - _triangular(first - 1 - k)) / (last - first + 1)
 
 
-def agreement(space: Ranked, other: Ranked, neighbours: int) -> Float64[np.ndarray, "stack row"]:
+def agreement(
+    space: RankedDistances, other: RankedDistances, neighbours: int
+) -> Float64[np.ndarray, "stack row"]:
     """Whether each row's nearest in ``other`` are near in ``space``; the mean is the measure.
 
     It is the trustworthiness of the plane as ``other`` and the continuity of the plane as
@@ -99,7 +101,9 @@ def agreement(space: Ranked, other: Ranked, neighbours: int) -> Float64[np.ndarr
     return 1 - penalty.reshape(share.shape) * 2 / (k * (2 * rows - 3 * k - 1))
 
 
-def rank_correlations(space: Ranked, other: Ranked) -> Float64[np.ndarray, " stack"]:
+def rank_correlations(
+    space: RankedDistances, other: RankedDistances
+) -> Float64[np.ndarray, " stack"]:
     """Spearman's, over all pairs of rows, of each of the stack; NaN where all are equal."""
     left, right = space.pair_ranks, other.pair_ranks
     defined = left.any(axis=1) & right.any(axis=1)

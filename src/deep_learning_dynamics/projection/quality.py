@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int
 
 from deep_learning_dynamics.projection.distances import (
     Points,
-    Ranked,
+    RankedDistances,
     Vectors,
     agreement,
     limited,
@@ -43,7 +43,7 @@ for _key, _meaning in {
     _title = _key.replace("_", " ")
     if _title.startswith("path "):
         _title = f"{_title.removeprefix('path ')} along paths"
-    define(Quantity(_key, _title, "", "higher", _meaning))
+    define(Quantity(_key, _title, "", "higher", _meaning, index=True))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def assess(
     """
     sample = sampled(len(vectors), paths, MOST_ROWS)
     far, near = (vectors, distances), (points, squared_distances)
-    space, plane = (Ranked(between(rows[sample])[None]) for rows, between in (far, near))
+    space, plane = (RankedDistances(between(rows[sample])[None]) for rows, between in (far, near))
     trust = _of_rows(far, near, sample, agreement(space, plane, NEIGHBOURS))
     continuity = _of_rows(near, far, sample, agreement(plane, space, NEIGHBOURS))
     whole = trust[sample].mean(), continuity[sample].mean(), rank_correlations(space, plane)[0]
@@ -163,7 +163,7 @@ def _of_rows(
     for block in np.array_split(others, max(1, len(others) * len(sample) // _BLOCK)):
         if len(block):
             ranked = [
-                Ranked(between(rows[block], rows[sample])[None], among_themselves=False)
+                RankedDistances(between(rows[block], rows[sample])[None], among_themselves=False)
                 for rows, between in (space, other)
             ]
             found[block] = agreement(*ranked, NEIGHBOURS)[0]
@@ -178,7 +178,7 @@ def _along_paths(
     }  # fmt: skip
     for block in _of_equal_length(paths):
         far, near = (
-            Ranked(np.stack([between(rows[path]) for path in block]))
+            RankedDistances(np.stack([between(rows[path]) for path in block]))
             for rows, between in (space, plane)
         )
         parts["trustworthiness"].append(agreement(far, near, NEIGHBOURS).mean(axis=1))

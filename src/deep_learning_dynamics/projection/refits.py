@@ -105,7 +105,7 @@ def assess_robustness(
     if "base" in found:
         base = found["base"][0]
         stable = {
-            test: [align_to(base.points, each.points) for each in found.get(test, [])]
+            test: [moved_onto(base.points, each.points) for each in found.get(test, [])]
             for test in ("seeds", "folds")
         }
         moved = [moves for refits in stable.values() for _, moves in refits]
@@ -136,7 +136,7 @@ def assess_robustness(
         )
         if moved:
             # Refits lie around the fit of the subset; the drawn layout has a plane of its own.
-            onto = align(base.points, projection.points[subset]).matrix
+            onto = superimpose(base.points, projection.points[subset]).matrix
             spread = _among_all(_turned(_moments(moved), onto), subset, len(table))
     coordinates = table.assign(**dict(zip(SPREAD, spread.T, strict=True)))
     return replace(projection, robustness=robustness, coordinates=coordinates)
@@ -225,7 +225,7 @@ def along_principal_axes(vectors: Vectors) -> Float64[np.ndarray, "row axis"]:
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Superimposed:
     """A layout that was brought onto another one."""
 
     points: Points  # in the plane of the other
@@ -233,7 +233,7 @@ class Alignment:
     disparity: float  # 0: the same shape, 1: nothing in common
 
 
-def align(points: Points, onto: Points) -> Alignment:
+def superimpose(points: Points, onto: Points) -> Superimposed:
     """Shift, turn, reflect and scale a layout so that it lies as near as possible to another one.
 
     What is minimised is the sum of squared distances between the places of each row (Gower, 1975).
@@ -246,19 +246,19 @@ def align(points: Points, onto: Points) -> Alignment:
     middle, target = points.mean(axis=0), onto.mean(axis=0)
     size, target_size = np.linalg.norm(points - middle), np.linalg.norm(onto - target)
     if size == 0 or target_size == 0:
-        return Alignment(np.tile(target, (len(points), 1)), np.zeros((2, 2)), 1.0)
+        return Superimposed(np.tile(target, (len(points), 1)), np.zeros((2, 2)), 1.0)
     # The second result is the sum of singular values, which is the best scale of unit layouts.
     turn, scale = orthogonal_procrustes((points - middle) / size, (onto - target) / target_size)
     matrix = scale * target_size / size * turn
     disparity = float(np.clip(1 - scale**2, 0, 1))
-    return Alignment(target + (points - middle) @ matrix, matrix, disparity)
+    return Superimposed(target + (points - middle) @ matrix, matrix, disparity)
 
 
-def align_to(base: Points, points: Points) -> tuple[float, Points]:
+def moved_onto(base: Points, points: Points) -> tuple[float, Points]:
     """The disparity of a refit, and how far each row moved in the plane of ``base``; NaN where a
     row was left out."""
     kept = np.isfinite(points).all(axis=1)
-    aligned = align(points[kept], base[kept])
+    aligned = superimpose(points[kept], base[kept])
     moves = np.full_like(points, np.nan)
     moves[kept] = aligned.points - base[kept]
     return aligned.disparity, moves

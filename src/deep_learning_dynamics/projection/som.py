@@ -63,7 +63,7 @@ class SelfOrganisingMap(Method):
             falling = 1 - updates / settings.updates
             rates, radii = settings.learning_rate * falling, 1 + (radius - 1) * falling
             codebook = som_training.train_online(codebook, vectors, order, apart, rates, radii)
-        sheet = Sheet(codebook, centres)
+        sheet = TrainedMap(codebook, centres)
         return Fitted(
             coordinates=sheet.places(vectors),
             transform=sheet.places,
@@ -73,7 +73,7 @@ class SelfOrganisingMap(Method):
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TrainedMap:
     """A map that has learnt."""
 
     codebook: Float[np.ndarray, "unit component"]

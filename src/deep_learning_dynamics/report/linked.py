@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Networks:
+class LinkedNetworks:
     """The networks of the page: those that no other continues."""
 
     table: pd.DataFrame  # by name: group (number), pair, failed, title, label
     groups: Groups
 
     @classmethod
-    def of(cls, results: "Results") -> "Networks":
+    def of(cls, results: "Results") -> "LinkedNetworks":
         snapshots = table_of(results)
         groups = Groups.of(snapshots, results.by, results.titles)
         known = last_phase(snapshots).drop_duplicates("network").set_index("network")
@@ -63,7 +63,7 @@ def table_of(results: "Results") -> pd.DataFrame:
     return pd.DataFrame({"network": [], "step": []}) if first is None else first.coordinates
 
 
-def linked(results: "Results", networks: Networks, methods: list[str]) -> dict[str, Any]:
+def linked(results: "Results", networks: LinkedNetworks, methods: list[str]) -> dict[str, Any]:
     """Everything that the script reads."""
     projections = [results.projections[key] for key in methods]
     snapshots = last_phase(table_of(results))
@@ -88,7 +88,7 @@ def _scores(snapshots: pd.DataFrame) -> list[str]:
     return [key for key in keys if changes[key] > 1]
 
 
-def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, Any]:
+def _curve(snapshots: pd.DataFrame, key: str, networks: LinkedNetworks) -> dict[str, Any]:
     """One score of every network over steps."""
     rows = snapshots[np.isfinite(snapshots[key].to_numpy(float))]
     scale = ScoreScale.over(key, rows[key].to_numpy())
@@ -107,7 +107,9 @@ def _curve(snapshots: pd.DataFrame, key: str, networks: Networks) -> dict[str, A
     }
 
 
-def _method(projection: "Projection", results: "Results", networks: Networks) -> dict[str, Any]:
+def _method(
+    projection: "Projection", results: "Results", networks: LinkedNetworks
+) -> dict[str, Any]:
     """One projection: its paths, what stands behind them, and its null models."""
     plane, groups = plane_of(projection, results, Style())
     table, color, cells = projection.coordinates, color_of(projection, Style()), plane.cells
@@ -129,7 +131,9 @@ def _method(projection: "Projection", results: "Results", networks: Networks) ->
     }
 
 
-def _plane(plane: Plane, table: pd.DataFrame, networks: Networks, color: str) -> dict[str, Any]:
+def _plane(
+    plane: Plane, table: pd.DataFrame, networks: LinkedNetworks, color: str
+) -> dict[str, Any]:
     """The paths in a plane and the part of it that is shown."""
     earlier = {t.network: t for t in plane.trajectories if t.earlier}
     continued = table.drop_duplicates("network").set_index("network").get("continues", {})
@@ -146,7 +150,7 @@ def _path(
     trajectory: Trajectory,
     before: Trajectory | None,
     plane: Plane,
-    networks: Networks,
+    networks: LinkedNetworks,
     color: str,
 ) -> dict[str, Any]:
     network = networks.number(trajectory.network)

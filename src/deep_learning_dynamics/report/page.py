@@ -19,7 +19,7 @@ from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.method import METHODS
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.report import tables
-from deep_learning_dynamics.report.linked import Networks, linked
+from deep_learning_dynamics.report.linked import LinkedNetworks, linked
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -80,7 +80,7 @@ def page(results: "Results", about: About) -> str:
     from jinja2.utils import htmlsafe_json_dumps
     from plotly.offline import get_plotlyjs
 
-    networks = Networks.of(results)
+    networks = LinkedNetworks.of(results)
     methods = tables.in_order(results)
     data = linked(results, networks, methods)
     figures = defaultdict(list)

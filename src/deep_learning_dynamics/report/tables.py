@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from deep_learning_dynamics.figures.paths import method_of
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
-from deep_learning_dynamics.report.linked import Networks
+from deep_learning_dynamics.report.linked import LinkedNetworks
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference.comparing import Comparison, Comparisons
@@ -25,7 +25,7 @@ def in_order(results: "Results") -> list[str]:
     return [key for key in dict.fromkeys([*ranked, *present]) if key in present]
 
 
-def facts(results: "Results", networks: Networks) -> list[tuple[str, str]]:
+def facts(results: "Results", networks: LinkedNetworks) -> list[tuple[str, str]]:
     """Names and values of what heads the page."""
     many, failed = len(networks.table), int(networks.table["failed"].sum())
     found = [

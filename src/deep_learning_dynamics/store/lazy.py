@@ -20,7 +20,7 @@ from deep_learning_dynamics.store.opening import DAMAGES, damaged
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredPart:
     """The networks of one store."""
 
     path: str
@@ -67,15 +67,17 @@ class Part:
         return damaged(f"{self.path}/{self.array.path}", error)  # type: ignore[union-attr]
 
 
-def _opened(path: str, name: str | None, steps: np.ndarray, finite: np.ndarray | None) -> Part:
+def _opened(
+    path: str, name: str | None, steps: np.ndarray, finite: np.ndarray | None
+) -> StoredPart:
     array = None if name is None else zarr.open_group(path, mode="r")[name]
-    return Part(path, array, steps, finite)
+    return StoredPart(path, array, steps, finite)
 
 
 class JoinedArray(BackendArray):
     """Parts below each other along ``network``, NaN where they are shorter."""
 
-    def __init__(self, parts: Sequence[Part], shape: tuple[int, ...]) -> None:
+    def __init__(self, parts: Sequence[StoredPart], shape: tuple[int, ...]) -> None:
         self.shape, self.dtype = shape, np.dtype(np.float32)
         self._parts = parts
         self._starts = np.cumsum([0, *(len(part.steps) for part in parts)])
@@ -128,6 +130,6 @@ def _numbers(index: slice | np.ndarray, length: int) -> range | np.ndarray:
     return range(length)[index] if isinstance(index, slice) else index
 
 
-def lazy_array(parts: Sequence[Part], shape: tuple[int, ...]) -> Any:
+def lazy_array(parts: Sequence[StoredPart], shape: tuple[int, ...]) -> Any:
     """For a variable of xarray."""
     return indexing.LazilyIndexedArray(JoinedArray(parts, shape))

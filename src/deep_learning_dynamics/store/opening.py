@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from deep_learning_dynamics.store.lazy import Part
+    from deep_learning_dynamics.store.lazy import StoredPart
 
 Location = str | Path
 
@@ -140,10 +140,12 @@ class _Store:
     def steps(self) -> np.ndarray:
         return self.scores[schema.STEP]
 
-    def part(self, name: str) -> "Part":
-        from deep_learning_dynamics.store.lazy import Part
+    def part(self, name: str) -> "StoredPart":
+        from deep_learning_dynamics.store.lazy import StoredPart
 
-        return Part(self.path, self.arrays.get(name), self.steps, self.scores.get(schema.FINITE))
+        return StoredPart(
+            self.path, self.arrays.get(name), self.steps, self.scores.get(schema.FINITE)
+        )
 
 
 def _stores(location: Any) -> list[_Store]:

@@ -14,7 +14,7 @@ from deep_learning_dynamics.errors import DynamicsError, TrackingError
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.tracking.dvc_files import damaged, dumped, flattened, read_lock
-from deep_learning_dynamics.tracking.identity import Identity, identity_of
+from deep_learning_dynamics.tracking.identity import RunIdentity, identity_of
 from deep_learning_dynamics.tracking.live import curves_locked, curves_of
 from deep_learning_dynamics.tracking.runs import FINISHED, finish, log_curves, open_run
 from deep_learning_dynamics.tracking.store import Connection, connect, is_off, reaching, store_of
@@ -113,7 +113,7 @@ def log(root: Path, parameters: Mapping[str, Any], note: str | None = None) -> L
 
 
 def describe(
-    run: "Run", identity: Identity, results: Results, previews: list[str], note: str
+    run: "Run", identity: RunIdentity, results: Results, previews: list[str], note: str
 ) -> str:
     """The run's description in MLflow's UI: Markdown; the first sentence is the answer."""
     # MLflow's UI serves a run's files at this address; without a leading slash it also holds for a

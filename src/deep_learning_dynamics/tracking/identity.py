@@ -25,7 +25,7 @@ SOURCE_KINDS = (".py", ".html", ".css", ".js", ".j2")
 
 
 @dataclass(frozen=True)
-class Identity:
+class RunIdentity:
     """What one execution is made of. The same again has the same fingerprint."""
 
     fingerprint: str
@@ -37,7 +37,7 @@ class Identity:
 
 def identity_of(
     root: Path, parameters: Mapping[str, Any], device: str = "cpu", arithmetic: str = ""
-) -> Identity:
+) -> RunIdentity:
     """The identity of an execution in the project at ``root``.
 
     Args:
@@ -86,7 +86,7 @@ def identity_of(
         "mlflow.user": _user(),
     }
     tags = {name: text for name, text in tags.items() if text}
-    return Identity(fingerprint, execution(root), written(parameters), tags, data)
+    return RunIdentity(fingerprint, execution(root), written(parameters), tags, data)
 
 
 def written(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def execution(root: Path) -> str:
     return name
 
 
-def dataset_inputs(identity: Identity) -> "list[DatasetInput]":
+def dataset_inputs(identity: RunIdentity) -> "list[DatasetInput]":
     """The datasets as MLflow's UI shows them beside a run."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.tracking.identity import Identity, dataset_inputs
+from deep_learning_dynamics.tracking.identity import RunIdentity, dataset_inputs
 from deep_learning_dynamics.tracking.store import Connection, reaching
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def running(connection: Connection, execution: str) -> "list[Run]":
     return list(_search(connection, condition))
 
 
-def open_run(connection: Connection, identity: Identity) -> "Run":
+def open_run(connection: Connection, identity: RunIdentity) -> "Run":
     """This execution's run: the interrupted one, or a new one; or that which is finished."""
     from mlflow.entities import Param, RunTag
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from deep_learning_dynamics.study.activations import ACTIVATIONS
-from deep_learning_dynamics.study.kernel import Architecture, Ensemble, initial_weights
+from deep_learning_dynamics.study.kernel import Architecture, PortableEnsemble, initial_weights
 from deep_learning_dynamics.study.optimisers import OPTIMISERS, Optimisation
 
 EXAMPLES, BATCH, WIDTHS, EPOCHS = 90, 20, (100, 8, 6, 5), 6
@@ -35,7 +35,7 @@ def trained(activation, optimiser, networks, own_order=False, threads=1):
     architecture = Architecture(WIDTHS, activation)
     weights = np.stack([initial_weights(architecture, 0, n, "test") for n in range(networks)])
     groups = list(range(networks)) if own_order else [0] * networks
-    ensemble = Ensemble(
+    ensemble = PortableEnsemble(
         architecture, weights, Optimisation(optimiser, RATES[optimiser], 0.01), groups, threads
     )
     images, labels = data()

@@ -12,7 +12,7 @@ import pytest
 import deep_learning_dynamics
 from deep_learning_dynamics.registry import import_plugins
 from deep_learning_dynamics.study.activations import ACTIVATIONS
-from deep_learning_dynamics.study.kernel import Architecture, Ensemble
+from deep_learning_dynamics.study.kernel import Architecture, PortableEnsemble
 from deep_learning_dynamics.study.optimisers import Optimisation
 
 VALUE = """
@@ -112,7 +112,7 @@ def test_an_activation_from_a_plugin_trains_and_is_differentiated_right(tmp_path
     rng = np.random.default_rng(0)
     start = rng.normal(0, 1, (1, architecture.size)).astype(np.float32)
     images, labels = rng.integers(0, 256, (30, 9), np.uint8), rng.integers(0, 3, 30)
-    ensemble = Ensemble(architecture, start, Optimisation("sgd", 0.1))
+    ensemble = PortableEnsemble(architecture, start, Optimisation("sgd", 0.1))
     ensemble.train(images, labels, np.arange(30)[None], 10)
 
     network = torch.nn.Sequential(

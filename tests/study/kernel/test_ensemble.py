@@ -9,7 +9,7 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.study.activations import ACTIVATIONS
 from deep_learning_dynamics.study.kernel import (
     Architecture,
-    Ensemble,
+    PortableEnsemble,
     initial_weights,
 )
 from deep_learning_dynamics.study.optimisers import OPTIMISERS, Optimisation
@@ -40,7 +40,7 @@ def orders(groups, epochs=3):
 
 
 def trained(activation, optimiser, weights, digits, orders, groups=None, threads=1, decay=DECAY):
-    ensemble = Ensemble(
+    ensemble = PortableEnsemble(
         Architecture(WIDTHS, activation),
         weights,
         Optimisation(optimiser, RATES[optimiser], decay),
@@ -158,7 +158,9 @@ def test_dark_pixels_change_no_bit(digits):
     wide_start[0] = np.concatenate([matrix.ravel(), start[0, 240:]])
     ends = []
     for architecture, pictures, weights in ((narrow, images, start), (wide, spread, wide_start)):
-        ensemble = Ensemble(architecture, weights, Optimisation("sgd", 0.05, 0.1), threads=1)
+        ensemble = PortableEnsemble(
+            architecture, weights, Optimisation("sgd", 0.05, 0.1), threads=1
+        )
         for order in orders(1):
             ensemble.train(pictures, labels, order, BATCH)
         ends.append(ensemble.weights()[0])
@@ -178,14 +180,14 @@ def test_networks_of_a_group_may_have_labels_of_their_own(digits):
 
 def test_units_that_no_longer_respond_have_no_denormal_numbers(digits):
     """Their momentum would be 0.9^1000 = 1e-46; below 2^-50, about 1e-15, it is zero."""
-    ensemble = Ensemble(
+    ensemble = PortableEnsemble(
         Architecture(WIDTHS, "relu"), starts("relu", 1), Optimisation("sgd", 0.05), threads=1
     )
     for order in orders(1, 2):
         ensemble.train(*digits, order, BATCH)
     dead = ensemble.weights()
     dead[:, 240:246] = -1e6  # biases of the first layer
-    ensemble = Ensemble(
+    ensemble = PortableEnsemble(
         Architecture(WIDTHS, "relu"), dead, Optimisation("sgd", 0.05, weight_decay=1.0), threads=1
     )
     for order in orders(1, 60):
@@ -232,4 +234,6 @@ def test_every_group_needs_an_order(digits):
 
 def test_groups_name_an_order_for_each_network():
     with pytest.raises(ParamsError, match=r"groups are \[0\] for 2 networks"):
-        Ensemble(Architecture(WIDTHS, "relu"), starts("relu", 2), Optimisation("sgd", 0.1), [0])
+        PortableEnsemble(
+            Architecture(WIDTHS, "relu"), starts("relu", 2), Optimisation("sgd", 0.1), [0]
+        )

@@ -9,6 +9,6 @@ its steps on one thread (``steps``) with the products of ``layers``.
 """
 
 from deep_learning_dynamics.study.kernel.architecture import Architecture, Layer, initial_weights
-from deep_learning_dynamics.study.kernel.ensemble import Ensemble
+from deep_learning_dynamics.study.kernel.ensemble import PortableEnsemble
 
-__all__ = ["Architecture", "Ensemble", "Layer", "initial_weights"]
+__all__ = ["Architecture", "Layer", "PortableEnsemble", "initial_weights"]

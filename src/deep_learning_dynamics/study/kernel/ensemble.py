@@ -19,7 +19,7 @@ from deep_learning_dynamics.study.optimisers import OPTIMISERS, Optimisation
 EXAMPLES_AT_ONCE = 256  # when predicting: activations of that many stay in the processor's cache
 
 
-class Ensemble:
+class PortableEnsemble:
     """Networks of one architecture with cross-entropy loss.
 
     What becomes of a network depends on its own start, batches and labels alone, to the last bit.

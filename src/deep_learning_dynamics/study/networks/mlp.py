@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 from pydantic import Field
 
 from deep_learning_dynamics.store import Parameters
-from deep_learning_dynamics.study.kernel import Architecture, Ensemble, initial_weights
+from deep_learning_dynamics.study.kernel import Architecture, PortableEnsemble, initial_weights
 from deep_learning_dynamics.study.networks.network import NETWORKS, Images, Network, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
 from deep_learning_dynamics.study.sections import KeyOf
@@ -55,7 +55,7 @@ class Mlp(Network):
     def ensemble(
         self, weights: Weights, optimisation: Optimisation, groups: Sequence[int], threads: int
     ) -> Ensemble:
-        return Ensemble(self.architecture, weights, optimisation, groups, threads)
+        return PortableEnsemble(self.architecture, weights, optimisation, groups, threads)
 
     def sensitive(self, images: Images) -> Bool[np.ndarray, " weight"]:
         """All weights but those from pixels that are always dark, which have no gradient."""
