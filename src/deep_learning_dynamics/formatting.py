@@ -16,6 +16,14 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:{style}}".replace("-", MINUS)
 
 
+def index(value: float | None) -> str:
+    """Three decimals of a number of at most 1; what is less does not read 1."""
+    if value is None or value != value:
+        return "–"
+    shown = 0.999 if 0.999 < value < 1 else value
+    return f"{shown:.3f}".replace("-", MINUS)
+
+
 def signed(value: float | None, digits: int = 3) -> str:
     """As :func:`number`, with a plus sign where it is positive."""
     plus = "+" if value is not None and value > 0 else ""

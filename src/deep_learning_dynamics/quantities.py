@@ -20,11 +20,14 @@ class Quantity:
     unit: str = ""  # "%", "nats", "steps", "degrees"; "%": values are shares from 0 to 1
     better: Literal["higher", "lower", "neither"] = "neither"
     meaning: str = ""  # one sentence for captions and the data dictionary
+    index: bool = False  # a number of at most 1, such as a correlation
 
     def format(self, value: float | None) -> str:
         """A value with its unit; "–" for None and NaN."""
         if self.unit == "%":
             return formatting.percent(value)
+        if self.index:
+            return formatting.index(value)
         return self._with_unit(formatting.number(value))
 
     def difference(self, value: float) -> str:

@@ -12,6 +12,7 @@ from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.animation import moments_of
 from deep_learning_dynamics.figures.style import Groups
 from deep_learning_dynamics.figures.trajectories import trajectories_of
+from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
 
@@ -35,12 +36,13 @@ def test_the_first_sentence_says_how_far_to_believe_the_picture(trust, distances
     figures.draw("paths", changed)
 
 
-def test_quality_below_one_never_reads_as_one(results):
-    from deep_learning_dynamics.figures.paths import index
-
-    assert index(0.99999) == "0.999"
+def test_figures_and_tables_write_quality_alike_and_below_one_never_as_one(results):
+    written = quantity("trustworthiness").format
+    assert [written(value) for value in (1.0, 0.99999, 0.9989, 0.38487, -0.2, None)] == [
+        "1.000", "0.999", "0.999", "0.385", "−0.200", "–",
+    ]  # fmt: skip
     quality = results.projections["pca"].quality
-    assert f"trustworthiness {index(quality.trustworthiness)}" in words(
+    assert f"trustworthiness {written(quality.trustworthiness)}" in words(
         figures.draw("paths", results)
     ).replace("\xa0", " ")
 

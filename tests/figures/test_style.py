@@ -83,6 +83,7 @@ def test_units_are_said_once():
     assert ramp(0) is ramp(len(HUES))
 
 
-def test_no_line_ends_with_the_dot_between_two_parts():
-    shown = wrapped("trustworthiness\u00a00.959 · distances\u00a0ρ\u00a00.384", 1.5, 8.0)
+@pytest.mark.parametrize("width", [1.4, 1.5, 1.6, 1.7, 2.3])
+def test_no_line_begins_or_ends_with_the_dot_between_parts(width):
+    shown = wrapped("trustworthiness\u00a00.959 · distances\u00a0ρ\u00a00.384", width, 8.0)
     assert shown == "trustworthiness\u00a00.959\ndistances\u00a0ρ\u00a00.384"

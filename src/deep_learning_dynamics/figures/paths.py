@@ -16,7 +16,7 @@ from deep_learning_dynamics.figures.trajectories import (
     score_scale,
     trajectories_of,
 )
-from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.formatting import index, listed
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results, grouping
 
@@ -135,10 +135,13 @@ def quality_line(projection: "Projection", short: bool = False) -> str:
     if not short:
         keys = ("trustworthiness", "continuity", "distance_rank_correlation")
         titles = {key: quantity(key).title for key in keys}
-    known = {title: getattr(quality, key) for key, title in titles.items()}
-    parts = [f"{title} {index(value)}" for title, value in known.items() if value is not None]
-    for key, value in quality.properties.items() if not short else ():
-        parts.append(f"{quantity(key).title} {quantity(key).format(value)}")
+    known = {key: value for key in titles if (value := getattr(quality, key)) is not None}
+    if not short:
+        known |= quality.properties
+    parts = [
+        f"{titles.get(key, quantity(key).title)} {quantity(key).format(value)}"
+        for key, value in known.items()
+    ]
     return " · ".join(part.replace(" ", "\u00a0") for part in parts)
 
 
@@ -155,11 +158,6 @@ def refits_line(projection: "Projection", short: bool = False) -> str:
         return f"refits {max(found.values()):.2f}"
     each = listed([f"{words} {value:.2f}" for words, value in found.items()])
     return f"Procrustes disparity of refits (0: same shape, 1: nothing in common): {each}"
-
-
-def index(value: float) -> str:
-    """Three digits of which the last is cut, so that what is not perfect does not read 1."""
-    return f"{np.trunc(1000 * value) / 1000:.3f}".replace("-", "−")
 
 
 def _kept(what: str, value: float, well: float, roughly: float) -> str:

@@ -5,7 +5,6 @@ from matplotlib.figure import Figure
 from deep_learning_dynamics.figures import page as around
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.paths import (
-    index,
     method_of,
     placed,
     plane_of,
@@ -14,7 +13,7 @@ from deep_learning_dynamics.figures.paths import (
 )
 from deep_learning_dynamics.figures.plane import draw_planes, frame_axes
 from deep_learning_dynamics.figures.style import Style
-from deep_learning_dynamics.formatting import count, listed
+from deep_learning_dynamics.formatting import count, index, listed
 from deep_learning_dynamics.results import Results
 
 
