@@ -193,16 +193,7 @@ class Pipeline:
         )
         if cores:
             os.sched_setaffinity(process.pid, cores)  # and so of the stage, which is not there yet
-        call = Call(arguments, process, cores)
-        call.listener = threading.Thread(target=self._listen, args=[call], daemon=True)
-        call.listener.start()
-        return call
-
-    def _listen(self, call: "Call") -> None:
-        with call.process.stdout as said:
-            for line in said:
-                self._lines.put((call, line))
-        self._lines.put((call, ""))
+        return Call(arguments, process, cores, self._lines)
 
     def _complain(self, failed: Sequence["Call"]) -> NoReturn:
         """Say why calls failed, in the words of their stages or of DVC."""
@@ -225,15 +216,25 @@ class Pipeline:
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
-    """One DVC process."""
+    """One DVC process; what it says is put into ``lines``, and "" when it has said all."""
 
     arguments: Sequence[str]
     process: "subprocess.Popen[str]"
     cores: set[int]  # on which it runs; on all if empty
+    lines: "queue.SimpleQueue[tuple[Call, str]]"
     heard: Heard = field(default_factory=Heard)
-    listener: threading.Thread = field(default_factory=threading.Thread)  # until its last word
+
+    def __post_init__(self) -> None:
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self) -> None:
+        with self.process.stdout as said:  # type: ignore[union-attr]
+            for line in said:
+                self.lines.put((self, line))
+        self.lines.put((self, ""))
 
 
 def _ready(waiting: Sequence[Sequence[str]], working: Sequence[Call]) -> list[Sequence[str]]:
