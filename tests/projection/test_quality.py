@@ -10,7 +10,7 @@ from sklearn.manifold import trustworthiness as reference
 
 from deep_learning_dynamics.projection import quality as module
 from deep_learning_dynamics.projection.distances import (
-    Ranked,
+    RankedDistances,
     agreement,
     limited,
     rank_correlations,
@@ -22,7 +22,7 @@ from deep_learning_dynamics.quantities import quantity
 
 
 def ranked(points):
-    return Ranked(cdist(points, points, "sqeuclidean")[None])
+    return RankedDistances(cdist(points, points, "sqeuclidean")[None])
 
 
 def agreement_of(space, other, k=10):
@@ -131,7 +131,7 @@ def test_distances_that_differ_by_rounding_are_equal():
     rounded = exact * (1 + 1e-15 * rng.choice([-1, 1], (50, 50)))
     for order in (slice(None), slice(None, None, -1)):
         found = [
-            agreement(*[ranked(rows), Ranked(squared.copy()[None])][order], 5)
+            agreement(*[ranked(rows), RankedDistances(squared.copy()[None])][order], 5)
             for squared in (exact, rounded)
         ]
         np.testing.assert_allclose(*found)

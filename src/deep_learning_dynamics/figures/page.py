@@ -164,9 +164,9 @@ def message_page(style: Style, title: str, message: str) -> Figure:
 def wrapped(text: str, width: float, size: float) -> str:
     """Text in lines that fit ``width`` inches; no dot between parts begins or ends a line."""
     characters = max(int(72 * (width - 0.15) / (_EM * size)), 10)
-    lines = [line for line in text.replace(" · ", "\u00a0· ").split("\n") if line]
+    lines = [line for line in text.split("\n") if line]
     filled = "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in lines)
-    return filled.replace("\u00a0·\n", "\n").replace("\u00a0· ", " · ")
+    return filled.replace(" ·\n", "\n").replace("\n· ", "\n")
 
 
 def _data_line(results: Results | None) -> tuple[str, bool]:
