@@ -118,9 +118,8 @@ def _start_from(path: Path) -> Started:
             f"{path}: {name} cannot be started ({reason}). Correct its settings."
         ) from error
     workers = content.get("workers")
-    if workers is None or not isinstance(cluster, SpecCluster):
-        return Started(cluster, workers)
-    return Started(cluster, workers, _keeper(cluster))
+    jobs = _keeper(cluster) if isinstance(cluster, SpecCluster) else None
+    return Started(cluster, workers, jobs)
 
 
 def _keeper(deployment: "SpecCluster") -> "Jobs":
