@@ -26,6 +26,7 @@ TINY = {  # small enough for a pipeline of a minute, with both phases and a fail
     "train.probes": 10,
     "project.methods": ["pca"],
     "robustness": "none",
+    "geometry.analyses": ["barriers", "regions"],  # a test of plug-ins has the others
     "figures.dpi": 50,
     "data.sources": ["embedded"],
 }
@@ -33,14 +34,14 @@ FILES = ("src", "pipeline", "dvc.yaml", "params.yaml", "pyproject.toml", ".dvcig
 
 
 def new_project(folder: Path, settings: dict = TINY, git: bool = True) -> Path:
-    """A project as it is in a fresh clone, with these settings."""
+    """A project as it is in a fresh clone, with these settings, and with what numba compiled."""
     from deep_learning_dynamics.cli import settings as setting
 
     folder.mkdir(parents=True)
     for name in FILES:
         if (ROOT / name).is_dir():
             shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc*", "*.tmp.*")
             )
         else:
             shutil.copy2(ROOT / name, folder / name)
