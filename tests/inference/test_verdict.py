@@ -6,8 +6,8 @@ import pytest
 from hand_made_stores import dataset, walks
 
 from deep_learning_dynamics.geometry import measure
-from deep_learning_dynamics.inference import Comparison, compare, statistics
-from deep_learning_dynamics.inference.verdict import equivalent
+from deep_learning_dynamics.inference import Comparison, Comparisons, compare, statistics
+from deep_learning_dynamics.inference.verdict import equivalent, verdict
 
 TITLES = {
     "condition": {
@@ -249,3 +249,35 @@ def test_rounding_is_told_where_there_are_twins():
     )
     bullets = compare(measure(runs, measures=MEASURES)).verdict.bullets
     assert any(b.startswith("Rounding alone makes ") and "% of the variance" in b for b in bullets)
+
+
+@pytest.mark.parametrize(
+    ("apart", "interval", "p", "pairs", "told"),
+    [
+        (1.0, (-1.2, -0.8), 0.001, 10, "Partners end nearer to each other than to networks of "),
+        (3.0, (0.8, 1.2), 0.001, 10, "Partners end farther apart than from networks of "),
+        (2.0, (-0.1, 0.1), 0.9, 10, "Partners end as far from each other as from networks of "),
+        (1.28, (-1.5, 0.1), 0.1, 10, "It is undecided whether partners end nearer to each other "),
+        (0.0, (None, None), 0.5, 3, None),  # three pairs cannot tell, though partners are equal
+    ],
+)
+def test_partners_end_as_far_from_each_other_only_where_the_interval_says_so(
+    apart, interval, p, pairs, told
+):
+    """Beside networks of other pairs, which end two displacements apart."""
+    rows = [
+        Comparison(
+            measure, "", "a", "b", design, family, pairs, pairs, pairs, 2.0, value,
+            difference=value - 2, low=interval[0], high=interval[1], effect=0.0, p=p, adjusted_p=p,
+            smallest_p=2.0 ** (1 - pairs),
+        )
+        for measure, design, family, value in (
+            ("final_accuracy", "paired", "network", 2.0),
+            ("partner_distance", "partners", "partners", apart),
+            ("partner_angle", "partners", "partners", apart),
+        )
+    ]  # fmt: skip
+    counts = {name: {"networks": pairs, "failed": 0} for name in "ab"}
+    found = verdict(Comparisons("model", (*"ab",), (("a", "b"),), (*rows,), {}, None, counts))
+    about = [bullet for bullet in found.bullets if "artners end" in bullet]
+    assert [bullet.startswith(told) for bullet in about] == ([True] if told else [])

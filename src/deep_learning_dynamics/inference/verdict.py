@@ -209,14 +209,16 @@ class _Writer:
         if row is None or row.other_value is None or row.reference_value is None:
             return ""
         values = [formatting.number(value) for value in (row.other_value, row.reference_value)]
-        how = "as far from each other as from"
+        shown = f"networks of other pairs ({values[0]} and {values[1]} of their displacement)."
         if row.significant and row.difference is not None:
             nearer = row.difference < 0
             how = "nearer to each other than to" if nearer else "farther apart than from"
-        return (
-            f"Partners end {how} networks of other pairs ({values[0]} and {values[1]} of their "
-            "displacement)."
-        )
+            return f"Partners end {how} {shown}"
+        if row.smallest_p * len(self._family(row)) > ALPHA:
+            return ""  # whatever they do, so few pairs could not tell
+        if equivalent(row):
+            return f"Partners end as far from each other as from {shown}"
+        return f"It is undecided whether partners end nearer to each other than to {shown}"
 
     # What to do
 
