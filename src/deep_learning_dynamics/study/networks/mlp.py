@@ -54,7 +54,7 @@ class Mlp(Network):
 
     def ensemble(
         self, weights: Weights, optimisation: Optimisation, groups: Sequence[int], threads: int
-    ) -> Ensemble:
+    ) -> PortableEnsemble:
         return PortableEnsemble(self.architecture, weights, optimisation, groups, threads)
 
     def sensitive(self, images: Images) -> Bool[np.ndarray, " weight"]:
