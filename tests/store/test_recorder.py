@@ -192,7 +192,7 @@ def test_of_several_processes_the_first_writes_whole_parameters(tmp_path):
 def test_nested_dictionaries_of_arrays_are_recorded(tmp_path):
     kernel = np.ones((3, 2), np.float32)
     tree = {"Dense_0": {"kernel": kernel, "bias": np.zeros(2)}, "again": [kernel], "count": 3}
-    choices = {"schedule": 2, "outputs": lambda tree: tree["Dense_0"]["kernel"]}
+    choices = {"schedule": 2, "outputs": lambda tree: tree["Dense_0"]["kernel"] * [0, np.log(2)] - 1}
     with dld.Recorder(tmp_path / "r.zarr", tree, **choices) as record:
         for step in range(4):
             new = {"Dense_0": {"kernel": kernel * step, "bias": np.full(2, float(step))}}
@@ -200,7 +200,8 @@ def test_nested_dictionaries_of_arrays_are_recorded(tmp_path):
     runs = dld.open(tmp_path / "r.zarr")
     assert runs["parameter"].values.tolist() == ["Dense_0.kernel", "Dense_0.bias"]
     assert runs["weights"].values[0, :, 0].tolist() == [0, 2, 3]
-    assert runs["outputs"].values[0, :, 0, 0].tolist() == [0, 2, 3]
+    # Logits 0 and step × log 2, of which at the start both are 0.
+    np.testing.assert_allclose(runs["outputs"].values[0, :, 0, 0], [1 / 2, 1 / 5, 1 / 9], rtol=1e-6)
     with pytest.raises(StoreError, match="int cannot be recorded"):
         dld.Recorder(tmp_path / "s.zarr", 5).__enter__()
 
@@ -219,8 +220,34 @@ def test_outputs_are_those_of_evaluation_and_leave_training_as_it_was(tmp_path):
     assert torch.equal(state, torch.get_rng_state())
     assert [module.training for module in network] == [True, False, True, True]
     runs = dld.open(tmp_path / "r.zarr")
-    np.testing.assert_array_equal(runs["outputs"][0, 0], network.eval()(probes).detach())
+    expected = network.eval()(probes).softmax(dim=1).detach()
+    np.testing.assert_allclose(runs["outputs"][0, 0], expected, atol=1e-7)
     assert runs["label"].values.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_outputs_become_probabilities_once(tmp_path):
+    """Logits by a softmax; probabilities and the logarithms of some are what they are."""
+    network, probes = model(), torch.randn(6, 5)
+    chances = network.eval()(probes).softmax(dim=1).detach()
+    for name, outputs in {
+        "logits": probes,
+        "probabilities": lambda network: network(probes).softmax(dim=1),
+        "half": lambda network: network(probes).softmax(dim=1).to(torch.bfloat16),
+        "logarithms": lambda network: network(probes).log_softmax(dim=1),
+    }.items():
+        with dld.Recorder(tmp_path / f"{name}.zarr", network, outputs=outputs) as record:
+            record(0)
+        found = dld.open(tmp_path / f"{name}.zarr")["outputs"][0, 0]
+        np.testing.assert_allclose(found, chances, atol=4e-3 if name == "half" else 1e-6)
+
+
+def test_outputs_that_are_no_probabilities_of_classes_are_refused(tmp_path):
+    shares = torch.full((6, 3), 0.5)  # of labels of which several may be true
+    with (
+        pytest.raises(StoreError, match=r"add up to 1\.5; expected probabilities of classes, or"),
+        dld.Recorder(tmp_path / "r.zarr", model(), outputs=lambda _: shares) as record,
+    ):
+        record(0)
 
 
 def test_a_score_that_changes_later_is_kept_as_it_was(tmp_path):

@@ -57,7 +57,8 @@ class Recorder:
             weights: names of the parameters to keep, in which * stands for anything; "weights":
                 matrices alone; "all": every floating-point parameter.
             outputs: a batch of probe examples, whose predictions are kept as well; or a function
-                of the model (of the weights, if these are arrays) that gives them, [probe, class].
+                of the model (of the weights, if these are arrays) that gives them: probabilities or
+                logits [probe, class], of which probabilities are kept.
             labels: the classes of the probe examples.
             network: a name that is unique among the networks that are looked at together; made of
                 the coordinates, or of the file's name, unless given.

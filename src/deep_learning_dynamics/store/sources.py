@@ -20,6 +20,7 @@ Host = Callable[[], Any]  # likewise, of a tensor
 
 # Parts of names that torch's wrappers put in: torch.compile, FSDP, activation checkpointing.
 WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+ROUNDING = 0.02  # of probabilities that were computed in half precision
 
 
 def source_of(model: Any, names: str | Sequence[str]) -> "TorchSource | TreeSource":
@@ -214,10 +215,22 @@ class TreeSource:
 
 
 def _predictions(found: np.ndarray) -> Float[np.ndarray, "probe class"]:
+    """Probabilities; of logits, which are not from 0 to 1, their softmax."""
     if found.ndim != 2:
         raise StoreError(
             f"Outputs have shape {found.shape}; expected [probe, class]. "
             "Pass a function as outputs= that gives such predictions."
+        )
+    known = found[np.isfinite(found).all(axis=1)]
+    if known.size and (known.min() < 0 or known.max() > 1 + ROUNDING):
+        with np.errstate(invalid="ignore"):  # infinite logits of a network that diverged
+            powers = np.exp(found - found.max(axis=1, keepdims=True))
+        found = powers / powers.sum(axis=1, keepdims=True)
+    elif known.size and np.abs(known.sum(axis=1) - 1).max() > ROUNDING:
+        total = known.sum(axis=1)[np.abs(known.sum(axis=1) - 1).argmax()]
+        raise StoreError(
+            f"Outputs of a probe example add up to {total:.3g}; expected probabilities of classes, "
+            "or logits. Pass a function as outputs= that gives them."
         )
     return found.astype(np.float32, copy=False)
 
