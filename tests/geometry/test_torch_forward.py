@@ -145,3 +145,22 @@ def test_of_a_module_that_gives_several_tensors_the_first_is_its_layer():
     own = np.concatenate([each.detach().numpy().ravel() for each in module.parameters()])
     expected = module.memory(inputs)[0].detach().numpy().reshape(5, 24)
     np.testing.assert_allclose(forward.activations(own)["memory"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [400, 1001])
+def test_batch_normalisation_is_by_the_examples_unless_statistics_are_recorded(number):
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(5, 6), torch.nn.BatchNorm1d(6), torch.nn.ReLU(), torch.nn.Linear(6, 4)
+    )
+    inputs, labels = 30 + 20 * torch.randn(number, 5), torch.randint(4, (number,))
+    weights = torch.nn.utils.parameters_to_vector(module.parameters()).detach().numpy()[None]
+    loss, _ = dld.torch_forward(module, inputs, labels).scores(np.tile(weights, (2, 1)))
+    assert module[1].running_mean.tolist() == [0] * 6
+    module.train()
+    with torch.no_grad():
+        parts = [(inputs[:500], labels[:500]), (inputs[500:], labels[500:])]
+        losses = [
+            len(y) * torch.nn.functional.cross_entropy(module(x), y) for x, y in parts if len(y)
+        ]
+    assert loss == pytest.approx(float(sum(losses)) / number, rel=1e-5)

@@ -1,5 +1,7 @@
 """The forward function of any torch module, for analyses that evaluate weights."""
 
+import copy
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,9 @@ def torch_forward(
 ) -> "TorchForward":
     """What a module computes with any weights of a store, on fixed examples.
 
+    Running statistics (BatchNorm) are not recorded, and those of the module would be another
+    network's: where the store lacks them, layers normalise by up to 1,000 examples at a time.
+
     Args:
         model: as it was recorded; it runs in evaluation mode, on the device that it is on, and is
             not changed.
@@ -49,7 +54,24 @@ def torch_forward(
                 f"Parameter {name} has the shape {shape} in the store and {found} in the module; "
                 "expected the same. Build the module as it was when it was recorded."
             )
-    return TorchForward(model, inputs, labels, parameters)
+    return TorchForward(_normalising(model, parameters.names), inputs, labels, parameters)
+
+
+def _normalising(model: "torch.nn.Module", known: Container[str]) -> "torch.nn.Module":
+    """The module; or a copy that normalises by its examples where statistics are not known."""
+    names = [
+        name
+        for name, module in model.named_modules()
+        if getattr(module, "running_mean", None) is not None
+        and f"{name}.running_mean".lstrip(".") not in known
+    ]
+    if names:
+        model = copy.deepcopy(model)
+        for name in names:
+            module = model.get_submodule(name)
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return model
 
 
 @dataclass(frozen=True)
@@ -75,8 +97,7 @@ class TorchForward:
         for first in range(0, len(weights), NETWORKS_AT_ONCE):
             some = slice(first, first + NETWORKS_AT_ONCE)
             count = 0
-            for start in range(0, len(self.inputs), EXAMPLES_AT_ONCE):
-                examples = slice(start, start + EXAMPLES_AT_ONCE)
+            for examples in self._parts():
                 logits = self._logits(weights[some], self.inputs[examples]).flatten(1, -2)
                 labels = self.labels[examples].flatten().to(logits.device)
                 chances = torch.log_softmax(logits, dim=2)
@@ -107,13 +128,20 @@ class TorchForward:
             if next(module.parameters(recurse=False), None) is not None
         ]
         try:
-            for start in range(0, len(self.inputs), EXAMPLES_AT_ONCE):
-                self._logits(weights[None], self.inputs[start : start + EXAMPLES_AT_ONCE])
+            for examples in self._parts():
+                self._logits(weights[None], self.inputs[examples])
         finally:
             for hook in hooks:
                 hook.remove()
         *hidden, _ = found
         return {name: np.concatenate(found[name]) for name in hidden}
+
+    def _parts(self) -> Iterator[slice]:
+        """Examples that are evaluated together: about as many each, as some layers need several."""
+        count = len(self.inputs)
+        parts = -(-count // EXAMPLES_AT_ONCE)
+        for part in range(parts):
+            yield slice(part * count // parts, (part + 1) * count // parts)
 
     def _logits(
         self, weights: Float32[np.ndarray, "network weight"], inputs: "torch.Tensor"
