@@ -1,5 +1,7 @@
 """The answer in words is the right one, short, and says what to do where it is undecided."""
 
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,29 @@ def verdict_of(delays, pairs=20, spread=6.0, failed=(), titles=TITLES, task="MNI
         assert "nan" not in text
         assert "None" not in text
     return verdict
+
+
+def row(measure, value, low=None, high=None, p=1.0, effect=0.0, design="paired", pairs=10,
+        family="network", other="b", **more):  # fmt: skip
+    """A measure that is 2 in the first group."""
+    independent = {"pairs": None, "smallest_p": 2 / comb(2 * pairs, pairs)}
+    paired = {"pairs": pairs, "smallest_p": 2.0 ** (1 - pairs)}
+    values = {
+        "n_reference": pairs, "n_other": pairs, "reference_value": 2.0, "other_value": value,
+        "difference": value - 2, "low": low, "high": high, "p": p, "adjusted_p": p,
+        "effect": effect, **(independent if design == "independent" else paired), **more,
+    }  # fmt: skip
+    return Comparison(measure, "", "a", other, design, family, **values)
+
+
+def told_of(*rows):
+    """The verdict on rows that are made by hand."""
+    groups = tuple(dict.fromkeys(["a", *(each.other for each in rows)]))
+    counts = {name: {"networks": rows[0].n_reference, "failed": 0} for name in groups}
+    contrasts = tuple(("a", other) for other in groups[1:])
+    titles = {name: f"of {name}" for name in groups}
+    found = Comparisons("model", groups, contrasts, rows, titles, None, counts)
+    return verdict(found, command=COMMAND)
 
 
 def test_the_time_of_commitment_is_no_time_of_learning():
@@ -131,14 +156,14 @@ def test_too_few_pairs_say_how_many_are_needed():
         "5 pairs are too few to tell whether pre-trained networks learn MNIST faster or more "
         "slowly than those from scratch; at least 8 are needed."
     )
-    assert found.next_step.startswith("About ")
-    assert "dynamics run -S pairs=" in found.next_step
+    assert found.next_step.startswith("8 pairs find a difference only if all agree; about ")
+    assert " would most likely decide: dynamics run -S pairs=" in found.next_step
     assert verdict_of([0, 15], pairs=1).sentence.startswith("1 pair is too few to tell whether ")
 
 
 def test_without_a_command_the_number_of_pairs_is_enough():
     step = verdict_of([0, 15], pairs=5, command=None).next_step
-    assert step.endswith(" pairs would decide.")
+    assert step.endswith(" would most likely decide.")
 
 
 def test_one_condition_is_described():
@@ -265,19 +290,36 @@ def test_partners_end_as_far_from_each_other_only_where_the_interval_says_so(
     apart, interval, p, pairs, told
 ):
     """Beside networks of other pairs, which end two displacements apart."""
-    rows = [
-        Comparison(
-            measure, "", "a", "b", design, family, pairs, pairs, pairs, 2.0, value,
-            difference=value - 2, low=interval[0], high=interval[1], effect=0.0, p=p, adjusted_p=p,
-            smallest_p=2.0 ** (1 - pairs),
-        )
-        for measure, design, family, value in (
-            ("final_accuracy", "paired", "network", 2.0),
-            ("partner_distance", "partners", "partners", apart),
-            ("partner_angle", "partners", "partners", apart),
-        )
-    ]  # fmt: skip
-    counts = {name: {"networks": pairs, "failed": 0} for name in "ab"}
-    found = verdict(Comparisons("model", (*"ab",), (("a", "b"),), (*rows,), {}, None, counts))
+    distance = {"design": "partners", "family": "partners", "pairs": pairs, "p": p}
+    found = told_of(
+        row("final_accuracy", 2.0, pairs=pairs),
+        row("partner_distance", apart, *interval, **distance),
+        row("partner_angle", apart, *interval, **distance),
+    )
     about = [bullet for bullet in found.bullets if "artners end" in bullet]
     assert [bullet.startswith(told) for bullet in about] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "effect", "design", "told"),
+    [
+        (3, 0.0, "paired", "At least 6 pairs are needed to decide anything: "),
+        (3, 0.01, "paired", "At least 6 pairs are needed to decide anything: "),
+        (5, 1.0, "paired", "6 pairs find a difference only if all agree; about 11 would most "),
+        (
+            3,
+            1.0,
+            "independent",
+            "4 networks in each group find a difference only if groups hardly ",
+        ),
+        (9, 0.0, "paired", "How many pairs would decide cannot be told from these."),
+        (9, 0.05, "paired", "The difference, if there is one, would take more than 1,000 pairs "),
+    ],
+)
+def test_what_to_do_agrees_with_the_sentence_and_with_what_is_known(pairs, effect, design, told):
+    found = told_of(row("final_accuracy", 2.0, effect=effect, pairs=pairs, design=design))
+    assert found.next_step.startswith(told)
+    if "only if" in told:
+        assert f"at least {told[0]} are needed." in found.sentence
+    if ": " in told:
+        assert found.next_step.endswith("pairs=6")

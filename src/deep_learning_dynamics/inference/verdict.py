@@ -100,9 +100,7 @@ class _Writer:
             f"{self._networks(main.other)} {self._learn} {_either(main)} than "
             f"{self._those(main.reference)}; at least {least} are needed."
         )
-        wanted = max(least, self._estimate(main) or 0)
-        step = self._more(main, _round_up(min(wanted, MOST_PAIRS)))
-        return Verdict(text, self._bullets(main), step, False)
+        return Verdict(text, self._bullets(main), self._from_few(main, least), False)
 
     def _headline(self, main: "Comparison") -> tuple[str, bool]:
         """The answer, and whether it is one."""
@@ -224,7 +222,9 @@ class _Writer:
 
     def _next_step(self, main: "Comparison") -> str:
         estimate = self._estimate(main)
-        if estimate is None or estimate > MOST_PAIRS:
+        if estimate is None:
+            return f"How many {_units(main)} would decide cannot be told from these."
+        if estimate > MOST_PAIRS:
             bounds = ""
             if main.low is not None and main.high is not None:
                 low, high = (quantity(main.measure).difference(x) for x in (main.low, main.high))
@@ -235,8 +235,24 @@ class _Writer:
             )
         return self._more(main, _round_up(max(estimate, self._fewest(main), _now(main) + 1)))
 
+    def _from_few(self, main: "Comparison", least: int) -> str:
+        """The least can find only what could not be clearer; more is better where it is known."""
+        estimate = self._estimate(main)
+        if estimate is None or estimate > MOST_PAIRS:
+            return self._then(
+                f"At least {least} {_units(main)} are needed to decide anything", least
+            )
+        number = _round_up(max(least, estimate))
+        if number == least:
+            return self._more(main, least)
+        only = "if all agree" if main.design == "paired" else "if groups hardly overlap"
+        text = f"{least} {_units(main)} find a difference only {only}; about {number}"
+        return self._then(f"{text} would most likely decide", number)
+
     def _more(self, main: "Comparison", number: int) -> str:
-        text = f"About {number:,} {_units(main)} would decide"
+        return self._then(f"About {number:,} {_units(main)} would decide", number)
+
+    def _then(self, text: str, number: int) -> str:
         return f"{text}: {self._command.format(pairs=number)}" if self._command else f"{text}."
 
     def _estimate(self, main: "Comparison") -> int | None:
