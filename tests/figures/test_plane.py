@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_results import projection_of, trajectories
+from made_results import projection_of, trajectories, words
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
@@ -12,6 +12,7 @@ from deep_learning_dynamics.figures.trajectories import (
     Trajectory,
     can_number,
     framed,
+    score_scale,
     trajectories_of,
     until,
 )
@@ -147,6 +148,43 @@ def test_tables_become_trajectories_in_the_order_of_pairs():
     assert sum(t.earlier for t in shown) == 12
     (failed,) = [t for t in shown if not t.sound]
     assert len(failed.points) == len(failed.score) == 35  # three of its snapshots were not finite
+
+
+def sparsely_scored(without=""):
+    """A projection that has a score at every third snapshot, and none of some networks."""
+    table, vectors = trajectories(pairs=2, earlier=False)
+    gone = (table["snapshot"] % 3 != 1) | table["network"].str.startswith(without or "none")
+    table["test_accuracy"] = (table["step"] / 4000).mask(gone)
+    return projection_of(table, vectors, robust=False)
+
+
+def test_scores_that_were_not_recorded_lie_between_those_that_were():
+    table = sparsely_scored().coordinates
+    shown = trajectories_of(table, Groups.of(table, "condition", {}), "test_accuracy")
+    for t in shown:
+        known = np.flatnonzero(t.recorded)
+        assert known.tolist() == list(range(1, len(t.steps), 3))
+        inner = slice(known[0], known[-1] + 1)
+        np.testing.assert_allclose(t.score[inner], t.steps[inner] / 4000)  # linear over steps
+        assert t.score[0] == t.score[known[0]]
+        assert t.score[-1] == t.score[known[-1]]
+        light = Plane(shown, score_scale(shown, "test_accuracy")).colours(t).sum(axis=1)
+        assert (np.diff(light) <= 0).all()  # darker and darker: no snapshot looks untrained
+
+
+def test_networks_without_a_score_are_grey_and_the_legend_says_so():
+    projection = sparsely_scored(without="scratch")
+    table = projection.coordinates
+    shown = trajectories_of(table, Groups.of(table, "condition", {}), "test_accuracy")
+    plane = Plane(shown, score_scale(shown, "test_accuracy"))
+    for t in shown:
+        assert (np.ptp(plane.colours(t), axis=1) == 0).all() == t.network.startswith("scratch")
+    text = words(figures.paths(projection))
+    assert "no test accuracy recorded" in text
+    assert "interpolated where not recorded" in text
+    table, vectors = trajectories(pairs=2)
+    text = words(figures.paths(projection_of(table, vectors)))
+    assert "recorded" not in text
 
 
 def test_a_trajectory_ends_at_a_moment():

@@ -64,6 +64,21 @@ def test_paths_end_where_the_projection_says(results, text):
         assert np.isclose(ends, here, rtol=1e-4).all(axis=1).any()
 
 
+def test_a_score_that_was_not_recorded_is_not_given_as_if_it_was(results, tmp_path):
+    (key,) = results.projections
+    table = results.projections[key].coordinates
+    scarce = table.assign(test_accuracy=table["test_accuracy"].where(table["snapshot"] % 2 == 0))
+    projection = replace(results.projections[key], coordinates=scarce)
+    page = report(replace(results, projections={key: projection}), tmp_path / "page.html")
+    text = page.read_text("utf-8")
+    assert "higher test accuracy, interpolated over steps where it was not recorded" in text
+    for path in data_of(text)["methods"][0]["paths"]:
+        numbers = [re.search(r"accuracy \d", each) is not None for each in path["text"]]
+        assert numbers == [at % 2 == 0 for at in range(len(numbers))]
+        assert path["text"][1].endswith("test accuracy not recorded")
+        assert path["colours"][-2] != path["colours"][0]
+
+
 def test_earlier_training_leads_to_the_start(text):
     paths = data_of(text)["methods"][0]["paths"]
     led = [path for path in paths if path["before"][0]]

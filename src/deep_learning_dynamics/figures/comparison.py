@@ -15,7 +15,8 @@ from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.style import ENDS, Groups, Style, groups_of
 from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import count, listed
-from deep_learning_dynamics.results import Results, grouping
+from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import grouped_by
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
@@ -70,7 +71,7 @@ class RunsInOnePlane(FigureKind):
 def _within(projection: "Projection", results: Results) -> Groups:
     """The groups within a run."""
     coordinates = projection.coordinates.drop(columns="run")
-    return Groups.of(coordinates, grouping(coordinates), results.titles)
+    return Groups.of(coordinates, grouped_by(coordinates), results.titles)
 
 
 def _trajectories(

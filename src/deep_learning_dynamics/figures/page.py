@@ -17,7 +17,9 @@ from matplotlib.patches import Ellipse
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.plane import Plane, shades
 from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, group_entries
+from deep_learning_dynamics.figures.trajectories import is_interpolated
 from deep_learning_dynamics.formatting import count
+from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
 _EM = 0.53  # the mean width of a character, in its size
@@ -125,9 +127,10 @@ def plane_page(
     first, *_ = planes.values()
     numbers = [t.group for t in first.trajectories if not t.earlier and len(t.points)]
     maps = [plane.cells for plane in planes.values() if plane.cells is not None]
+    guessed = any(is_interpolated(plane.trajectories) for plane in planes.values())
     bars = [*(["score"] if first.scale else []), *(["cells"] if maps else [])]
     if bars:
-        below = max(len(groups), 2) * 1.3 * style.text / 72 + 0.4
+        below = max(len(groups), 2) * 1.3 * style.text / 72 + (0.52 if guessed else 0.4)
     if not legend:
         named = [] if first.scale else group_entries(groups, numbers, look.TONE)
         legend = [*named, *plane_entries(list(planes.values()))]
@@ -139,7 +142,7 @@ def plane_page(
     if bars:
         axes |= lower.subplot_mosaic([bars if style.is_narrow or len(bars) > 1 else [*bars, "."]])
     if first.scale:
-        _draw_score_bar(axes["score"], groups, numbers, first.scale)
+        _draw_score_bar(axes["score"], groups, numbers, first.scale, guessed)
     if maps:
         _draw_cell_bar(axes["cells"], maps[0].distances if len(planes) == 1 else None)
     return figure, axes, lower
@@ -215,6 +218,10 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
         dashed = mark | {"linestyle": look.DASHES, "linewidth": 0.9, "markeredgecolor": "white"}
         label = f"failed: {', '.join(counts)}"
         entries.append(Line2D([], [], marker="X", markeredgewidth=0.3, label=label, **dashed))
+    if any(plane.is_unscored(t) for plane in planes for t in plane.trajectories if not t.earlier):
+        key = next(plane.scale.key for plane in planes if plane.scale)
+        plain = {"color": look.EARLIER, "linewidth": 1.4}
+        entries.append(Line2D([], [], label=f"no {quantity(key).title} recorded", **plain))
     if any(t.is_faded for t in trained):
         pale = {"color": look.LINE, "linewidth": 1.4}
         entries.append(Line2D([], [], label="faded: neighbours lost", **pale))
@@ -224,7 +231,9 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
     return entries
 
 
-def _draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: ScoreScale) -> None:
+def _draw_score_bar(
+    axes: Axes, groups: Groups, numbers: Sequence[int], scale: ScoreScale, interpolated: bool
+) -> None:
     """The colours of every group over the range of the score; a row per group."""
     shown = [number for number in sorted(set(numbers)) if number >= 0] or [0]
     image = np.array([look.ramp(number)(np.linspace(0, 1, 128))[:, :3] for number in shown])
@@ -245,7 +254,8 @@ def _draw_score_bar(axes: Axes, groups: Groups, numbers: Sequence[int], scale: S
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)
     axes.tick_params(axis="x", pad=1.5)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(look.with_unit(scale.key))
+    below = "\ninterpolated where not recorded" if interpolated else ""
+    axes.set_xlabel(f"{look.with_unit(scale.key)}{below}")
 
 
 def _draw_cell_bar(axes: Axes, distances: np.ndarray | None) -> None:

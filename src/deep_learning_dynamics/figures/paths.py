@@ -13,12 +13,14 @@ from deep_learning_dynamics.figures.style import Groups, Style, groups_of
 from deep_learning_dynamics.figures.trajectories import (
     Trajectory,
     can_number,
+    is_interpolated,
     score_scale,
     trajectories_of,
 )
 from deep_learning_dynamics.formatting import index, listed
 from deep_learning_dynamics.quantities import quantity
-from deep_learning_dynamics.results import Results, grouping
+from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import grouped_by
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
@@ -70,7 +72,7 @@ class Paths(FigureKind):
             answer,
             f"{method.reads} {method.cautions}",
             f"Hue: {results.by.replace('_', ' ')}." if results.by else "",
-            f"Lightness: {quantity(color).title}." if color else "",
+            f"Lightness: {shade_of(projection, results, Style())}." if color else "",
             "Circle: start; square: end, numbered by pair where there are few; arrowheads point in "
             "the direction of learning; dotted: the trajectory that a network continues; dashed "
             "with a cross: a network that failed. The frame holds the networks that did not fail; "
@@ -86,7 +88,7 @@ def paths(projection: "Projection", *, by: str | None = None, **options: Any) ->
         by: the column that gives the hue; default: "condition", or the first with a few words.
         options: fields of ``Style``, such as ``color``: the column that lightness shows.
     """
-    by = grouping(projection.coordinates) if by is None else by
+    by = grouped_by(projection.coordinates, by)
     results = Results(by=by, titles=projection.titles, projections={projection.method: projection})
     chosen = {name: value for name, value in options.items() if value is not None}
     return draw("paths", results, **chosen)
@@ -126,6 +128,17 @@ def placed(trajectories: list[Trajectory]) -> list[Trajectory]:
 def color_of(projection: "Projection", style: Style) -> str:
     """The score that lightness shows, "" where it was not recorded."""
     return style.color if style.color in projection.coordinates else ""
+
+
+def shade_of(projection: "Projection", results: Results, style: Style) -> str:
+    """The score that lightness shows, and how networks are drawn where it was not recorded."""
+    plane, _ = plane_of(projection, results, style)
+    words = quantity(color_of(projection, style)).title
+    if is_interpolated(plane.trajectories):
+        words += ", interpolated over steps where it was not recorded"
+    if any(plane.is_unscored(t) for t in plane.trajectories if not t.earlier):
+        words += "; grey: networks without any"
+    return words
 
 
 def quality_line(projection: "Projection", short: bool = False) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures.style import (
@@ -123,8 +124,14 @@ class Plane:
         for trajectory in networks:
             self._mark_end(trajectory)
 
+    def is_unscored(self, trajectory: Trajectory) -> bool:
+        """Whether a network has no score where others show theirs."""
+        return self.scale is not None and trajectory.score is None and trajectory.sound
+
     def colours(self, trajectory: Trajectory) -> Float[np.ndarray, "row 3"]:
         """The colour of each of a trajectory's points, before it is faded."""
+        if self.is_unscored(trajectory):  # no place on the scale may be read into its colour
+            return np.tile(to_rgb(EARLIER), (len(trajectory.points), 1))
         if trajectory.group < 0 or self.scale is None or trajectory.score is None:
             return np.tile(colour(trajectory.group, trajectory.tone), (len(trajectory.points), 1))
         return ramp(trajectory.group)(self.scale.position(trajectory.score))[:, :3]

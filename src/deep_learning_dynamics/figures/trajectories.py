@@ -5,12 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from deep_learning_dynamics.figures.style import TONE, Groups, ScoreScale
 
 MOST_NUMBERED = 25  # pairs whose ends carry their number
-_ROWS = ("points", "steps", "score", "faith", "spread")  # fields of trajectories by snapshot
+_ROWS = ("points", "steps", "score", "recorded", "faith", "spread")  # fields with a row per snapshot
+    "points",
+    "steps",
+    "score",
+    "recorded",
+    "faith",
+    "spread",
+)  # fields of trajectories by snapshot
 LEAST_INK = 0.22  # of a point whose neighbourhood is lost: it can still be seen
 FAR = 3.0  # a network is far out if the others would be drawn this many times as large without it
 
@@ -29,7 +36,8 @@ class Trajectory:
     earlier: bool  # another network continues it
     points: Points
     steps: Float[np.ndarray, " row"]
-    score: Float[np.ndarray, " row"] | None = None
+    score: Float[np.ndarray, " row"] | None = None  # None: it has none at any snapshot
+    recorded: Bool[np.ndarray, " row"] | None = None  # False: this score is interpolated
     faith: Float[np.ndarray, " row"] | None = None  # 0 to 1: how well neighbours are preserved
     spread: Float[np.ndarray, "row 3"] | None = None  # xx, xy, yy over refits
     tone: float = TONE  # the place on its group's ramp, where no score is shown
@@ -81,8 +89,10 @@ def trajectories_of(
         firsts.iterrows(),
         strict=True,
     ):
-        kept = rows[placed[rows]]
         label = parameters.index(first["parameter"]) + 1 if parameters else first.get("pair", "")
+        of_rows = {name: of[rows] for name, of in values.items()}
+        if "score" in of_rows:
+            of_rows |= _interpolated(of_rows["steps"], of_rows.pop("score"))
         found.append(
             Trajectory(
                 network=str(first["network"]),
@@ -90,17 +100,38 @@ def trajectories_of(
                 label=str(label),
                 outcome=str(first.get("outcome", "") or ""),
                 earlier=first["network"] in continued,
-                **{name: of[kept] for name, of in values.items()},
+                **{name: of[placed[rows]] for name, of in of_rows.items()},
             )
         )
     # Pair after pair, so that no group as a whole lies over the others.
     return sorted(found, key=lambda each: (len(each.label), each.label, each.group))
 
 
+def _interpolated(
+    steps: Float[np.ndarray, " row"], score: Float[np.ndarray, " row"]
+) -> dict[str, np.ndarray]:
+    """A score at every snapshot, linear over steps between the known ones; none of none.
+
+    Snapshots without a score are usual: few are tested of many that are recorded.
+    """
+    known = np.isfinite(score)
+    if not known.any():
+        return {}
+    between = np.interp(steps, steps[known], score[known])
+    missing = np.isnan(score)
+    return {"score": np.where(missing, between, score), "recorded": ~missing}
+
+
 def score_scale(trajectories: Sequence[Trajectory], key: str) -> ScoreScale | None:
     """The scale over the scores of all networks that none continues."""
     scores = [t.score for t in trajectories if not t.earlier and t.score is not None]
     return ScoreScale.over(key, np.concatenate(scores)) if scores else None
+
+
+def is_interpolated(trajectories: Sequence[Trajectory]) -> bool:
+    """Whether scores that were not recorded are shown, too."""
+    ours = [t for t in trajectories if not t.earlier and t.sound and t.recorded is not None]
+    return any(not t.recorded.all() for t in ours)
 
 
 def framed(trajectories: Sequence[Trajectory]) -> Points:

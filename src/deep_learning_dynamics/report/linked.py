@@ -159,7 +159,10 @@ def _path(
     ]
     if trajectory.score is not None:
         known = quantity(color)
-        scores = [f"{known.title} {known.format(value)}" for value in trajectory.score]
+        scores = [
+            f"{known.title} {known.format(value) if recorded else 'not recorded'}"
+            for value, recorded in zip(trajectory.score, trajectory.recorded, strict=True)
+        ]
         texts = [f"{text}<br>{score}" for text, score in zip(texts, scores, strict=True)]
     led = np.empty((0, 2))
     if before is not None and len(before.points):

@@ -17,7 +17,6 @@ from deep_learning_dynamics.figures.figure import FIGURES, available
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.method import METHODS
-from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.report import tables
 from deep_learning_dynamics.report.linked import LinkedNetworks, linked
 
@@ -105,7 +104,7 @@ def page(results: "Results", about: About) -> str:
         groups=list(zip(networks.groups.titles.values(), data["groups"], strict=True)),
         networks=list(enumerate(networks.table.itertuples())),
         null_models=data["null_models"],
-        shade=quantity(Style().color).title,
+        shade=tables.shade(results, methods),
         comparisons=tables.contrasts(results.comparisons) if results.comparisons else [],
         ranking=results.ranking,
         models=NULL_MODELS,

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.figures.paths import method_of
+from deep_learning_dynamics.figures.paths import color_of, method_of, shade_of
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
 from deep_learning_dynamics.report.linked import LinkedNetworks
@@ -58,6 +59,14 @@ def method(results: "Results", key: str) -> dict[str, Any]:
         numbers = numbers | projection.robustness.numbers()
     badges = [(quantity(name), numbers[name]) for name in BADGES if numbers.get(name) is not None]
     return {"known": method_of(projection), "rank": ranks.get(key), "badges": badges}
+
+
+def shade(results: "Results", methods: list[str]) -> str:
+    """What the lightness of points shows; "" where nothing was recorded."""
+    first = results.projections[methods[0]] if methods else None
+    if first is None or not color_of(first, Style()):
+        return ""
+    return shade_of(first, results, Style())
 
 
 def contrasts(comparisons: "Comparisons") -> list[dict[str, Any]]:
