@@ -69,7 +69,7 @@ def row(measure, value, low=None, high=None, p=1.0, effect=0.0, design="paired",
     paired = {"pairs": pairs, "smallest_p": 2.0 ** (1 - pairs)}
     values = {
         "n_reference": pairs, "n_other": pairs, "reference_value": 2.0, "other_value": value,
-        "difference": value - 2, "low": low, "high": high, "p": p, "adjusted_p": p,
+        "difference": None if value is None else value - 2, "low": low, "high": high, "p": p, "adjusted_p": p,
         "effect": effect, **(independent if design == "independent" else paired), **more,
     }  # fmt: skip
     return Comparison(measure, "", "a", other, design, family, **values)
@@ -208,6 +208,31 @@ def test_controls_are_told_beside_the_main_answer():
     )
     slow = verdict_of([0, 15, 15], spread=3.0)
     assert any("weights learn more slowly than from scratch (" in b for b in slow.bullets)
+
+
+def test_controls_are_told_by_the_measure_of_the_main_answer_or_name_theirs():
+    """A group that reaches 90 % later than another reaches 80 % is not slower for that."""
+    early, late = "steps_to_80", "steps_to_90"
+    all_do, some_do, few_do = (
+        {"reached_reference": 10, "reached_other": reached} for reached in (10, 9, 2)
+    )
+    found = told_of(
+        row(early, 1.5, **some_do),
+        row(late, 1.5, **few_do),
+        *(row(early, 85.0, other=each, **all_do) for each in "cd"),
+        *(row(late, 149.0, other=each, **all_do) for each in "cd"),
+        row("final_loss", 0.9, other="e"),
+        row(early, None, other="f", **few_do),
+    )
+    assert found.bullets[0].startswith("Steps to 80 % test accuracy ")
+    assert found.bullets[1] == (
+        "Whether networks of c learn faster or more slowly than of a is undecided "
+        "(80 % test accuracy after 85 and 2 steps); whether networks of d learn faster or more "
+        "slowly than of a is undecided (85 and 2 steps); whether networks of e learn better or "
+        "less well than of a is undecided (final loss 0.9 and 2); whether networks of f learn "
+        "faster or more slowly than of a is undecided (80 % test accuracy reached by 2 networks "
+        "instead of 10)."
+    )
 
 
 def test_groups_without_titles_and_tasks_are_named_by_their_coordinate():

@@ -135,7 +135,7 @@ class _Writer:
         found = (
             self._failures(),
             self._evidence(main),
-            self._controls(),
+            self._controls(main),
             self._rounding(main),
             self._partners(main),
         )
@@ -177,10 +177,13 @@ class _Writer:
         count = len(self._family(main))
         return _capital(f"{'; '.join(parts)}; p-values are corrected for {count} measures.")
 
-    def _controls(self) -> str:
-        parts = []
+    def _controls(self, main: "Comparison") -> str:
+        """Further contrasts by the measure of the first one where they have it."""
+        parts, named = [], ""
         for contrast in self._all.contrasts[1:]:
-            row = self._main(contrast)
+            row = self._all.of(main.measure, contrast)
+            if row is None or row.p is None:
+                row = self._main(contrast)
             if row is None:
                 continue
             networks, reference = self._networks(row.other), self._title(row.reference)
@@ -190,7 +193,8 @@ class _Writer:
                 text = f"{networks} learn {_as(row)} {reference}"
             else:
                 text = f"whether {networks} learn {_either(row)} than {reference} is undecided"
-            parts.append(f"{text} ({self._both(row, plain=True)})")
+            parts.append(f"{text} ({self._both(row, plain=row.measure == named)})")
+            named = row.measure
         return f"{_capital('; '.join(parts))}." if parts else ""
 
     def _rounding(self, main: "Comparison") -> str:
