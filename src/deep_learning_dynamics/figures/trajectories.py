@@ -10,14 +10,8 @@ from jaxtyping import Bool, Float
 from deep_learning_dynamics.figures.style import TONE, Groups, ScoreScale
 
 MOST_NUMBERED = 25  # pairs whose ends carry their number
-_ROWS = ("points", "steps", "score", "recorded", "faith", "spread")  # fields with a row per snapshot
-    "points",
-    "steps",
-    "score",
-    "recorded",
-    "faith",
-    "spread",
-)  # fields of trajectories by snapshot
+# Fields of trajectories by snapshot.
+_ROWS = ("points", "steps", "score", "recorded", "faith", "spread")
 LEAST_INK = 0.22  # of a point whose neighbourhood is lost: it can still be seen
 FAR = 3.0  # a network is far out if the others would be drawn this many times as large without it
 
