@@ -45,6 +45,7 @@ def execute(notebook):
 
 
 @pytest.mark.pipeline
+@pytest.mark.slow
 def test_own_training(tmp_path):
     folder = copied("own_training", tmp_path)
     changed = YAML()
@@ -84,6 +85,7 @@ def test_own_training(tmp_path):
 
 
 @pytest.mark.pipeline
+@pytest.mark.slow
 def test_transformer(tmp_path):
     folder = copied("transformer", tmp_path)
     train, draw = commands(folder)[:2]
@@ -106,6 +108,7 @@ def test_transformer(tmp_path):
 
 
 @pytest.mark.pipeline
+@pytest.mark.slow
 def test_first_steps(tmp_path):
     notebook = tmp_path / "first_steps.ipynb"
     shutil.copy(EXAMPLES / "first_steps.ipynb", notebook)

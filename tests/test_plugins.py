@@ -66,11 +66,13 @@ def run(folder, network, analyses, *command):
 
 
 @pytest.mark.pipeline
+@pytest.mark.slow
 def test_the_whole_pipeline_runs_with_plug_ins(tmp_path):
     network = {"kind": "mlp", "hidden_layers": [6, 6], "activation": "gelu"}
     run(tmp_path / "project", network, ANALYSES, "dvc", "repro")
 
 
+@pytest.mark.slow
 def test_all_stages_take_a_network_of_a_plug_in(tmp_path):
     network = {"kind": "convolutional", "channels": 3}
     run(tmp_path / "project", network, ANALYSES[:3], sys.executable, "-c", IN_ONE_PROCESS)

@@ -14,7 +14,7 @@ from project import call, copied, dynamics, runs_of
 from deep_learning_dynamics.cli import repro
 from deep_learning_dynamics.cli.replicate import replicate
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("finished")]
+pytestmark = pytest.mark.pipeline
 
 
 def run_of(folder):
@@ -160,6 +160,7 @@ def test_show_names_report_and_figures(finished, tmp_path):
     assert (tmp_path / "mine/figures/forest.png").exists()
 
 
+@pytest.mark.slow
 def test_replicating_gives_the_same_and_changes_nothing(project):
     before = {name: data for name, data in tree(project).items() if not name.startswith(".dvc/tmp")}
     text = dynamics(project, "replicate", "latest")
@@ -200,6 +201,7 @@ def test_a_replication_that_differs_says_where_and_why(project, monkeypatch, cap
     assert "Not replicated: 1 of " in said
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     edited = (project / "params.yaml").read_text() + "# my edit\n"
     (project / "params.yaml").write_text(edited)
@@ -219,6 +221,7 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     assert "0 to run" in dynamics(project, "sweep", "-S", "figures.dpi=50,51")
 
 
+@pytest.mark.slow
 def test_experiments_of_a_sweep_run_on_workers_and_are_logged_from_here(project):
     tried = ["-S", "figures.dpi=52,53", "-S", "data.sources=[local],[embedded]"]
     (project / "datasets").mkdir()  # so that the source "local" has none

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from project import dynamics, runs_of, variables
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("finished")]
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 START = "from deep_learning_dynamics.cli import app; app()"
 
 
