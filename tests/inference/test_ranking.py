@@ -6,6 +6,7 @@ import pytest
 from scipy.spatial import procrustes
 
 from deep_learning_dynamics.inference import ranking
+from deep_learning_dynamics.inference.null_tests import NullTest, NullTests
 from deep_learning_dynamics.projection.projection import Projection
 from deep_learning_dynamics.projection.quality import assess
 from deep_learning_dynamics.projection.robustness import Robustness, RobustnessSettings
@@ -117,7 +118,7 @@ def test_a_method_that_a_null_model_matches_comes_last_whatever_its_score():
     )
     assert [entry.method for entry in found.items] == ["som", "pca"]
     assert found.items[0].score < found.items[1].score
-    assert [entry.nulls for entry in found.items] == ["better", "as good"]
+    assert [entry.nulls for entry in found.items] == ["better", "no better"]
     assert [entry.rank for entry in found.items] == [1, 2]
     assert found.items[1].reason.endswith("; walks with momentum do as well")
     assert found.best == ("som",)
@@ -127,14 +128,45 @@ def test_where_null_models_match_all_no_projection_is_the_best():
     found = ranking({"pca": projection(noisy(0.05), nulls={"random_walk": high()})})
     assert found.best == ()
     assert found.sentence == (
-        "No projection stands out: null models do as well in all that was tested."
+        "No projection stands out: each has null models that do as well or better."
     )
+
+
+@pytest.mark.parametrize(
+    ("random_walk", "momentum_walk", "standing", "told"),
+    [
+        ("====", "====", "no better", "random walks and walks with momentum do as well"),
+        ("----", "++++", "no better", "random walks do better"),
+        ("====", "----", "no better", "random walks do as well and walks with momentum do better"),
+        ("====", "--==", "no better",
+         "random walks do as well and walks with momentum do as well or better"),
+        ("++++", "--+=", "mixed", "in part better, in part worse than random walks and walks with "
+         "momentum"),
+        ("++++", "==+=", "mixed", "in part better than random walks and walks with momentum"),
+        ("++++", "++++", "better", "better than random walks and walks with momentum"),
+    ],
+)  # fmt: skip
+def test_null_models_that_do_better_are_told_from_those_that_do_as_well(
+    random_walk, momentum_walk, standing, told
+):
+    p = {"+": (0.5, 0.01), "=": (0.9, 1.0), "-": (0.99, 0.01)}  # of the null, and the p-value
+    models = {"random_walk": random_walk, "momentum_walk": momentum_walk}
+    tests = NullTests(
+        tuple(
+            NullTest("umap", key, model, 0.9, 39, null_value=p[sign][0], adjusted_p=p[sign][1])
+            for model, signs in models.items()
+            for key, sign in zip(KEYS, signs, strict=True)
+        )
+    )
+    (entry,) = ranking({"umap": projection(noisy(0.3), method="umap")}, tests).items
+    assert entry.nulls == standing
+    assert entry.reason.endswith(f"; {told}")
 
 
 def test_the_hardest_null_model_counts():
     nulls = {"random_walk": low(), "momentum_walk": high()}
     (entry,) = ranking({"pca": projection(noisy(0.05), nulls=nulls)}).items
-    assert entry.nulls == "as good"
+    assert entry.nulls == "no better"
     assert "random walks" not in entry.reason
 
 
@@ -142,7 +174,7 @@ def test_better_in_part_is_mixed():
     nulls = {"random_walk": {**low(), "continuity": 0.9999999}}
     (entry,) = ranking({"pca": projection(noisy(0.3), nulls=nulls)}).items
     assert entry.nulls == "mixed"
-    assert entry.reason.endswith("in part better than random walks")
+    assert entry.reason.endswith("in part better, in part worse than random walks")
 
 
 def test_a_collapsed_layout_has_nothing_to_read():

@@ -42,7 +42,8 @@ class Ranked:
     distances: float | None
     paths: float | None
     stability: float | None
-    # Against the null models: "better", "as good" (or worse) in all that was tested, "mixed",
+    # Against the null models: "better" in all that was tested, "mixed" (better in part of it than
+    # each of them), "no better" (in nothing better than one of them, which may do better itself),
     # "not tested".
     nulls: str
     reason: str
@@ -55,26 +56,26 @@ class Ranking:
     """Faithfulness and stability of the methods, those that beat their null models first."""
 
     items: tuple[Ranked, ...]
-    best: tuple[str, ...]  # methods of the first rank; none where null models do as well
+    best: tuple[str, ...]  # methods of the first rank; none if no method beats its null models
     sentence: str
 
 
 def ranking(projections: Mapping[str, "Projection"], tests: NullTests | None = None) -> Ranking:
     """Order methods by the faithfulness and stability of their pictures.
 
-    A method in which a null model does as well in all that was tested comes after all others,
-    whatever its score, and is never the best.
+    A method that is in nothing better than one of its null models, which do as well or better,
+    comes after all others, whatever its score, and is never the best.
     """
     tests = null_tests(projections) if tests is None else tests
     found = [_entry(method, projections[method], tests.of(method)) for method in projections]
-    found.sort(key=lambda each: (each.nulls == "as good", each.score is None, -(each.score or 0)))
+    found.sort(key=lambda each: (each.nulls == "no better", each.score is None, -(each.score or 0)))
     items: list[Ranked] = []
     for place, entry in enumerate(found, 1):
         # The first of a tie decides, so that no chain of small steps makes all methods equal.
         first = next((each for each in items if each.rank == items[-1].rank), None)
         tied = first is not None and _tied(first, entry)
         items.append(replace(entry, rank=first.rank if tied else place))
-    best = [each for each in items if each.rank == 1 and each.nulls != "as good" and each.score]
+    best = [each for each in items if each.rank == 1 and each.nulls != "no better" and each.score]
     return Ranking(tuple(items), tuple(each.method for each in best), _sentence(items, best))
 
 
@@ -124,16 +125,23 @@ def _standing(tested: list[NullTest]) -> tuple[str, str]:
     """How the method stands against null models, as a key and in words."""
     if not tested:
         return "not tested", ""
-    models = dict.fromkeys(each.model for each in tested)
-    beaten = {each.model for each in tested if each.direction == "better than"}
+    directions: dict[str, set[str]] = {}  # of each null model
+    for each in tested:
+        directions.setdefault(NULL_MODELS[each.model].title, set()).add(each.direction)
     # The hardest null model counts: what one of them does as well needs no other explanation.
-    unbeaten = [NULL_MODELS[model].title for model in models if model not in beaten]
+    unbeaten = {title: of for title, of in directions.items() if "better than" not in of}
     if unbeaten:
-        return "as good", f"{listed(unbeaten)} do as well"
-    titles = listed([NULL_MODELS[model].title for model in models])
-    if all(each.direction == "better than" for each in tested):
+        words: dict[str, list[str]] = {}
+        for title, of in unbeaten.items():
+            how = "do as well or better" if "as" in of else "do better"
+            words.setdefault(how if "worse than" in of else "do as well", []).append(title)
+        return "no better", listed([f"{listed(titles)} {how}" for how, titles in words.items()])
+    titles = listed(list(directions))
+    found = set().union(*directions.values())
+    if found == {"better than"}:
         return "better", f"better than {titles}"
-    return "mixed", f"in part better than {titles}"
+    worse = ", in part worse" if "worse than" in found else ""
+    return "mixed", f"in part better{worse} than {titles}"
 
 
 def _kept(raw: Mapping[str, float | None]) -> str:
@@ -162,8 +170,10 @@ def _stable(numbers: Mapping[str, float]) -> str:
 def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
     if not items:
         return "No projection was made."
+    if not best and items[0].nulls != "no better":
+        return "No projection stands out."
     if not best:
-        return "No projection stands out: null models do as well in all that was tested."
+        return "No projection stands out: each has null models that do as well or better."
     untested = all(each.nulls == "not tested" for each in best)
     tail = ", not tested against null models" if untested else ""
     how = "Most" if len(best) == 1 else "Equally"
@@ -171,7 +181,7 @@ def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
 
 
 def _tied(first: Ranked, entry: Ranked) -> bool:
-    if (first.nulls == "as good") != (entry.nulls == "as good"):
+    if (first.nulls == "no better") != (entry.nulls == "no better"):
         return False
     if first.score is None or entry.score is None:
         return first.score is entry.score
