@@ -49,7 +49,7 @@ class TestAgainstNulls:
         real = dict(zip(KEYS, (0.95, 0.6, 0.8, 0.95), strict=True))
         found = against("pca", "momentum_walk", real, nulls_of())
         assert found[0].sentence == (
-            "Trustworthiness 0.95: better than walks with momentum (0.804, p = 0.025)."
+            "Trustworthiness 0.950: better than walks with momentum (0.804, p = 0.025)."
         )
         assert ": as walks with momentum (" in found[2].sentence
 
@@ -137,4 +137,4 @@ class TestPaths:
     def test_five_networks_are_not_tested(self):
         found = path_null_tests(measure(path_runs("directed", networks=5)))
         assert {test.direction for test in found.items} == {"not tested"}
-        assert found.items[0].reason == "5 networks; at least 6 are needed"
+        assert found.items[0].reason == "5 networks of a group; at least 6 are needed"

@@ -220,7 +220,8 @@ def _path_test(
     count = len(real)
     if count < FEWEST_NETWORKS:
         value = float(np.median(real)) if count else None
-        reason = f"{formatting.count(count, 'network')}; at least {FEWEST_NETWORKS} are needed"
+        of = " of a group" if group.name else ""
+        reason = f"{formatting.count(count, 'network')}{of}; at least {FEWEST_NETWORKS} are needed"
         return NullTest(group.name, key, model, value, count, reason)
     rng = seeds.generator(seed, "null test", group.name, key, model)
     found = of_pairs(Sample.of(walks), Sample.of(real), rng, resamples=99)
