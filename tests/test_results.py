@@ -7,8 +7,9 @@ import pytest
 from made_results import STEPS, TITLES, build, write_store
 
 from deep_learning_dynamics import store
-from deep_learning_dynamics.errors import ResultsError
-from deep_learning_dynamics.results import Results, grouping
+from deep_learning_dynamics.errors import ParamsError, ResultsError
+from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import grouped_by
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +67,13 @@ def test_missing_parts_are_none_and_damaged_ones_are_reported(tmp_path):
 
 def test_the_grouping_is_a_coordinate_in_words_with_few_values():
     table = build(pairs=3, robust=False).scores
-    assert grouping(table) == "condition"
+    assert grouped_by(table) == "condition"
     renamed = table.rename(columns={"condition": "optimiser"})
-    assert grouping(renamed) == "optimiser"
-    assert grouping(renamed.assign(optimiser="sgd")) == ""
-    assert grouping(renamed.assign(optimiser=renamed["network"])) == ""
+    assert grouped_by(renamed) == "optimiser"
+    assert grouped_by(renamed.assign(optimiser="sgd")) == ""
+    assert grouped_by(renamed.assign(optimiser=renamed["network"])) == ""
+    assert grouped_by(renamed, "") == ""
+    with pytest.raises(
+        ParamsError, match=r"^by is 'optimizer', which is no .*expected .*optimiser"
+    ):
+        grouped_by(renamed, "optimizer")

@@ -11,13 +11,11 @@ from deep_learning_dynamics.geometry import Geometry, Measures, measure
 from deep_learning_dynamics.inference.ranking import Ranking
 from deep_learning_dynamics.projection import METHODS, Projection, project, reduce
 from deep_learning_dynamics.selection import select
-from deep_learning_dynamics.store.schema import titles_of
+from deep_learning_dynamics.store.schema import grouped_by, titles_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-_NOT_GROUPS = ("network", "continues", "outcome", "pair", "twin", "parameter")
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Results:
         Args:
             methods: keys of the projections.
             by: the coordinate that groups networks; by default "condition", or the first
-                coordinate in words that has a few values.
+                coordinate in words that has a few values; "": they are one group.
             robustness: as in ``dld.project``.
             progress: called with the steps of the work that are done, and with all of them; the
                 reduction of the weights is the first hundred, each projection ten, measures ten.
@@ -91,7 +89,7 @@ class Results:
         for method in methods:
             _ = METHODS[method]  # refuses an unknown one before anything is computed
         scores = store.scores_table(runs)
-        by = grouping(scores) if by is None else by
+        by = grouped_by(scores, by)
         twins = {"networks": "not twin"} if "twin" in scores else {}
         steps = 100 + 10 * len(methods) + 10
 
@@ -104,7 +102,7 @@ class Results:
         for number, method in enumerate(methods, start=1):
             projections[method] = project(reduction, method, seed=seed, robustness=robustness)
             report(100 + 10 * number)
-        measures = measure(runs, by=by) if by else measure(runs)
+        measures = measure(runs, by=by)
         comparisons = inference.compare(measures, by=by) if by else None
         report(steps)
         return cls(
@@ -121,7 +119,7 @@ class Results:
         first = next(iter(projections.values()), None)
         if by is None:
             table = first.coordinates if scores is None and first is not None else scores
-            by = "" if table is None else grouping(table)
+            by = "" if table is None else grouped_by(table)
         items = inference.null_tests(projections).items
         if self.measures is not None and by:
             items += inference.path_null_tests(self.measures, by).items
@@ -141,15 +139,3 @@ class Results:
 def without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
     """The rows of networks that do not only repeat another but for rounding."""
     return table[~table["twin"].fillna(False).astype(bool)] if "twin" in table else table
-
-
-def grouping(table: "pd.DataFrame") -> str:
-    """The coordinate that is likely to group the networks of a table; "" where none is."""
-    if "condition" in table:
-        return "condition"
-    for name in table.columns:
-        if name not in _NOT_GROUPS and table[name].map(lambda value: isinstance(value, str)).all():
-            networks = table.drop_duplicates("network")
-            if 2 <= networks[name].nunique() <= min(12, len(networks) - 1):
-                return str(name)
-    return ""

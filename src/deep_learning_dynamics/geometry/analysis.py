@@ -147,7 +147,7 @@ class Geometry:
 def analyse(
     runs: "xr.Dataset",
     *,
-    by: str | None = "condition",
+    by: str | None = None,
     analyses: Sequence[str] | None = None,
     forward: Forward | None = None,
     seed: int = 0,
@@ -157,7 +157,7 @@ def analyse(
 
     Args:
         runs: a store, as :func:`deep_learning_dynamics.open` gives it.
-        by: the coordinate whose values are the groups.
+        by: the coordinate whose values are the groups, as in :func:`measure`.
         analyses: keys; by default all that are registered.
         forward: the function that the weights compute. Without it, analyses that need it are left
             out.
@@ -167,6 +167,7 @@ def analyse(
     Raises:
         ParamsError: there is no such analysis.
     """
+    by = schema.grouped_by(schema.networks_table(runs).reset_index(), by)
     subject = Subject(runs, by, forward, seed)
     there = {"forward": forward is not None, "outputs": schema.OUTPUTS in runs}
     chosen = {key: ANALYSES[key] for key in (ANALYSES if analyses is None else analyses)}

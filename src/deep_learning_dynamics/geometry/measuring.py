@@ -37,7 +37,7 @@ FELLOWS = 20  # of a larger group, the first so many stand for all in distances 
 def measure(
     runs: "xr.Dataset",
     *,
-    by: str | None = "condition",
+    by: str | None = None,
     measures: Sequence[str] | None = None,
     found: pd.DataFrame | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -46,13 +46,15 @@ def measure(
 
     Args:
         runs: a store, as :func:`deep_learning_dynamics.open` gives it.
-        by: the coordinate whose values are the groups, for distances within them.
+        by: the coordinate whose values are the groups, for distances within them; by default
+            "condition", or the first coordinate in words that has a few values; "": one group.
         measures: keys of the measures to take; all that are registered by default.
         found: what analyses of many networks found (``Geometry.measures``): columns network,
             measure and value.
         progress: is called with the number of weights that are done and of all.
     """
     chosen = {key: MEASURES[key]() for key in measures or MEASURES}
+    by = schema.grouped_by(schema.networks_table(runs).reset_index(), by)
     task = _Task.of(Networks(runs, by))
     return _Pass(task, chosen, found).run(progress or (lambda done, of: None))
 

@@ -27,6 +27,7 @@ from deep_learning_dynamics.inference.groups import Group, groups_of
 from deep_learning_dynamics.inference.partners import partner_samples
 from deep_learning_dynamics.inference.statistics import Sample, holm
 from deep_learning_dynamics.projection.quality import rounded
+from deep_learning_dynamics.store.schema import grouped_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ class Comparisons:
 
 def compare(
     measures_or_runs: "Measures | xr.Dataset",
-    by: str = "condition",
+    by: str | None = None,
     contrasts: Sequence[tuple[str, str]] | None = None,
     seed: int = 0,
     *,
@@ -157,14 +158,15 @@ def compare(
 
     Args:
         measures_or_runs: what :func:`measure` gave, or a store, which is measured first.
-        by: the coordinate of networks whose values are the groups.
+        by: the coordinate of networks whose values are the groups; by default "condition", or the
+            first coordinate in words that has a few values; "": they are one group.
         contrasts: (reference, other) values; by default all others against the first.
         seed: of bootstraps and permutations.
         command: what to run for more pairs, with "{pairs}" where their number belongs; the verdict
             names it where something is undecided.
 
     Raises:
-        ParamsError: a contrast names a group that is not there.
+        ParamsError: there is no such coordinate, or a contrast names a group that is not there.
     """
     from deep_learning_dynamics.geometry.measuring import measure
     from deep_learning_dynamics.inference.verdict import verdict
@@ -172,6 +174,7 @@ def compare(
     measures = measures_or_runs
     if not isinstance(measures, Measures):
         measures = measure(measures, by=by)
+    by = grouped_by(measures.networks, by)
     groups = {group.name: group for group in groups_of(measures, by)}
     names = tuple(groups)
     chosen = _chosen(contrasts, names, by)
@@ -186,7 +189,7 @@ def compare(
         ]
     titles = measures.titles.get(by, {})
     found = Comparisons(
-        by if by in measures.networks else None,
+        by or None,
         names,
         chosen,
         tuple(items),

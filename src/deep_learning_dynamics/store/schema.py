@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.errors import ParamsError, StoreError
 from deep_learning_dynamics.formatting import listed
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ ABSENT = -1  # the step of a snapshot that a network does not have
 NETWORK, SNAPSHOT, WEIGHT, PARAMETER, PROBE = "network", "snapshot", "weight", "parameter", "probe"
 CLASS, LABEL = "class", "label"
 CONTINUES, OUTCOME = "continues", "outcome"  # coordinates that every network has
+_NOT_GROUPS = ("network", "continues", "outcome", "pair", "twin", "parameter")
 DEAD, DIVERGED = "dead", "diverged"  # outcomes; "" where learning went on
 COLUMNS = (PARAMETER, "shape", "start", "stop", "kind", "dtype")  # of the table of parameters
 RESERVED = frozenset(
@@ -185,6 +186,39 @@ def score_names(runs: "xr.Dataset") -> list[str]:
         for name, variable in runs.variables.items()
         if variable.dims == (NETWORK, SNAPSHOT) and name not in (STEP, FINITE)
     )
+
+
+def grouped_by(table: "pd.DataFrame", by: str | None = None) -> str:
+    """The coordinate that groups networks; "" where they are one group.
+
+    Args:
+        table: of networks, or of their snapshots, with the column network.
+        by: a coordinate, or "" for one group. By default the likely one: condition, or the first
+            coordinate in words that has a few values.
+
+    Raises:
+        ParamsError: there is no such coordinate.
+    """
+    if by is None:
+        return _likely_grouping(table)
+    if by and by not in table:
+        known = [str(name) for name in table if name not in _NOT_GROUPS]
+        raise ParamsError(
+            f"by is {by!r}, which is no coordinate of the networks; expected "
+            f"{listed(known, 'or') if known else 'none: they have no coordinates'}."
+        )
+    return by
+
+
+def _likely_grouping(table: "pd.DataFrame") -> str:
+    if "condition" in table:
+        return "condition"
+    for name in table.columns:
+        if name not in _NOT_GROUPS and table[name].map(lambda value: isinstance(value, str)).all():
+            networks = table.drop_duplicates(NETWORK)
+            if 2 <= networks[name].nunique() <= min(12, len(networks) - 1):
+                return str(name)
+    return ""
 
 
 def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
