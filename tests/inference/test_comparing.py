@@ -53,13 +53,42 @@ def test_partners_are_compared_whatever_their_order_in_the_store():
     assert (found.reached_reference, found.reached_other) == (7, 7)
 
 
-@pytest.mark.parametrize("pairs", [None, [*range(6), *range(1, 7)], [0, 0, 1, 2, 3, 4] * 2])
-def test_without_complete_pairs_groups_are_compared_as_independent(pairs):
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        (None, None),
+        ([*range(6), *range(4, 10)], "only 4 of 12 networks have a partner"),
+        ([0, 0, 1, 2, 3, 4] * 2, "a group has a pair more than once"),
+    ],
+)
+def test_without_complete_pairs_groups_are_compared_as_independent_and_that_is_said(pairs, why):
     accuracy = curves(np.linspace(2, 5, 12))
     runs = runs_of(accuracy, [*"a" * 6, *"b" * 6], pairs)
-    found = compare(runs).of("steps_to_50")
+    comparisons = compare(runs)
+    found = comparisons.of("steps_to_50")
     assert (found.design, found.pairs, found.higher) == ("independent", None, None)
     assert (found.n_reference, found.n_other, found.effect) == (6, 6, 1)
+    told = f"; networks are compared as independent groups, because {why}."
+    assert comparisons.verdict.bullets[0].endswith(told if why else " measures.")
+
+
+def test_networks_without_a_partner_are_left_out_and_complete_pairs_are_compared():
+    """Two of eight pairs have lost a network, which makes no independent groups of the others."""
+    half = np.array([2.0, 3, 4, 2.5, 3.5, 4.5, 5, 3.2])
+    runs = runs_of(
+        curves(np.concatenate([half, half[::-1] + 1])),
+        [*"a" * 8, *"b" * 8],
+        [*range(8), *range(7, -1, -1)],
+    )
+    kept = runs.isel(network=[i for i in range(16) if i not in (0, 8)])  # of pairs 0 and 7
+    found, complete = compare(kept), runs.isel(network=[*range(1, 7), *range(9, 15)])
+    row, expected = found.of("steps_to_50"), compare(complete).of("steps_to_50")
+    assert (row.design, row.pairs, row.n_reference, row.n_other) == ("paired", 6, 6, 6)
+    assert (row.difference, row.p, row.higher) == (expected.difference, 2 / 2**6, 6)
+    assert found.of("partner_distance").pairs == 6
+    assert found.verdict.bullets[0].endswith("; 2 networks without a partner are left out.")
+    assert found.verdict.sentence.startswith("6 pairs are too few to tell ")
+    assert "left out" not in compare(complete).verdict.bullets[0]
 
 
 def test_all_groups_are_compared_with_the_first_or_as_contrasts_say():

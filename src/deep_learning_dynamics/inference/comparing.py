@@ -1,8 +1,9 @@
 """Groups of networks compared: each measure, each parameter, each contrast.
 
-A contrast is a reference and another group. Networks are compared within pairs where both groups
-have the same pairs, and as independent groups otherwise. Everything in one :class:`Comparison`
-concerns the same networks.
+A contrast is a reference and another group. Networks are compared within pairs where at least half
+of them have a partner in the other group; those without one are left out. Otherwise, and where a
+group has a pair more than once, groups are compared as independent. Everything in one
+:class:`Comparison` concerns the same networks.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from deep_learning_dynamics import seeds
+from deep_learning_dynamics import formatting, seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.geometry.measures import (
@@ -197,7 +198,9 @@ def compare(
         None,  # type: ignore[arg-type]  # follows from the rest
         {name: {"networks": len(group), "failed": group.failed} for name, group in groups.items()},
     )
-    return replace(found, verdict=verdict(found, measures.attributes.get("task", ""), command))
+    note = _pairing(measures, *(groups[name] for name in chosen[0])) if chosen else ""
+    task = measures.attributes.get("task", "")
+    return replace(found, verdict=verdict(found, task, command, note))
 
 
 def _chosen(
@@ -227,8 +230,7 @@ def _keys(measures: Measures) -> list[tuple[str, str]]:
 
 
 def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list[Comparison]:
-    paired = reference.paired_with(other)
-    groups = [reference, other.in_order_of(reference) if paired else other]
+    groups, paired = _as_pairs(reference, other)
 
     def stream(*name: str) -> np.random.Generator:
         # Each test draws from its own: a measure more changes no other result.
@@ -243,6 +245,40 @@ def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list
             row = _described(key, WHOLE, "partners", "partners", of_key, samples)
             rows.append(replace(row, **asdict(evidence)))
     return rows
+
+
+def _as_pairs(reference: Group, other: Group) -> tuple[list[Group], bool]:
+    """Complete pairs, partners in the same places; or both groups, if too few have partners."""
+    common = _common(reference, other)
+    if 4 * len(common) < len(reference) + len(other):
+        return [reference, other], False
+    one, two = (group.take(np.isin(group.pairs, common)) for group in (reference, other))
+    return [one, two.in_order_of(one)], True
+
+
+def _common(reference: Group, other: Group) -> list[str]:
+    """The pairs of which both groups have a network."""
+    if reference.pairs is None or other.pairs is None:
+        return []
+    return sorted(set(reference.pairs) & set(other.pairs))
+
+
+def _pairing(measures: Measures, reference: Group, other: Group) -> str:
+    """What became of networks without a partner, where networks have pairs."""
+    if "pair" not in measures.networks:
+        return ""
+    networks, partners = len(reference) + len(other), 2 * len(_common(reference, other))
+    if _as_pairs(reference, other)[1]:
+        alone = networks - partners
+        are = "is" if alone == 1 else "are"
+        without = f"{formatting.count(alone, 'network')} without a partner"
+        return f"{without} {are} left out" if alone else ""
+    twice = reference.pairs is None or other.pairs is None
+    few = f"only {partners} of {networks} networks have a partner"
+    return (
+        "networks are compared as independent groups, because "
+        f"{'a group has a pair more than once' if twice else few}"
+    )
 
 
 def _row(

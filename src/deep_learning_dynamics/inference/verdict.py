@@ -42,20 +42,25 @@ class Verdict:
         return cls(**{**content, "bullets": tuple(content["bullets"])})
 
 
-def verdict(comparisons: "Comparisons", task: str = "", command: str | None = None) -> Verdict:
+def verdict(
+    comparisons: "Comparisons", task: str = "", command: str | None = None, pairing: str = ""
+) -> Verdict:
     """The verdict on the first contrast; further ones are bullets.
 
     Args:
         comparisons: of groups of networks.
         task: what is learnt, as within a sentence: "handwritten digits".
         command: what to run for more pairs, with "{pairs}" where their number belongs.
+        pairing: what became of networks without a partner in the first contrast, as a clause.
     """
-    return _Writer(comparisons, task, command).verdict()
+    return _Writer(comparisons, task, command, pairing).verdict()
 
 
 class _Writer:
-    def __init__(self, comparisons: "Comparisons", task: str, command: str | None) -> None:
-        self._all, self._command = comparisons, command
+    def __init__(
+        self, comparisons: "Comparisons", task: str, command: str | None, pairing: str
+    ) -> None:
+        self._all, self._command, self._pairing = comparisons, command, pairing
         self._learn = f"learn {task}" if task else "learn"
 
     def verdict(self) -> Verdict:
@@ -174,8 +179,9 @@ class _Writer:
                 bounds = f"{100 * (1 - ALPHA):g} % interval {low} to {high}, "
             p = formatting.p_value(np.nan if row.adjusted_p is None else row.adjusted_p)
             parts.append(f"{measured.title} {change} ({bounds}p = {p})")
-        count = len(self._family(main))
-        return _capital(f"{'; '.join(parts)}; p-values are corrected for {count} measures.")
+        parts.append(f"p-values are corrected for {len(self._family(main))} measures")
+        parts += [self._pairing] if self._pairing else []
+        return f"{_capital('; '.join(parts))}."
 
     def _controls(self, main: "Comparison") -> str:
         """Further contrasts by the measure of the first one where they have it."""
