@@ -69,3 +69,10 @@ def test_distances_from_the_start_are_those_of_the_weights(measured):
 
 def test_a_mosaic_has_whole_rows():
     assert grid(["a", "b", "c"], 2) == [["a", "b"], ["c", "."]]
+
+
+def test_curves_of_many_groups_end_with_the_signs_of_the_legend(make_results):
+    results = make_results(pairs=1, conditions=tuple("abcdefghij"), earlier=False, robust=False)
+    panel = figures.draw("learning_curves", results).axes[0]
+    signs = [line.get_marker() for line in panel.lines if line.get_marker() != "None"]
+    assert signs == ["s"] * 8 + ["D"] * 2

@@ -187,6 +187,18 @@ def test_networks_without_a_score_are_grey_and_the_legend_says_so():
     assert "recorded" not in text
 
 
+def test_bars_of_many_groups_have_the_signs_of_their_ends():
+    names = tuple("abcdefghij")
+    table, vectors = trajectories(pairs=1, conditions=names, earlier=False)
+    for few, signs in ((10, ["s"] * 8 + ["D"] * 2), (8, [])):
+        kept = table["condition"].isin(names[:few]).to_numpy()
+        projection = projection_of(table[kept].reset_index(drop=True), vectors[kept], robust=False)
+        figure = figures.paths(projection)
+        bar = next(axes for axes in figure.axes if axes.get_xlabel() == "Test accuracy (%)")
+        assert [each.get_marker() for each in bar.lines if each.get_marker() != "None"] == signs
+        assert ("end, with its group's sign" in words(figure)) == bool(signs)
+
+
 def test_a_trajectory_ends_at_a_moment():
     half = until(path(np.arange(12).reshape(6, 2), score=np.arange(6.0)), 2.0)
     assert half.points.tolist() == [[0, 1], [2, 3], [4, 5]]

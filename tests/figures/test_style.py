@@ -11,7 +11,9 @@ from deep_learning_dynamics.figures.style import (
     ScoreScale,
     colour,
     end_marker,
+    group_entries,
     ramp,
+    titles_of_text,
     with_unit,
 )
 
@@ -75,6 +77,27 @@ def test_groups_come_in_the_order_of_networks_that_none_continues():
 def test_numbers_as_groups_say_what_they_are():
     table = pd.DataFrame({"network": ["a", "b"], "learning_rate": [0.1, 0.03]})
     assert Groups.of(table, "learning_rate", {}).title(0) == "learning rate 0.1"
+
+
+def test_numbers_as_groups_are_short_but_distinct():
+    def titles(*values):
+        table = pd.DataFrame({"network": map(str, values), "rate": values})
+        return list(Groups.of(table, "rate", {}).titles.values())
+
+    assert titles(0.4641588833612779, 4.641588833612782e-05) == ["rate 0.464", "rate 4.64e-05"]
+    assert titles(0.46415, 0.46416, 1.0) == ["rate 0.46415", "rate 0.46416", "rate 1"]
+    assert titles(16, 1024) == ["rate 16", "rate 1024"]
+    as_text = titles_of_text("rate", ["0.4641588833612779", "1.0", "warm"], {"warm": "warm start"})
+    assert list(as_text.values()) == ["rate 0.464", "rate 1", "warm start"]
+
+
+def test_legends_have_the_signs_of_ends_where_these_differ():
+    many = Groups("x", {number: f"group {number}" for number in range(10)})
+    signs = [entry.get_marker() for entry in group_entries(many, range(10), ends=True)]
+    assert signs == [end_marker(number) for number in range(10)]
+    assert len(set(signs)) == 2
+    few = [entry.get_marker() for entry in group_entries(many, range(8), ends=True)]
+    assert set(few) == {"None"}
 
 
 def test_units_are_said_once():

@@ -117,6 +117,15 @@ def test_names_of_people_are_text_and_not_markup(tmp_path):
     assert text.count("</script>") == 3
 
 
+def test_ends_of_many_groups_have_signs_of_their_own(tmp_path):
+    results = build(pairs=1, conditions=tuple("abcdefghij"), earlier=False, robust=False)
+    text = report(results, tmp_path / "report.html").read_text("utf-8")
+    symbols = [group["symbol"] for group in data_of(text)["groups"]]
+    assert symbols == ["square"] * 8 + ["diamond"] * 2
+    assert text.count('class="swatch diamond"') == 4  # above the planes and in the list
+    assert "the group&#39;s sign: end" in text
+
+
 def test_parts_that_were_not_made_are_left_out(results, tmp_path):
     alone = Results(by=results.by, titles=results.titles, projections=results.projections)
     text = report(alone, tmp_path / "report.html").read_text("utf-8")

@@ -87,8 +87,9 @@ class Forest(FigureKind):
 
 def name_of(results: Results, group: str) -> str:
     """A group's title."""
-    titles = results.comparisons.titles or {}
-    return str(titles.get(group, results.titles.get(results.by, {}).get(group, group)))
+    known = results.comparisons
+    names = results.titles.get(results.by, {}) | (known.titles or {})
+    return look.titles_of_text(known.by or "", known.groups, names).get(group, group)
 
 
 def contrasts_of(rows: Sequence["Comparison"]) -> list[tuple[str, str]]:

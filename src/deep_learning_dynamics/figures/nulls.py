@@ -67,7 +67,7 @@ class Nulls(FigureKind):
             "2018).",
             results,
             legend=[
-                *group_entries(groups, numbers, look.TONE),
+                *group_entries(groups, numbers, look.TONE, True),
                 *plane_entries(list(planes.values())),
                 *_strip_entries(tests),
             ],

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
+from matplotlib.transforms import ScaledTranslation
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.plane import Plane, shades
@@ -132,7 +133,7 @@ def plane_page(
     if bars:
         below = max(len(groups), 2) * 1.3 * style.text / 72 + (0.52 if guessed else 0.4)
     if not legend:
-        named = [] if first.scale else group_entries(groups, numbers, look.TONE)
+        named = [] if first.scale else group_entries(groups, numbers, look.TONE, True)
         legend = [*named, *plane_entries(list(planes.values()))]
     figure, body = page(style, height + below, *words, legend=legend)
     upper, lower = body.subfigures(2, 1, height_ratios=[height, below or 1e-3])
@@ -210,6 +211,8 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
     if any(t.sound for t in trained):
         numbered = any(plane.numbered for plane in planes)
         label = "end, number of pair" if numbered else "end"
+        if look.ends_differ(t.group for t in trained if t.end == ""):
+            label += ", with its group's sign"
         entries.append(Line2D([], [], marker="s", label=label, **mark))
     entries.append(Line2D([], [], marker=">", label="direction of learning", **mark))
     failed = [t.outcome for t in planes[0].trajectories if not t.sound and not t.earlier]
@@ -252,6 +255,13 @@ def _draw_score_bar(
     axes.set_yticks(range(len(shown)), names)
     axes.yaxis.tick_right()  # where long titles have room
     axes.tick_params(axis="y", length=0, labelcolor=look.INK)
+    if look.ends_differ(shown):
+        axes.tick_params(axis="y", pad=14)
+        inches = axes.get_figure(root=True).dpi_scale_trans
+        beside = axes.get_yaxis_transform() + ScaledTranslation(8 / 72, 0, inches)
+        for row, number in enumerate(shown):
+            sign = {"marker": look.end_marker(number), "color": look.colour(number, 0.85)}
+            axes.plot(1, row, markersize=5, transform=beside, clip_on=False, **sign)
     axes.tick_params(axis="x", pad=1.5)
     axes.spines[:].set_visible(False)
     below = "\ninterpolated where not recorded" if interpolated else ""

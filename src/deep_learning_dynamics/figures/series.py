@@ -86,6 +86,7 @@ def draw_series(
         axes.text(0.5, 0.5, "no network has any", ha="center", transform=axes.transAxes)
         return
     width = 1.3 if style.is_narrow else 1.7
+    signs = look.ends_differ(each.group for each in series)
     for each in series:
         low, middle, high = each.quartiles
         own, many = colour(each.group, 0.75), len(each.values)
@@ -102,6 +103,10 @@ def draw_series(
             axes.fill_between(each.steps, low, high, color=own, alpha=0.2, linewidth=0, zorder=2)
         for shade, thick in (("white", width + 1), (own, width)):
             axes.plot(each.steps, middle, color=shade, linewidth=thick, zorder=3)
+        if signs:
+            end = np.flatnonzero(np.isfinite(middle))[-1]
+            sign = {"marker": look.end_marker(each.group), "markersize": 4.5, "color": own}
+            axes.plot(each.steps[end], middle[end], markeredgecolor="white", zorder=4, **sign)
     scale_steps(axes, np.unique(np.concatenate([each.steps for each in series])))
     if ticks is None:
         _scale_values(axes, key, np.concatenate([each.values.ravel() for each in series]))
@@ -151,7 +156,7 @@ def curve_entries(
     series: Sequence[Series], groups: Groups, networks: bool = False
 ) -> list[Line2D | Patch]:
     """The legend of panels of curves."""
-    entries = group_entries(groups, [each.group for each in series])
+    entries = group_entries(groups, [each.group for each in series], ends=True)
     entries.append(Line2D([], [], color=look.INK, linewidth=1.8, label="median"))
     if any(len(each.values) > 2 for each in series):
         entries.append(Patch(color=look.INK, alpha=0.2, linewidth=0, label="middle half"))

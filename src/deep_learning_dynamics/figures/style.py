@@ -4,7 +4,7 @@ A group of networks is a hue; within it, lightness is a score. All hues are equa
 scores, so that no group looks better than another, in grey print too.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -146,8 +146,7 @@ class Groups:
             return cls("", {"": "networks"})
         last = last_phase(table)
         values = (last if len(last) else table)[by].dropna().unique()
-        names = titles.get(by, {})
-        return cls(by, {v: str(names.get(v, names.get(str(v), _words(by, v)))) for v in values})
+        return cls(by, titles_for(by, list(values), titles.get(by, {})))
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -194,9 +193,38 @@ def last_phase(table: pd.DataFrame) -> pd.DataFrame:
     return without_twins(table)
 
 
-def _words(by: str, value: Any) -> str:
+def titles_for(by: str, values: Sequence[Any], names: Mapping[Any, Any]) -> dict[Any, str]:
+    """What values of a coordinate are called, where they have no names: "learning rate 0.464".
+
+    Numbers have as few digits, from three on, as still tell them apart.
+    """
+    for digits in range(3, 18):
+        words = {value: _words(by, value, digits) for value in values}
+        if len(set(words.values())) == len(words):
+            break
+    return {v: str(names.get(v, names.get(str(v), words[v]))) for v in words}
+
+
+def titles_of_text(by: str, values: Sequence[str], names: Mapping[Any, Any]) -> dict[str, str]:
+    """The same for values that analyses have written as text."""
+    numbers = {text: _number_in(text) for text in values}
+    titles = titles_for(by, list(numbers.values()), {})
+    return {text: str(names.get(text, titles[of])) for text, of in numbers.items()}
+
+
+def _number_in(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _words(by: str, value: Any, digits: int) -> str:
     """A value that says what it is: "scratch", but "learning rate 0.1"."""
-    return value if isinstance(value, str) and value else f"{by.replace('_', ' ')} {value}"
+    if isinstance(value, str) and value:
+        return value
+    shown = f"{value:.{digits}g}" if isinstance(value, float | np.floating) else value
+    return f"{by.replace('_', ' ')} {shown}"
 
 
 def ramp(group: int) -> LinearSegmentedColormap:
@@ -211,11 +239,20 @@ def colour(group: int, position: float = TONE) -> tuple[float, float, float]:
     return ramp(group)(position)[:3]
 
 
-def group_entries(groups: Groups, numbers: Iterable[int], position: float = 0.75) -> list[Line2D]:
-    """For a legend: a line of its colour for each group that is there, if there are several."""
+def group_entries(
+    groups: Groups, numbers: Iterable[int], position: float = 0.75, ends: bool = False
+) -> list[Line2D]:
+    """For a legend: a line of its colour for each group that is there, if there are several.
+
+    Args:
+        ends: whether the figure marks ends, so that entries have markers where these differ.
+    """
+    shown = sorted(set(numbers))
+    sign = end_marker if ends and ends_differ(shown) else lambda _: "None"
+    look = {"linewidth": 1.8, "markersize": 4.5}
     return [
-        Line2D([], [], color=colour(n, position), linewidth=1.8, label=groups.title(n))
-        for n in sorted(set(numbers))
+        Line2D([], [], color=colour(n, position), marker=sign(n), label=groups.title(n), **look)
+        for n in shown
         if n >= 0 and len(groups) > 1
     ]
 
@@ -223,6 +260,11 @@ def group_entries(groups: Groups, numbers: Iterable[int], position: float = 0.75
 def end_marker(group: int) -> str:
     """The sign of a group's ends."""
     return ENDS[max(group, 0) // len(_RAMPS) % len(ENDS)]
+
+
+def ends_differ(groups: Iterable[int]) -> bool:
+    """Whether there are so many groups that their ends have different signs."""
+    return len({end_marker(group) for group in groups}) > 1
 
 
 @dataclass(frozen=True)

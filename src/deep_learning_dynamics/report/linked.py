@@ -13,7 +13,14 @@ from matplotlib.colors import to_hex
 from deep_learning_dynamics.figures.learning_curves import score_keys
 from deep_learning_dynamics.figures.paths import color_of, method_of, plane_of
 from deep_learning_dynamics.figures.plane import Plane, hexagons, shades
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, last_phase
+from deep_learning_dynamics.figures.style import (
+    Groups,
+    ScoreScale,
+    Style,
+    colour,
+    end_marker,
+    last_phase,
+)
 from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.null_models import NULL_MODELS
@@ -22,6 +29,12 @@ from deep_learning_dynamics.quantities import quantity
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection
     from deep_learning_dynamics.results import Results
+
+# What plotly calls the markers of ends.
+SYMBOLS = {
+    "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "P": "cross",
+    "p": "pentagon", "h": "hexagon", "8": "octagon",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,11 @@ def linked(results: "Results", networks: LinkedNetworks, methods: list[str]) -> 
     models = dict.fromkeys(key for each in projections for key in _null_examples(each))
     return {
         "groups": [
-            {"colour": to_hex(colour(number)), "dark": to_hex(colour(number, 1.0))}
+            {
+                "colour": to_hex(colour(number)),
+                "dark": to_hex(colour(number, 1.0)),
+                "symbol": SYMBOLS[end_marker(number)],
+            }
             for number in range(len(networks.groups))
         ],
         "networks": networks.table[["group", "pair", "failed", "title"]].to_dict("records"),

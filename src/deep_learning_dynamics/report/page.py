@@ -105,7 +105,7 @@ def page(results: "Results", about: About) -> str:
         networks=list(enumerate(networks.table.itertuples())),
         null_models=data["null_models"],
         shade=tables.shade(results, methods),
-        comparisons=tables.contrasts(results.comparisons) if results.comparisons else [],
+        comparisons=tables.contrasts(results),
         ranking=results.ranking,
         models=NULL_MODELS,
         path_tests=tables.path_tests(results),

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from deep_learning_dynamics.figures.forest import name_of
 from deep_learning_dynamics.figures.paths import color_of, method_of, shade_of
-from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.style import Style, titles_of_text
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
 from deep_learning_dynamics.report.linked import LinkedNetworks
 
 if TYPE_CHECKING:
-    from deep_learning_dynamics.inference.comparing import Comparison, Comparisons
+    from deep_learning_dynamics.inference.comparing import Comparison
     from deep_learning_dynamics.projection.projection import Projection
     from deep_learning_dynamics.results import Results
 
@@ -69,16 +70,18 @@ def shade(results: "Results", methods: list[str]) -> str:
     return shade_of(first, results, Style())
 
 
-def contrasts(comparisons: "Comparisons") -> list[dict[str, Any]]:
+def contrasts(results: "Results") -> list[dict[str, Any]]:
     """A table for each pair of groups, or for each group where there are no two."""
-    tables = []
+    tables, comparisons = [], results.comparisons
+    if comparisons is None:
+        return []
     for reference, other in comparisons.contrasts or ((group, "") for group in comparisons.groups):
         rows = [
             item
             for item in comparisons.items
             if (item.reference, item.other) == (reference, other) and not item.parameter
         ]
-        names = [comparisons.titles.get(name, name) for name in (reference, other)]
+        names = [name_of(results, name) if name else "" for name in (reference, other)]
         if rows:
             title = f"{names[1]} compared with {names[0]}" if other else names[0]
             tables.append({"title": title, "names": names, "rows": rows})
@@ -112,9 +115,10 @@ def path_tests(results: "Results") -> dict[str, Any] | None:
         return None
     methods = results.projections or {}
     of_paths = [test for test in results.null_tests.items if test.subject not in methods]
+    subjects = list(dict.fromkeys(test.subject for test in of_paths))
     reasons = dict.fromkeys(test.reason for test in of_paths if test.direction == "not tested")
     return {
-        "titles": results.titles.get(results.by, {}),
+        "titles": titles_of_text(results.by, subjects, results.titles.get(results.by, {})),
         "rows": [test for test in of_paths if test.direction != "not tested"],
         "not_tested": "; ".join(reasons),
     }

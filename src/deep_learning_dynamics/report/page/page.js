@@ -53,7 +53,7 @@ function upToNow(path) {
     line: { color: group.colour, width: 1.4, dash: network.failed ? "dash" : "solid" },
     marker: {
       color: part(path.colours), opacity: state.faded ? part(path.inks) : 1,
-      symbol: marks("circle", "circle-open", network.failed ? "x-thin" : "square"),
+      symbol: marks("circle", "circle-open", network.failed ? "x-thin" : group.symbol),
       size: marks(4, 9, network.failed ? 10 : 8),
       line: { color: group.dark, width: marks(0, 1.5, network.failed ? 2 : 0.5) },
     },
