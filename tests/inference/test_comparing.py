@@ -58,6 +58,7 @@ def test_partners_are_compared_whatever_their_order_in_the_store():
     [
         (None, None),
         ([*range(6), *range(4, 10)], "only 4 of 12 networks have a partner"),
+        ([*range(12)], "none of 12 networks have a partner"),
         ([0, 0, 1, 2, 3, 4] * 2, "a group has a pair more than once"),
     ],
 )

@@ -158,7 +158,7 @@ def compare(
     Twins and networks that others continue (pre-training) are not compared.
 
     Args:
-        measures_or_runs: what :func:`measure` gave, or a store, which is measured first.
+        measures_or_runs: what :func:`measure` gave, or stores, which are measured first.
         by: the coordinate of networks whose values are the groups; by default "condition", or the
             first coordinate in words that has a few values; "": they are one group.
         contrasts: (reference, other) values; by default all others against the first.
@@ -274,7 +274,7 @@ def _pairing(measures: Measures, reference: Group, other: Group) -> str:
         without = f"{formatting.count(alone, 'network')} without a partner"
         return f"{without} {are} left out" if alone else ""
     twice = reference.pairs is None or other.pairs is None
-    few = f"only {partners} of {networks} networks have a partner"
+    few = f"{f'only {partners}' if partners else 'none'} of {networks} networks have a partner"
     return (
         "networks are compared as independent groups, because "
         f"{'a group has a pair more than once' if twice else few}"
