@@ -42,7 +42,7 @@ class SurfaceFigure(AnalysisFigure):
         scale = _scale(found)
         figure, body = page(
             style,
-            len(rows) * (style.width / len(rows[0]) * 0.98 + 0.15) + 0.45,
+            len(rows) * (style.width / len(rows[0]) * 0.98 + 0.15) + 0.6,
             self.title,
             _answer(found),
             f"Dots: snapshots in the grey of their own loss. {_networks(found)}.",
@@ -52,6 +52,7 @@ class SurfaceFigure(AnalysisFigure):
                 Line2D([], [], color=look.QUIET, linewidth=0.8, label="no error", linestyle=_EVEN),
             ],
         )
+        figure.get_layout_engine().set(h_pad=0.08)  # titles of panels have a line above them
         axes = body.subplot_mosaic(rows)
         for plane in planes:
             snapshots, grid = (_of(found, name, plane) for name in ("snapshots", "grid"))
@@ -88,22 +89,38 @@ class SurfaceFigure(AnalysisFigure):
 
 
 def _answer(found: Finding) -> str:
-    """Whether the surface under the paths shows the networks' loss."""
-    numbers = found.numbers["all"]
-    if numbers["median_error"] is None:
+    """Whether the surface shows the networks' loss at their ends.
+
+    Untrained networks, which many snapshots are, have much the same loss wherever they lie.
+    """
+    snapshots = _of(found, "snapshots", "all")
+    snapshots = snapshots[np.isfinite(snapshots[["loss", "surface_loss"]]).all(axis=1)]
+    if not len(snapshots):
         return "No snapshot has a finite loss in the plane."
-    close = numbers["median_error"] <= CLOSE * numbers["median_loss"]
-    how = "is close to" if close else "does not show"
-    return f"The surface under the paths {how} the networks' loss: {_values('all', numbers)}."
+    ends = snapshots.sort_values("step", kind="stable").groupby("network", sort=False).tail(1)
+    error, loss = (ends["surface_loss"] - ends["loss"]).abs().median(), ends["loss"].median()
+    how = "is close to" if error <= CLOSE * loss else "does not show"
+    return (
+        f"The surface under the paths {how} the networks' loss at their ends: "
+        f"{_held('all', found.numbers['all'])}; there the median loss of the ends is "
+        f"{number(ends['surface_loss'].median())} nats, their own {number(loss)} "
+        f"(median error {number(error)})."
+    )
+
+
+def _held(plane: str, numbers: dict[str, Any]) -> str:
+    """ "the first two principal components of all snapshots hold 11 % of the variance"."""
+    held = "" if numbers["share"] is None else f" hold {_share(plane, numbers['share'])}"
+    return f"{WHERE[plane]}{held}"
 
 
 def _values(plane: str, numbers: dict[str, Any]) -> str:
-    """ "the first two principal components hold 11 % of the variance; there the median ..."."""
-    held = "" if numbers["share"] is None else f" hold {_share(plane, numbers['share'])}"
+    """The same, and what the surface says of all snapshots."""
+    held = _held(plane, numbers)
     if numbers["median_error"] is None:
-        return f"{WHERE[plane]}{held}; no snapshot has a finite loss there"
+        return f"{held}; no snapshot has a finite loss there"
     return (
-        f"{WHERE[plane]}{held}; there the median loss is "
+        f"{held}; there the median loss is "
         f"{number(numbers['median_surface_loss'])} nats, the snapshots' own "
         f"{number(numbers['median_loss'])} (median error {number(numbers['median_error'])})"
     )
