@@ -138,3 +138,10 @@ def test_one_group_without_partners_and_twins_is_drawn(layers):
     for key in KEYS:
         assert figures.draw(key, results).axes
         assert figures.caption(key, results)
+
+
+def test_the_swatches_of_spectra_differ_without_colour(of_layers):
+    (legend,) = figures.draw("spectra", of_layers).subfigs[0].legends
+    swatches = legend.get_patches()
+    assert len(swatches) == 2
+    assert [bool(each.get_hatch()) for each in swatches] == [False, True]

@@ -17,6 +17,7 @@ from deep_learning_dynamics.results import Results
 
 MOST_PARAMETERS = 8  # panels; further ones would be too small to read
 BANDS = (("q05", "q95", 0.12), ("q25", "q75", 0.25))
+_HATCHED = {"facecolor": "#f4f4f4", "edgecolor": "#a8a8a8", "hatch": "//////", "linewidth": 0.5}
 
 
 @FIGURES.register
@@ -38,7 +39,7 @@ class SpectraFigure(AnalysisFigure):
         if len(exponents):
             layout = [*layout, ["exponents"] * columns]
             heights.append(1.24)
-            legend.append(Patch(color=look.LINE, linewidth=0, label="entries in random places"))
+            legend.append(Patch(**_HATCHED, label="entries in random places"))
         figure, body = page(
             style,
             sum(heights) + 0.3 * len(heights),
@@ -67,7 +68,7 @@ class SpectraFigure(AnalysisFigure):
             parts.append(
                 "The exponent is that of the power law that fits the largest eigenvalues of WᵀW "
                 "(Clauset, Shalizi and Newman, 2009); it means something only where it differs "
-                "from that of the same entries in random places (grey). "
+                "from that of the same entries in random places (hatched). "
                 f"{'These layers have' if len(sizes) > 1 else 'The layer has'} "
                 f"{range_} eigenvalues"
                 f"{': too few for an exponent to mean anything by itself' * (max(sizes) < 50)}."
@@ -135,7 +136,7 @@ def _draw_exponents(axes: Axes, ends: pd.DataFrame, groups: Groups, style: Style
     for at, name in enumerate(names):
         here = ends[ends["parameter"] == name]
         low, middle, high = here["null_exponent"].quantile([0.25, 0.5, 0.75])
-        axes.fill_between([at - 0.35, at + 0.35], low, high, color=look.LINE, linewidth=0)
+        axes.fill_between([at - 0.35, at + 0.35], low, high, **_HATCHED)
         axes.plot([at - 0.35, at + 0.35], [middle] * 2, color=look.QUIET, linewidth=0.8)
         for place, mine in here["spectral_exponent"].groupby(groups.numbers(here)):
             x = at + 0.24 * (place - (len(groups) - 1) / 2) / max(1, len(groups) - 1)
