@@ -83,6 +83,65 @@ def test_the_parameters_that_differ_are_named(measured):
     assert "hidden.bias" in caption
 
 
+def by_parameter(measured, contrasts=2, **fields):
+    """The caption where rows of single parameters have these fields, and others do not differ."""
+    kept = dict.fromkeys((row.reference, row.other) for row in rows(measured, parameter=True))
+    items = tuple(
+        dataclasses.replace(row, **({"adjusted_p": 0.5, "smallest_p": 1e-6} | fields))
+        for row in rows(measured, parameter=True)
+        if (row.reference, row.other) in list(kept)[:contrasts]
+    )
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    return figures.caption("by_parameter", dataclasses.replace(measured, comparisons=comparisons))
+
+
+def test_too_few_networks_to_tell_are_not_said_to_be_alike(measured):
+    few = "There are too few networks to tell whether single parameters differ "
+    alike = "No single parameter differs significantly "
+    assert by_parameter(measured, 1, smallest_p=0.01).startswith(
+        few + "between pre-trained and from scratch: no p-value could reach 0.05"
+    )
+    assert by_parameter(measured, 2, smallest_p=0.01).startswith(few + "in any of 2 contrasts")
+    assert by_parameter(measured, 1).startswith(alike + "between pre-trained and from scratch.")
+    assert by_parameter(measured, 2).startswith(alike + "in any of 2 contrasts.")
+
+
+def test_the_contrast_in_which_most_parameters_differ_is_named(measured):
+    items = tuple(
+        dataclasses.replace(row, adjusted_p=0.01 if row.other == "permuted" else 0.5)
+        for row in rows(measured, parameter=True)
+    )
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    caption = figures.caption(
+        "by_parameter", dataclasses.replace(measured, comparisons=comparisons)
+    )
+    assert "differs between permuted and from scratch in 3 of 3" in caption.split(". ")[0]
+    assert "No other contrast differs in more." in caption
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"effect": 1.0, "design": "paired"}, "(none where all pairs agree)"),
+        ({"effect": -1.0, "design": "independent"}, "(none where groups do not overlap)"),
+        ({"effect": 0.5, "n_other": 4}, "(none where a group has fewer than 5 networks)"),
+    ],
+)
+def test_figures_say_why_effects_have_no_interval(fields, says, measured):
+    gone = {"effect_low": None, "effect_high": None} | fields
+    items = tuple(dataclasses.replace(row, **gone) for row in measured.comparisons.items)
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    bare = dataclasses.replace(measured, comparisons=comparisons)
+    whole = tuple(
+        dataclasses.replace(row, effect=0.5, effect_low=0.1, effect_high=0.9) for row in items
+    )
+    comparisons = dataclasses.replace(measured.comparisons, items=whole)
+    for key in ("forest", "by_parameter"):
+        assert f"Lines: 95 % {says}." in words(figures.draw(key, bare)).replace("\n", " ")
+        complete = dataclasses.replace(measured, comparisons=comparisons)
+        assert "none where" not in words(figures.draw(key, complete))
+
+
 @pytest.mark.parametrize(
     ("shift", "says"),
     [(5.0, "worse than those of"), (-5.0, "better than those of"), (0.0, "no better and no worse")],
@@ -103,6 +162,8 @@ def test_null_figures_say_what_the_tests_found(shift, says, make_results):
     caption = figures.caption("nulls", results, "pca")
     assert says in caption.split(".")[0]
     assert "walks with momentum" in caption
+    text = words(figures.draw("nulls", results, variant="pca")).replace("\n", " ")
+    assert "A value outside a bar may be “as null”, because p-values are corrected" in text
 
 
 def test_too_few_nulls_are_not_tested(make_results):

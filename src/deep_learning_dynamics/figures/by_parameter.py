@@ -9,6 +9,7 @@ from deep_learning_dynamics.figures.forest import (
     contrast_entries,
     contrasts_of,
     draw_effects,
+    marks_of,
     name_of,
     pitch_of,
     rows_of,
@@ -43,7 +44,7 @@ class ByParameter(FigureKind):
             measures,
             self.title,
             _answer(rows, results),
-            f"Filled: p ≤ {ALPHA:g} after Holm's correction. Lines: 95 %."
+            marks_of(rows)
             + (f" The first {len(shown)} of {len(parameters)} parameters." if hidden else ""),
             results,
             contrast_entries(results, contrasts),
@@ -69,18 +70,54 @@ class ByParameter(FigureKind):
 
 
 def _answer(rows: list["Comparison"], results: Results) -> str:
-    """Which measure differs in how many parameters: the one that does in most."""
-    reference, other = contrasts_of(rows)[0]
-    first = [row for row in rows if (row.reference, row.other) == (reference, other)]
-    found: dict[str, list[str]] = {row.measure: [] for row in first}
-    for row in first:
-        if row.significant:
-            found[row.measure].append(row.parameter)
-    measure, where = max(found.items(), key=lambda item: len(item[1]))
-    named = f"{name_of(results, other)} and {name_of(results, reference)}"
+    """Which measure differs in how many parameters: of all contrasts, where most do."""
+    contrasts = contrasts_of(rows)
+    found: dict[tuple[tuple[str, str], str], list[str]] = {}
+    for row in rows:
+        key = (row.reference, row.other), row.measure
+        found.setdefault(key, []).extend([row.parameter] if row.significant else [])
+    (contrast, measure), where = max(found.items(), key=lambda item: len(item[1]))
     if not where:
-        return f"No single parameter differs significantly between {named}."
-    total = count(len({row.parameter for row in first}), "parameter")
-    return f"The {quantity(measure).title} differs between {named} in {len(where)} of {total}" + (
-        f": {listed(where)}." if len(where) <= 4 else "."
+        return _nothing_found(rows, results)
+    total = len({row.parameter for row in rows if (row.reference, row.other) == contrast})
+    return (
+        f"The {quantity(measure).title} differs between {_named(results, contrast)} in "
+        f"{len(where)} of {count(total, 'parameter')}"
+        + (f": {listed(where)}." if len(where) <= 4 else ".")
+        + " No other contrast differs in more." * (len(contrasts) > 1)
     )
+
+
+def _nothing_found(rows: list["Comparison"], results: Results) -> str:
+    """That none differs, or that so few networks cannot tell."""
+    contrasts = contrasts_of(rows)
+    able = []
+    for contrast in contrasts:
+        # Holm's correction multiplies the smallest p-value of a contrast by their number.
+        family = [
+            item
+            for item in results.comparisons.items
+            if item.family == "parameter" and (item.reference, item.other) == contrast
+        ]
+        if min(item.smallest_p for item in family) * len(family) <= ALPHA:
+            able.append(contrast)
+    one = _named(results, contrasts[0])
+    if not able:
+        of = f"between {one}" if len(contrasts) == 1 else f"in any of {len(contrasts)} contrasts"
+        return (
+            f"There are too few networks to tell whether single parameters differ {of}: no p-value "
+            f"could reach {ALPHA:g} after Holm's correction."
+        )
+    if len(contrasts) == 1:
+        return f"No single parameter differs significantly between {one}."
+    few = len(contrasts) - len(able)
+    return (
+        f"No single parameter differs significantly in any of {len(contrasts)} contrasts"
+        + (f"; {few} of them {'has' if few == 1 else 'have'} too few networks to tell" * bool(few))
+        + "."
+    )
+
+
+def _named(results: Results, contrast: tuple[str, str]) -> str:
+    reference, other = contrast
+    return f"{name_of(results, other)} and {name_of(results, reference)}"

@@ -15,13 +15,15 @@ from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
 from deep_learning_dynamics.figures.page import page, wrapped
 from deep_learning_dynamics.figures.style import Style
-from deep_learning_dynamics.formatting import ALPHA, MINUS, capital, number, p_value, signed
+from deep_learning_dynamics.formatting import ALPHA, MINUS, capital, listed, number, p_value, signed
 from deep_learning_dynamics.geometry.measures import MEASURES
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparison
+
+FEWEST_RESAMPLED = 5  # networks, from which on comparisons give effects an interval
 
 
 @FIGURES.register
@@ -44,7 +46,7 @@ class Forest(FigureKind):
             len(keys) * pitch_of(contrasts) * row * style.text / 72 + 0.75,
             title,
             results.comparisons.verdict.sentence,
-            f"{_counted(rows)} Filled: p ≤ {ALPHA:g} after Holm's correction. Lines: 95 %.",
+            f"{_counted(rows)} {marks_of(rows)}",
             results,
             contrast_entries(results, contrasts),
         )
@@ -177,6 +179,23 @@ def contrast_entries(results: Results, contrasts: Sequence[tuple[str, str]]) -> 
 def _rows(results: Results) -> list["Comparison"]:
     nothing = "There are no two groups of networks to compare."
     return rows_of(results, False, results.comparisons.verdict.sentence or nothing)
+
+
+def marks_of(rows: Sequence["Comparison"]) -> str:
+    """How to read the dots and lines of effects, and why some have no line."""
+    bare = [row for row in rows if row.effect is not None and row.effect_low is None]
+    causes = listed(list(dict.fromkeys(map(_why_bare, bare))), "or")
+    lacking = f" (none where {causes})" if causes else ""
+    return f"Filled: p ≤ {ALPHA:g} after Holm's correction. Lines: 95 %{lacking}."
+
+
+def _why_bare(row: "Comparison") -> str:
+    """Why an effect has no interval, which resamples of the networks give."""
+    if min(row.n_reference, row.n_other) < FEWEST_RESAMPLED:
+        return f"a group has fewer than {FEWEST_RESAMPLED} networks"
+    if abs(row.effect or 0) < 1:
+        return "resamples are alike"
+    return "all pairs agree" if row.design == "paired" else "groups do not overlap"
 
 
 def rows_of(results: Results, of_parameters: bool, nothing: str) -> list["Comparison"]:

@@ -64,7 +64,9 @@ class Nulls(FigureKind):
             f"{method_of(projection).title}: real paths and null models",
             _answer(tests),
             "Random walks in many dimensions look like learning (Antognini and Sohl-Dickstein, "
-            "2018).",
+            "2018)."
+            + " A value outside a bar may be “as null”, because p-values are corrected for the "
+            "number of rows." * bool(tests),
             results,
             legend=[
                 *group_entries(groups, numbers, look.TONE, True),
