@@ -63,6 +63,20 @@ def test_the_sheet_has_a_panel_for_each_method(results):
     ]  # fmt: skip
 
 
+def test_the_sheet_explains_refits_only_where_there_were_any(results, make_results):
+    assert "Refits: Procrustes disparity" in words(figures.draw("sheet", results))
+    assert "efits" not in words(figures.draw("sheet", make_results(robust=False)))
+
+
+def test_the_footer_gives_the_range_of_snapshots():
+    table, vectors = trajectories(pairs=2, earlier=False)
+    kept = ~((table["network"] == "scratch-0") & (table["snapshot"] >= 11)).to_numpy()
+    uneven = projection_of(table[kept].reset_index(drop=True), vectors[kept], robust=False)
+    assert "11 to 38 snapshots of" in words(figures.paths(uneven))
+    even = words(figures.paths(projection_of(table, vectors, robust=False)))
+    assert "· 38 snapshots of" in even
+
+
 def test_an_animation_shows_earlier_training_first_and_ends_with_all(make_results, tmp_path):
     results = make_results(pairs=2, steps=np.array([0.0, 10, 20, 30]), robust=False)
     moments = figures.save_animation(results, "pca", tmp_path / "paths.gif")

@@ -193,8 +193,10 @@ def networks_line(plane: Plane, weights: int | None = None) -> str:
     text = count(networks, "network")
     if 1 < len(pairs) < networks:
         text += f" ({count(len(pairs), 'pair')})"
-    most = max((len(t.points) for t in trained), default=0)
-    return f"{text} · {count(most, 'snapshot')}" + (f" of {weights:,} weights" if weights else "")
+    sizes = {len(t.points) for t in trained} or {0}
+    fewest = "" if len(sizes) == 1 else f"{min(sizes):,} to "
+    text += f" · {fewest}{count(max(sizes), 'snapshot')}"
+    return text + (f" of {weights:,} weights" if weights else "")
 
 
 def plane_entries(planes: Sequence[Plane]) -> list[Any]:

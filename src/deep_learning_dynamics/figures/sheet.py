@@ -40,8 +40,7 @@ class Sheet(FigureKind):
             self.title,
             "The same paths in the planes of "
             f"{count(len(planes), 'method')}. Distances ρ: rank correlation of distances in the "
-            f"plane and between {_seen(results)}. Refits: Procrustes disparity, from 0 (same "
-            "shape) to 1.",
+            f"plane and between {_seen(results)}.{_refits(results)}",
             around.networks_line(plane, first.weights),
             results,
         )
@@ -80,6 +79,12 @@ class Sheet(FigureKind):
             "network continues; dashed with a cross: a network that failed; faded points have lost "
             "their neighbours."
         )
+
+
+def _refits(results: Results) -> str:
+    """What panels say of refits, where there were any."""
+    refitted = any(refits_line(each, True) for each in results.projections.values())
+    return " Refits: Procrustes disparity, from 0 (same shape) to 1." if refitted else ""
 
 
 def _seen(results: Results) -> str:
