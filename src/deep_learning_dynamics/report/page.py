@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures import Style, caption, draw
 from deep_learning_dynamics.figures.figure import FIGURES, available
 from deep_learning_dynamics.files import replacing
@@ -19,6 +20,7 @@ from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.projection.method import METHODS
 from deep_learning_dynamics.report import tables
 from deep_learning_dynamics.report.linked import LinkedNetworks, linked
+from deep_learning_dynamics.store.opening import as_runs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,13 +63,14 @@ def report(
 
     Raises:
         StoreError: a store cannot be opened.
+        ParamsError: the path is that of a folder, or of no HTML file.
     """
     from deep_learning_dynamics.results import Results
-    from deep_learning_dynamics.store import open as open_store
 
+    if Path(path).is_dir() or Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ParamsError(f"The report was to be {path}; expected a file such as report.html.")
     if not isinstance(data, Results):
-        runs = open_store(data) if isinstance(data, str | Path | list | tuple) else data
-        data = Results.of(runs, by=by, **options)
+        data = Results.of(as_runs(data), by=by, **options)
     with replacing(Path(path)) as partial:
         partial.write_text(page(data, about or About()), encoding="utf-8", newline="\n")
     return Path(path)
