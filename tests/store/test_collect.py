@@ -8,7 +8,7 @@ import pytest
 
 from deep_learning_dynamics.errors import CheckpointError, StoreError
 from deep_learning_dynamics.execution import connected
-from deep_learning_dynamics.store import StoreWriter
+from deep_learning_dynamics.store import Recorder, StoreWriter
 from deep_learning_dynamics.store import open as open_store
 from deep_learning_dynamics.store.auditing import audit
 from deep_learning_dynamics.store.collecting import collect
@@ -234,3 +234,39 @@ def test_half_precision_is_worth_knowing(tmp_path):
 def test_nothing_to_audit(tmp_path):
     with pytest.raises(StoreError, match="names no checkpoints"):
         audit(tmp_path)
+
+
+def test_a_recorded_training_is_not_replaced_by_checkpoints(runs, tmp_path):
+    pattern, store = f"{runs}/{{group}}-{{seed}}/step_{{step}}.npz", tmp_path / "runs.zarr"
+    collect(pattern, store)
+    collect(pattern, store)  # again
+    recorded = tmp_path / "recorded.zarr"
+    with Recorder(recorded, {"a": np.zeros(2)}) as record:
+        record(0, {"a": np.ones(2)})
+    with pytest.raises(StoreError, match=r"recorded\.zarr holds a recorded training, which is not"):
+        collect(pattern, recorded)
+    assert open_store(recorded)["weights"].values.tolist() == [[[1, 1]]]
+
+
+def test_stores_are_no_checkpoints_but_can_be_audited_together(tmp_path):
+    for seed in range(3):
+        with Recorder(tmp_path / "all" / f"adam-{seed}.zarr", {"a": np.zeros(2)}) as record:
+            for step in range(4):
+                record(step, {"a": np.array([seed, step], float)})
+    for pattern in (tmp_path / "all", f"{tmp_path}/all/{{run}}.zarr"):
+        with pytest.raises(CheckpointError, match="names stores of trajectories, which need not"):
+            collect(pattern, tmp_path / "collected.zarr")
+    for source in (tmp_path / "all", f"{tmp_path}/all/*.zarr"):
+        found = audit(source)
+        assert (found.runs, found.snapshots) == (3, 12)
+
+
+def test_scores_in_percent_are_refused_with_their_file(runs, tmp_path):
+    log = [{"step": step, "test_accuracy": 50.0 + step} for step in (0, 10)]
+    (runs / "adam-0" / "log.json").write_text(json.dumps(log))
+    with pytest.raises(CheckpointError, match=r"log\.json: test_accuracy goes up to .*Divide by"):
+        collect(
+            f"{runs}/{{group}}-{{seed}}/step_{{step}}.npz",
+            tmp_path / "runs.zarr",
+            scores=f"{runs}/{{group}}-{{seed}}/log.json",
+        )

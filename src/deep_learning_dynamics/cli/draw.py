@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from html import escape
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -19,7 +20,10 @@ EXPERIMENT = "trajectories"  # in MLflow
 def draw(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="Stores, or a folder or pattern of checkpoints."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="Stores or checkpoints: a folder or a pattern of either.",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The page to write.")
@@ -59,10 +63,12 @@ def draw(
     from deep_learning_dynamics.report import About, report
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.store.collecting import collect
+    from deep_learning_dynamics.store.opening import stores_at
 
     with TemporaryDirectory(prefix="dynamics-") as scratch:
-        if all(_is_store(source) for source in sources):
-            runs = store.open(sources)
+        stores = [stores_at(source) for source in sources]
+        if all(stores):
+            runs = store.open(list(chain.from_iterable(stores)))
         elif len(sources) > 1:
             raise typer.BadParameter(
                 "Name several stores, or one folder or pattern of checkpoints."
@@ -94,11 +100,6 @@ def draw(
             print(f"figures: {figures}")
         if log:
             _log(page, folder, verdict)
-
-
-def _is_store(source: str) -> bool:
-    path = Path(source)
-    return "://" in source or (path / "step" / "zarr.json").exists() or source.endswith(".zarr")
 
 
 def _log(page: Path, figures: Path, verdict: str) -> None:

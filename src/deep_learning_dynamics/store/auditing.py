@@ -20,6 +20,7 @@ from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.collecting import layouts
 from deep_learning_dynamics.store.collecting.checkpoint import Options, open_checkpoint
 from deep_learning_dynamics.store.opening import open as open_store
+from deep_learning_dynamics.store.opening import stores_at
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -189,8 +190,8 @@ class _Walk:
 def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_Source]:
     if not isinstance(source, str | Path):
         yield from _of_store(source, "the store")
-    elif not layouts.FIELD.search(str(source)) and Path(source, schema.STEP, "zarr.json").exists():
-        yield from _of_store(open_store(source), str(source))
+    elif stores := stores_at(str(source)):
+        yield from _of_store(open_store(stores), str(source))
     else:
         try:
             snapshots = layouts.find(str(source), options)

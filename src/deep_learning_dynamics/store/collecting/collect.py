@@ -18,8 +18,9 @@ from deep_learning_dynamics.files import workspace
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import Checkpoint, Options, open_checkpoint
 from deep_learning_dynamics.store.collecting.layouts import Snapshot
+from deep_learning_dynamics.store.opening import is_store
 from deep_learning_dynamics.store.opening import open as open_store
-from deep_learning_dynamics.store.schema import Parameters
+from deep_learning_dynamics.store.schema import Parameters, not_shares
 from deep_learning_dynamics.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Running statistics of normalisation layers: floating-point, but not learnt.
 BUFFERS = ("*running_mean", "*running_var", "*num_batches_tracked")
+
+COLLECTED = "collected checkpoints"  # the attribute ``source`` of what is written here
 
 
 def collect(
@@ -45,7 +48,8 @@ def collect(
     Args:
         pattern: "runs/{group}-{seed}/step_{step}.pt", whose braces name coordinates of networks;
             or a folder, in which each folder that directly holds checkpoints is one run.
-        store: where the trajectories go; what is there is replaced once all are read.
+        store: where the trajectories go; what was collected there before is replaced once all are
+            read.
         scores: files with the scores of each run, "runs/{group}-{seed}/log.json": JSON, JSON lines
             or CSV with a column ``step``.
         key: where in nested checkpoints the weights are, such as "model".
@@ -59,11 +63,13 @@ def collect(
         CheckpointError: a checkpoint cannot be read safely, or differs from the first in its
             parameters; the message names the file and the parameter.
         ParamsError: ``lora`` is not known.
+        StoreError: in the store are trajectories that were not collected.
     """
     import pandas as pd
 
     if lora not in ("delta", "factors"):
         raise ParamsError(f"lora is {lora!r}; expected 'delta' or 'factors'.")
+    _check_not_recorded(Path(store))
     options = Options(key, lora)
     snapshots = layouts.find(str(pattern), options)
     with open_checkpoint(snapshots[0].path, options) as first:
@@ -71,7 +77,7 @@ def collect(
     runs = {run: list(of_run) for run, of_run in groupby(snapshots, lambda each: each.run)}
     columns = [dict(of_run[0].coordinates) for of_run in runs.values()]
     networks = pd.DataFrame(columns, index=list(runs))
-    attributes: dict[str, Any] = {"source": "collected checkpoints"}
+    attributes: dict[str, Any] = {"source": COLLECTED}
     if titles is not None:
         attributes["titles"] = dict(titles)
     reading = _Reading(options, chosen, snapshots[0].path, scores)
@@ -88,6 +94,17 @@ def collect(
     return open_store(store)
 
 
+def _check_not_recorded(store: Path) -> None:
+    """Checkpoints can be collected again, a recorded training cannot."""
+    import zarr
+
+    if is_store(store) and zarr.open_group(store, mode="r").attrs.get("source") != COLLECTED:
+        raise StoreError(
+            f"{store} holds a recorded training, which is not replaced by collected checkpoints; "
+            "expected a new store, or one that was collected. Name another one, or remove this."
+        )
+
+
 @dataclass(frozen=True)
 class _Reading:
     """How checkpoints are read."""
@@ -101,7 +118,11 @@ class _Reading:
         """Add a run's checkpoints to a store; yields 1 after each."""
         logged = {}
         if self.scores is not None:
-            logged = scores_files.read(layouts.fill(self.scores, of_run[0].coordinates))
+            file = layouts.fill(self.scores, of_run[0].coordinates)
+            logged = scores_files.read(file)
+            for name, value in chain.from_iterable(each.items() for each in logged.values()):
+                if wrong := not_shares(name, value):
+                    raise CheckpointError(f"{file}: {wrong} Divide by 100.")
         for each in of_run:
             with open_checkpoint(each.path, self.options) as checkpoint:
                 vector = _vector(checkpoint, self.chosen, self.first)

@@ -14,6 +14,7 @@ from pathlib import Path
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import CheckpointError
 from deep_learning_dynamics.store.collecting.checkpoint import Options, format_of, open_checkpoint
+from deep_learning_dynamics.store.opening import is_store
 
 FIELD = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}")
 # step1000, step_1000, step=1000, checkpoint-1000, epoch=3-step=1000, global_step1000, iter_0001000
@@ -49,6 +50,11 @@ def find(pattern: str, options: Options) -> list[Snapshot]:
             two of a run have the same.
     """
     found = _of_pattern(pattern) if FIELD.search(pattern) else _of_folder(Path(pattern))
+    if not found and any(map(is_store, [*_matching(pattern), *Path(pattern).glob("*.zarr")])):
+        raise CheckpointError(
+            f"{pattern} names stores of trajectories, which need not be collected. Open them with "
+            "dld.open or dynamics draw."
+        )
     if not found:
         raise CheckpointError(
             f"{pattern} names no checkpoints. Expected a folder of them, or a pattern with braces "
@@ -116,7 +122,6 @@ def fill(template: str, coordinates: tuple[tuple[str, str], ...]) -> Path:
 
 
 def _of_pattern(pattern: str) -> list[Snapshot]:
-    glob = FIELD.sub("*", pattern)
     expression, seen = "", set()
     for part in re.split(r"(\{[A-Za-z_][A-Za-z_0-9]*\}|\*\*|\*|\?)", pattern):
         if match := FIELD.fullmatch(part):
@@ -128,17 +133,22 @@ def _of_pattern(pattern: str) -> list[Snapshot]:
             special = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
             expression += special.get(part, re.escape(part))
     compiled = re.compile(expression + "/?")
-    anchor = Path(pattern).anchor or "."
     found = []
-    for path in Path(anchor).glob(glob.removeprefix(anchor)):
+    for path in _matching(pattern):
         match = compiled.fullmatch(path.as_posix())
-        if match is None or format_of(path) is None:
+        if match is None or not _is_checkpoint(path):
             continue
         values = match.groupdict()
         step = int(values.pop("step")) if "step" in values else _number(STEP, path.name)
         stage = _number(STAGE, path.name) or 0
         found.append(Snapshot(path, tuple(sorted(values.items())), step, stage))
     return found
+
+
+def _matching(pattern: str) -> Iterator[Path]:
+    """Paths that have anything where the pattern has braces."""
+    anchor = Path(pattern).anchor or "."
+    return Path(anchor).glob(FIELD.sub("*", pattern).removeprefix(anchor))
 
 
 def _of_folder(folder: Path) -> list[Snapshot]:
@@ -165,10 +175,14 @@ def _checkpoints(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if format_of(path) is not None:
+        if _is_checkpoint(path):
             yield path
-        elif path.is_dir() and not path.is_symlink():
+        elif path.is_dir() and not is_store(path) and not path.is_symlink():
             yield from _checkpoints(path)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return format_of(path) is not None and not is_store(path)
 
 
 def _number(expression: re.Pattern[str], name: str) -> int | None:
