@@ -16,6 +16,7 @@ from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.registry import Registry
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.matrix import ArrayWeights, Matrix, StoredWeights
+from deep_learning_dynamics.store.opening import as_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ def select(
     """Choose weights of snapshots. Weights are not read yet.
 
     Args:
-        runs: opened stores.
+        runs: opened stores, or their paths.
         parameters: "weights" (all matrices, no biases), "all", or names with * for anything.
         networks: which of them: a condition on their coordinates such as
             "condition == 'scratch' and not twin", a mask, or names. None: all.
@@ -101,6 +102,7 @@ def select(
         StoreError: parameters or networks are not there, or do not fit.
         ParamsError: ``align`` is not known.
     """
+    runs = as_runs(runs)
     table = schema.networks_table(runs)
     chosen = _chosen(table, networks)
     of_runs = schema.Parameters.from_runs(runs)
@@ -295,7 +297,7 @@ def _rows(
         names = np.array([parameters.names[part[0]] for part in groups], object)
         columns[schema.PARAMETER] = names[group]
     columns |= {name: table[name].to_numpy()[network] for name in table}
-    columns |= {name: runs[name].values[network, snapshot] for name in schema.score_names(runs)}
+    columns |= {name: of[network, snapshot] for name, of in schema.scores_of(runs).items()}
     return pd.DataFrame(columns), source
 
 

@@ -192,7 +192,10 @@ def test_of_several_processes_the_first_writes_whole_parameters(tmp_path):
 def test_nested_dictionaries_of_arrays_are_recorded(tmp_path):
     kernel = np.ones((3, 2), np.float32)
     tree = {"Dense_0": {"kernel": kernel, "bias": np.zeros(2)}, "again": [kernel], "count": 3}
-    choices = {"schedule": 2, "outputs": lambda tree: tree["Dense_0"]["kernel"] * [0, np.log(2)] - 1}
+    choices = {
+        "schedule": 2,
+        "outputs": lambda tree: tree["Dense_0"]["kernel"] * [0, np.log(2)] - 1,
+    }
     with dld.Recorder(tmp_path / "r.zarr", tree, **choices) as record:
         for step in range(4):
             new = {"Dense_0": {"kernel": kernel * step, "bias": np.full(2, float(step))}}
@@ -422,3 +425,18 @@ def test_a_killed_recording_ends_at_a_whole_snapshot_leaves_no_lock_and_goes_on(
         assert (runs["weights"][0].values == steps[:, None]).all()
         np.testing.assert_array_equal(runs["loss"].values[0], steps)
         start = len(steps)
+
+
+def test_accuracies_in_percent_are_warned_of_and_not_analysed(tmp_path):
+    path = tmp_path / "r.zarr"
+    record = dld.Recorder(path, model(), schedule=100)
+    record(0, test_accuracy=0.1)
+    record(1, test_accuracy=87.3, test_loss=87.3)
+    with pytest.warns(UserWarning, match=r"test_accuracy goes up to 87\.3; .*by 100"):
+        record.close()
+    runs = dld.open(path)
+    for analyse in (dld.measure, dld.select):
+        with pytest.raises(StoreError, match=r'expected shares .*runs\["test_accuracy"\] / 100'):
+            analyse(runs)
+    runs["test_accuracy"] = runs["test_accuracy"] / 100
+    assert len(dld.select(runs)) == 2

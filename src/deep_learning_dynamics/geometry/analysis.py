@@ -20,6 +20,7 @@ from deep_learning_dynamics.files import read_json, replacing, write_json
 from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.registry import Registry
 from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.opening import as_runs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -156,7 +157,7 @@ def analyse(
     """Make the analyses of some networks that their store (and ``forward``) allows.
 
     Args:
-        runs: a store, as :func:`deep_learning_dynamics.open` gives it.
+        runs: stores, as :func:`deep_learning_dynamics.open` gives them, or their paths.
         by: the coordinate whose values are the groups, as in :func:`measure`.
         analyses: keys; by default all that are registered.
         forward: the function that the weights compute. Without it, analyses that need it are left
@@ -167,6 +168,7 @@ def analyse(
     Raises:
         ParamsError: there is no such analysis.
     """
+    runs = as_runs(runs)
     by = schema.grouped_by(schema.networks_table(runs).reset_index(), by)
     subject = Subject(runs, by, forward, seed)
     there = {"forward": forward is not None, "outputs": schema.OUTPUTS in runs}

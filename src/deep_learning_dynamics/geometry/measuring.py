@@ -24,6 +24,7 @@ from deep_learning_dynamics.geometry.measures import (
 from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.geometry.paths import Path, degrees
 from deep_learning_dynamics.store import schema
+from deep_learning_dynamics.store.opening import as_runs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,7 +46,7 @@ def measure(
     """Measure all networks of a store, twins and earlier phases too.
 
     Args:
-        runs: a store, as :func:`deep_learning_dynamics.open` gives it.
+        runs: stores, as :func:`deep_learning_dynamics.open` gives them, or their paths.
         by: the coordinate whose values are the groups, for distances within them; by default
             "condition", or the first coordinate in words that has a few values; "": one group.
         measures: keys of the measures to take; all that are registered by default.
@@ -54,6 +55,7 @@ def measure(
         progress: is called with the number of weights that are done and of all.
     """
     chosen = {key: MEASURES[key]() for key in measures or MEASURES}
+    runs = as_runs(runs)
     by = schema.grouped_by(schema.networks_table(runs).reset_index(), by)
     task = _Task.of(Networks(runs, by))
     return _Pass(task, chosen, found).run(progress or (lambda done, of: None))
@@ -158,7 +160,7 @@ class _Pass:
         self._values: list[dict[str, Any]] = []
         self._over_time: list[dict[str, Any]] = []
         self._distances: list[dict[str, Any]] = []
-        self._scores = {name: self._runs[name].values for name in schema.score_names(self._runs)}
+        self._scores = schema.scores_of(self._runs)
 
     def run(self, progress: Callable[[int, int], None]) -> Measures:
         parameters = schema.Parameters.from_runs(self._runs)

@@ -26,12 +26,6 @@ class Group:
     def failed(self) -> int:
         return int((self.outcomes != "").sum())
 
-    def paired_with(self, other: "Group") -> bool:
-        """Both groups have the same pairs."""
-        if self.pairs is None or other.pairs is None:
-            return False
-        return set(self.pairs) == set(other.pairs)
-
     def in_order_of(self, other: "Group") -> "Group":
         """The same networks, partners in the places of their partners."""
         places = {pair: place for place, pair in enumerate(self.pairs)}

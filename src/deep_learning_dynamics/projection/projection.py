@@ -109,7 +109,7 @@ def project(
     """Project weights to the plane.
 
     Args:
-        data: opened stores (``dld.open``), a ``Selection`` or a ``Reduction``. Reduce once to
+        data: stores (opened, or their paths), a ``Selection`` or a ``Reduction``. Reduce once to
             project with several methods.
         method: a key of ``METHODS``.
         settings: those of the method's ``Settings`` that are not to be the default.

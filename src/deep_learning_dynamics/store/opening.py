@@ -112,6 +112,12 @@ def open(
     return xr.Dataset(variables, coordinates, _joined_attributes(stores))
 
 
+def as_runs(data: Any) -> "xr.Dataset":
+    """Opened stores as they are; paths, patterns and mappings of them opened."""
+    is_named = isinstance(data, str | Path | list | tuple | dict)  # a dataset is a mapping, too
+    return open(data) if is_named else data
+
+
 def scores_table(runs: "xr.Dataset") -> "pd.DataFrame":
     """A row per snapshot: network, its coordinates, snapshot, step, and every score."""
     import pandas as pd
@@ -120,7 +126,7 @@ def scores_table(runs: "xr.Dataset") -> "pd.DataFrame":
     network, snapshot = np.nonzero(steps != schema.ABSENT)
     rows = networks.iloc[network].reset_index()
     columns = {schema.SNAPSHOT: snapshot, schema.STEP: steps[network, snapshot]}
-    columns |= {name: runs[name].values[network, snapshot] for name in schema.score_names(runs)}
+    columns |= {name: of[network, snapshot] for name, of in schema.scores_of(runs).items()}
     return pd.concat([rows, pd.DataFrame(columns)], axis=1)
 
 
@@ -183,6 +189,21 @@ def _matching(path: str) -> list[str]:
     if not found:
         raise StoreError(f"No store matches {path}; expected a folder such as runs/adam.zarr.")
     return sorted(found, key=_natural)
+
+
+def stores_at(source: str) -> list[str]:
+    """The stores that a source names: one, a pattern, or a folder of them."""
+    path = Path(source)
+    if "://" in source or is_store(path):
+        return [source]
+    if path.is_dir():
+        return sorted(map(str, filter(is_store, path.glob("*.zarr"))), key=_natural)
+    return [source] if source.endswith(".zarr") and "{" not in source else []
+
+
+def is_store(path: Path) -> bool:
+    """Whether there are trajectories, and not a zarr group of somebody else's."""
+    return all((path / name / "zarr.json").exists() for name in (schema.STEP, schema.NETWORK))
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

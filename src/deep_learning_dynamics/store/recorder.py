@@ -77,6 +77,7 @@ class Recorder:
         self._started = self._closed = False
         self._error: BaseException | None = None  # of the thread that writes
         self._told = False
+        self._warned: set[str] = set()  # scores
         self._previous = -1  # the step recorded last, whether it was kept or not
         self._pending: tuple[int, Any, dict[str, Any]] | None = None  # it, if it was not kept
 
@@ -99,7 +100,7 @@ class Recorder:
         Args:
             step: optimiser steps that the weights have behind them; it rises from call to call.
             weights: the arrays as they are now, where no torch model was given.
-            scores: what is known of the network at this step.
+            scores: what is known of the network at this step; accuracies as shares from 0 to 1.
 
         Raises:
             StoreError: steps do not rise, or an earlier snapshot could not be written.
@@ -258,11 +259,16 @@ class Recorder:
         scores: dict[str, Callable[[], Any]],
         outputs: Callable[[], np.ndarray] | None,
     ) -> None:
+        known = {name: float(value()) for name, value in scores.items()}
+        for name, value in known.items():
+            if (wrong := schema.not_shares(name, value)) and name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(f"{self.path}: {wrong} Divide by 100.", stacklevel=2)
         self._writer.add_to(
             self.network,
             step,
             finish(),
-            {name: float(value()) for name, value in scores.items()},
+            known,
             None if outputs is None else outputs(),
         )
 

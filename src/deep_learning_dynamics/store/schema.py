@@ -16,6 +16,7 @@ import numpy as np
 
 from deep_learning_dynamics.errors import ParamsError, StoreError
 from deep_learning_dynamics.formatting import listed
+from deep_learning_dynamics.quantities import quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +187,27 @@ def score_names(runs: "xr.Dataset") -> list[str]:
         for name, variable in runs.variables.items()
         if variable.dims == (NETWORK, SNAPSHOT) and name not in (STEP, FINITE)
     )
+
+
+def scores_of(runs: "xr.Dataset") -> "dict[str, np.ndarray]":
+    """Scores [network, snapshot] by name.
+
+    Raises:
+        StoreError: accuracies are not shares.
+    """
+    scores = {name: runs[name].values for name in score_names(runs)}
+    for name, values in scores.items():
+        if wrong := not_shares(name, values):
+            raise StoreError(f'{wrong} Divide them: runs["{name}"] = runs["{name}"] / 100')
+    return scores
+
+
+def not_shares(name: str, values: Any) -> str:
+    """What is wrong with a score that is shown in percent and is no share; "" if nothing is."""
+    largest = np.max(values, where=np.isfinite(values), initial=0.0)
+    if quantity(name).unit != "%" or largest <= 1 + 1e-6:
+        return ""
+    return f"{name} goes up to {largest:.4g}; expected shares from 0 to 1."
 
 
 def grouped_by(table: "pd.DataFrame", by: str | None = None) -> str:
