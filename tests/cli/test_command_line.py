@@ -5,6 +5,8 @@ import sys
 
 from project import ROOT, call, dynamics
 
+from deep_learning_dynamics.cli.show import _figures
+
 HELP = """
 from deep_learning_dynamics.cli import COMMANDS, app
 for name in COMMANDS:
@@ -80,3 +82,13 @@ def test_keys_are_completed():
         "print(complete_key('train.lea'), complete_method('um'))",
     )  # fmt: skip
     assert text == "['train.learning_rate='] ['umap']\n"
+
+
+def test_of_a_method_its_paths_are_shown(tmp_path):
+    for name in ("nulls-som.png", "animation-som.gif", "paths-som.png", "paths-som.pdf", "som.txt"):
+        (tmp_path / "figures" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "figures" / name).touch()
+    shown = [path.name for path in _figures(tmp_path, "som", None)]
+    assert shown[0] == "paths-som.png"
+    assert "nulls-som.png" in shown
+    assert [path.name for path in _figures(tmp_path, "nulls-som", None)] == ["nulls-som.png"]

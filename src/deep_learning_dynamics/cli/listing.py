@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from deep_learning_dynamics.cli.opening import opened
+from deep_learning_dynamics.formatting import percent
 from deep_learning_dynamics.tracking import Record
 
 STATES = {"FINISHED": "", "RUNNING": "running", "FAILED": "failed", "KILLED": "interrupted"}
@@ -49,7 +50,7 @@ def lines(known: Sequence[Record]) -> list[str]:
     made = []
     for number, record in enumerate(known):
         parts = [record.name.ljust(longest), STATES.get(record.status, record.status.lower())]
-        parts += [f"{name} {value:.1%}" for name, value in accuracies(record).items()]
+        parts += [f"{name} {percent(value)}" for name, value in accuracies(record).items()]
         parts += [f"{record.started.astimezone():%Y-%m-%d %H:%M}"]
         made.append("  ".join(part for part in parts if part))
         settings = ", ".join(f"{key}={values[number]}" for key, values in apart.items())

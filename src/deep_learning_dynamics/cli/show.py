@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -78,4 +78,9 @@ def _figures(folder: Path, key: str, record: Record) -> list[Path]:
     if not found:
         there = ", ".join(dict.fromkeys(sorted(names.values()))) or "none"
         raise TrackingError(f"The run {record} has no figure {key}; expected one of: {there}.")
-    return sorted(found, key=lambda path: (PICTURES.index(path.suffix), len(path.parts), path))
+
+    def order(path: Path) -> tuple[Any, ...]:  # of a method, its paths come first
+        others = not names[path].startswith("paths")
+        return others, PICTURES.index(path.suffix), len(path.parts), path
+
+    return sorted(found, key=order)
