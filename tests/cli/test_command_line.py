@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from unittest.mock import Mock
 
 from project import ROOT, call, dynamics
 
 from deep_learning_dynamics.cli.show import _figures
+from deep_learning_dynamics.tracking import Record
 
 HELP = """
 from deep_learning_dynamics.cli import COMMANDS, app
@@ -88,7 +90,8 @@ def test_of_a_method_its_paths_are_shown(tmp_path):
     for name in ("nulls-som.png", "animation-som.gif", "paths-som.png", "paths-som.pdf", "som.txt"):
         (tmp_path / "figures" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "figures" / name).touch()
-    shown = [path.name for path in _figures(tmp_path, "som", None)]
+    run = Mock(spec=Record)
+    shown = [path.name for path in _figures(tmp_path, "som", run)]
     assert shown[0] == "paths-som.png"
     assert "nulls-som.png" in shown
-    assert [path.name for path in _figures(tmp_path, "nulls-som", None)] == ["nulls-som.png"]
+    assert [path.name for path in _figures(tmp_path, "nulls-som", run)] == ["nulls-som.png"]
