@@ -8,14 +8,14 @@ from pathlib import Path
 
 import own_code  # noqa: F401 – this project's code, whatever is installed
 
-from deep_learning_dynamics.files import read_json, write_json
+from deep_learning_dynamics import tracking
+from deep_learning_dynamics.files import write_json
 from deep_learning_dynamics.study import datasets, stage
-from deep_learning_dynamics.study.leftovers import remove_leftovers
 from deep_learning_dynamics.study.params import Params, record_plugins
 
 
 def main(params: Params) -> None:
-    remove_leftovers(read_json(Path("checked/params.json"), "dvc repro check"))
+    tracking.remove_leftovers(Path())
     found = datasets.record_found([dataset() for dataset in datasets.DATASETS.values()])
     write_json(Path("checked/datasets.json"), found)
     write_json(Path("checked/plugins.json"), record_plugins(params.plugins))

@@ -6,7 +6,12 @@ Importing this package is cheap: MLflow itself (seconds) is imported where a sto
 import importlib
 from typing import Any
 
-from deep_learning_dynamics.tracking.dvc_files import flattened, read_lock, stage_names
+from deep_learning_dynamics.tracking.dvc_files import (
+    flattened,
+    read_lock,
+    remove_leftovers,
+    stage_names,
+)
 from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
 from deep_learning_dynamics.tracking.runs import Record, local_files, records, resolve
 from deep_learning_dynamics.tracking.store import EXPERIMENT, Store, connect, is_off, store_of
@@ -28,6 +33,7 @@ __all__ = [
     "mark",
     "read_lock",
     "records",
+    "remove_leftovers",
     "resolve",
     "stage_names",
     "store_of",

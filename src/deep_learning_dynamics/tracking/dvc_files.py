@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,31 @@ def read_lock(root: Path, path: Path | None = None) -> DvcLock:
         ) from None
     settings = {key: value for key, value in settings.items() if key != "params.yaml"}
     return DvcLock(tuple(stages), outputs, inputs, settings, content | {"stages": stages})
+
+
+def remove_leftovers(root: Path) -> list[Path]:
+    """Remove outputs of stages that ``dvc.yaml`` does not have any more; which they were.
+
+    Methods or datasets that are no longer asked for are such stages, and later ones read folders as
+    a whole. DVC's cache keeps what is removed, so that it comes back when it is asked for again.
+    """
+    try:
+        known, wanted = _read(root / "dvc.lock")["stages"], set(stage_names(root))
+        outputs = {
+            name: {str(out["path"]) for out in stage.get("outs", ())}
+            for name, stage in known.items()
+        }
+    except (TrackingError, TypeError, KeyError, AttributeError):
+        return []  # a first run, or DVC says what is wrong
+    used = set().union(*(paths for name, paths in outputs.items() if name in wanted))
+    left = set().union(*(paths for name, paths in outputs.items() if name not in wanted)) - used
+    inside = (
+        path for path in sorted(left) if (root / path).resolve().is_relative_to(root.resolve())
+    )
+    found = [root / path for path in inside if (root / path).exists()]
+    for path in found:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return found
 
 
 def damaged(root: Path, outputs: Mapping[str, str]) -> list[str]:
