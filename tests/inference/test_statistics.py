@@ -64,6 +64,13 @@ class TestPairs:
         assert found.difference == pytest.approx(5 / 12)
         assert found.effect == pytest.approx(5 / 7)
 
+    def test_one_pair_that_differs_says_nothing(self):
+        reached_by_one = sample([np.inf, np.inf, 40.0, np.inf, np.inf], limit=50.0)
+        for other in (reached_by_one, sample([0.0, 0, 1, 0, 0])):
+            reference = sample(np.full(5, other.values[0]), limit=other.limits[0])
+            found = pairs(reference, other)
+            assert (found.p, found.higher + found.lower) == (1.0, 1)
+
     def test_the_difference_is_the_median_of_means_of_two_differences(self):
         differences = np.array([1.0, 2, 4, 8, 16, 32, 64])
         means = [(a + b) / 2 for i, a in enumerate(differences) for b in differences[i:]]
