@@ -13,7 +13,7 @@ from deep_learning_dynamics.figures.style import (
     end_marker,
     group_entries,
     ramp,
-    titles_of_text,
+    titles_for,
     with_unit,
 )
 
@@ -87,8 +87,24 @@ def test_numbers_as_groups_are_short_but_distinct():
     assert titles(0.4641588833612779, 4.641588833612782e-05) == ["rate 0.464", "rate 4.64e-05"]
     assert titles(0.46415, 0.46416, 1.0) == ["rate 0.46415", "rate 0.46416", "rate 1"]
     assert titles(16, 1024) == ["rate 16", "rate 1024"]
-    as_text = titles_of_text("rate", ["0.4641588833612779", "1.0", "warm"], {"warm": "warm start"})
+    as_text = titles_for("rate", ["0.4641588833612779", "1.0", "warm"], {"warm": "warm start"})
     assert list(as_text.values()) == ["rate 0.464", "rate 1", "warm start"]
+
+
+@pytest.mark.parametrize(
+    "values", [[16, 1024], [16.0, 1024.0], [0.1, 0.4641588833612779], [True, False], ["1.0", "1"]]
+)
+def test_values_that_analyses_wrote_as_text_have_the_titles_of_the_legend(values):
+    legend = titles_for("width", values, {})
+    assert list(legend.values()) == list(titles_for("width", list(map(str, values)), {}).values())
+    assert len(set(legend.values())) == 2
+    assert titles_for("width", ["16", "1024"], {})["1024"] == "width 1024"
+
+
+def test_text_that_no_number_is_written_as_stays_as_it_is():
+    known = ["0128", "1e10", "0100", "nan", "inf", "1_000", "12345678901234567890"]
+    assert list(titles_for("commit", known, {}).values()) == known
+    assert titles_for("width", ["0128", "128"], {}) == {"0128": "0128", "128": "width 128"}
 
 
 def test_legends_have_the_signs_of_ends_where_these_differ():

@@ -91,7 +91,7 @@ def name_of(results: Results, group: str) -> str:
     """A group's title."""
     known = results.comparisons
     names = results.titles.get(results.by, {}) | (known.titles or {})
-    return look.titles_of_text(known.by or "", known.groups, names).get(group, group)
+    return look.titles_for(known.by or "", known.groups, names).get(group, group)
 
 
 def contrasts_of(rows: Sequence["Comparison"]) -> list[tuple[str, str]]:

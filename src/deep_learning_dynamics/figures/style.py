@@ -196,35 +196,37 @@ def last_phase(table: pd.DataFrame) -> pd.DataFrame:
 def titles_for(by: str, values: Sequence[Any], names: Mapping[Any, Any]) -> dict[Any, str]:
     """What values of a coordinate are called, where they have no names: "learning rate 0.464".
 
-    Numbers have as few digits, from three on, as still tell them apart.
+    Numbers have as few digits, from three on, as still tell them apart. Values that analyses have
+    written as text have the same titles.
     """
     for digits in range(3, 18):
-        words = {value: _words(by, value, digits) for value in values}
+        words = {value: _words(by, str(value), digits) for value in values}
         if len(set(words.values())) == len(words):
             break
+    else:  # "1" and "1.0"
+        words = {value: str(value) for value in values}
     return {v: str(names.get(v, names.get(str(v), words[v]))) for v in words}
 
 
-def titles_of_text(by: str, values: Sequence[str], names: Mapping[Any, Any]) -> dict[str, str]:
-    """The same for values that analyses have written as text."""
-    numbers = {text: _number_in(text) for text in values}
-    titles = titles_for(by, list(numbers.values()), {})
-    return {text: str(names.get(text, titles[of])) for text, of in numbers.items()}
+def _words(by: str, text: str, digits: int) -> str:
+    """A value that says what it is: "scratch", but "learning rate 0.1".
+
+    Only what numbers are written as is one: "0100", "1e10" and "nan" may be anything.
+    """
+    shown = _short(text, digits)
+    known = shown is None and text and text not in ("True", "False")
+    return text if known else f"{by.replace('_', ' ')} {text if shown is None else shown}"
 
 
-def _number_in(text: str) -> Any:
+def _short(text: str, digits: int) -> str | None:
+    """A finite number with so many digits, or whole; ``None``: the text is none."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        return text
-
-
-def _words(by: str, value: Any, digits: int) -> str:
-    """A value that says what it is: "scratch", but "learning rate 0.1"."""
-    if isinstance(value, str) and value:
-        return value
-    shown = f"{value:.{digits}g}" if isinstance(value, float | np.floating) else value
-    return f"{by.replace('_', ' ')} {shown}"
+        return None
+    if not np.isfinite(value) or text not in (str(value), str(value).removesuffix(".0")):
+        return None
+    return str(value).removesuffix(".0") if value.is_integer() else f"{value:.{digits}g}"
 
 
 def ramp(group: int) -> LinearSegmentedColormap:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.figures.forest import name_of
 from deep_learning_dynamics.figures.paths import color_of, method_of, shade_of
-from deep_learning_dynamics.figures.style import Style, titles_of_text
+from deep_learning_dynamics.figures.style import Style, titles_for
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
 from deep_learning_dynamics.report.linked import LinkedNetworks
@@ -118,7 +118,7 @@ def path_tests(results: "Results") -> dict[str, Any] | None:
     subjects = list(dict.fromkeys(test.subject for test in of_paths))
     reasons = dict.fromkeys(test.reason for test in of_paths if test.direction == "not tested")
     return {
-        "titles": titles_of_text(results.by, subjects, results.titles.get(results.by, {})),
+        "titles": titles_for(results.by, subjects, results.titles.get(results.by, {})),
         "rows": [test for test in of_paths if test.direction != "not tested"],
         "not_tested": "; ".join(reasons),
     }
