@@ -235,6 +235,19 @@ def test_controls_are_told_by_the_measure_of_the_main_answer_or_name_theirs():
     )
 
 
+def test_controls_say_over_how_many_pairs_where_these_are_others():
+    bullets = told_of(
+        row("final_loss", 0.9),
+        row("final_loss", 0.9, other="c"),
+        row("final_loss", 0.9, other="d", pairs=7),
+    ).bullets
+    assert bullets[1] == (
+        "Whether networks of c learn better or less well than of a is undecided (final loss 0.9 "
+        "and 2); whether networks of d learn better or less well than of a is undecided (0.9 and "
+        "2, over 7 pairs)."
+    )
+
+
 def test_groups_without_titles_and_tasks_are_named_by_their_coordinate():
     found = verdict_of([0, 15], titles={}, task="")
     assert found.sentence.startswith("Networks with condition pretrained learn more slowly: ")

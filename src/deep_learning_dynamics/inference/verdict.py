@@ -199,7 +199,8 @@ class _Writer:
                 text = f"{networks} learn {_as(row)} {reference}"
             else:
                 text = f"whether {networks} learn {_either(row)} than {reference} is undecided"
-            parts.append(f"{text} ({self._both(row, plain=row.measure == named)})")
+            over = "" if row.pairs in (None, main.pairs) else f", over {_count(row)}"
+            parts.append(f"{text} ({self._both(row, plain=row.measure == named)}{over})")
             named = row.measure
         return f"{_capital('; '.join(parts))}." if parts else ""
 
