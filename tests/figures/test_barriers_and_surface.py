@@ -90,6 +90,33 @@ def test_the_surface_is_judged_where_networks_have_learnt(of_bowls):
         assert answer.startswith(f"The surface under the paths {says} the networks' loss")
 
 
+def test_ends_are_those_of_networks_that_end_with_a_finite_loss(of_bowls):
+    """The last finite snapshot of a network that diverged may be its start."""
+    found = of_bowls.geometry.get("surface")
+
+    def answer(failed, surface_loss):
+        snapshots = found.tables["snapshots"]
+        ill = snapshots["network"].isin(snapshots["network"].unique()[:failed])
+        late = snapshots["step"] > 0
+        snapshots = snapshots.assign(
+            loss=np.where(ill & late, np.inf, np.where(ill, 2.0, 0.3)),
+            surface_loss=np.where(ill, 2.0, surface_loss),
+        )
+        surface = replace(found, tables={**found.tables, "snapshots": snapshots})
+        return figures.caption(
+            "surface", replace(of_bowls, geometry=Geometry({"surface": surface}))
+        )
+
+    assert answer(5, 2.0).startswith(
+        "The surface under the paths does not show the loss of 1 of 6 networks at their ends "
+        "(others end without a finite loss): "
+    )
+    assert "of the ends is 0.31 nats, their own 0.3 (" in answer(5, 0.31)
+    assert answer(5, 0.31).startswith("The surface under the paths is close to the loss of 1 of 6")
+    assert answer(0, 0.31).startswith("The surface under the paths is close to the networks' loss")
+    assert answer(6, 2.0).startswith("No network ends with a finite loss. ")
+
+
 def test_snapshots_are_drawn_in_the_grey_of_their_own_loss(of_bowls):
     figure = figures.draw("surface", of_bowls)
     panel = next(axes for axes in figure.axes if axes.get_title("left") == "All networks")

@@ -93,15 +93,18 @@ def _answer(found: Finding) -> str:
 
     Untrained networks, which many snapshots are, have much the same loss wherever they lie.
     """
-    snapshots = _of(found, "snapshots", "all")
-    snapshots = snapshots[np.isfinite(snapshots[["loss", "surface_loss"]]).all(axis=1)]
-    if not len(snapshots):
-        return "No snapshot has a finite loss in the plane."
-    ends = snapshots.sort_values("step", kind="stable").groupby("network", sort=False).tail(1)
+    snapshots = _of(found, "snapshots", "all").sort_values("step", kind="stable")
+    last = snapshots.groupby("network", sort=False).tail(1)
+    ends = last[np.isfinite(last["loss"])]  # others diverged, and have no end
+    if not len(ends):
+        return "No network ends with a finite loss."
+    some = f"of {len(ends)} of {count(len(last), 'network')}" if len(ends) < len(last) else ""
     error, loss = (ends["surface_loss"] - ends["loss"]).abs().median(), ends["loss"].median()
     how = "is close to" if error <= CLOSE * loss else "does not show"
+    whose = f"the loss {some}" if some else "the networks' loss"
     return (
-        f"The surface under the paths {how} the networks' loss at their ends: "
+        f"The surface under the paths {how} {whose} at their ends"
+        f"{' (others end without a finite loss)' if some else ''}: "
         f"{_held('all', found.numbers['all'])}; there the median loss of the ends is "
         f"{number(ends['surface_loss'].median())} nats, their own {number(loss)} "
         f"(median error {number(error)})."
