@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from made_results import STEPS, build, write_store
 
-from deep_learning_dynamics import store
+from deep_learning_dynamics import figures, store
 from deep_learning_dynamics.report import About, report
+from deep_learning_dynamics.report.tables import shade
 from deep_learning_dynamics.results import Results
 
 
@@ -251,3 +252,19 @@ def test_a_phone_keeps_measure_effect_and_p(browser, path):
     page.set_viewport_size({"width": 380, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_lightness_is_explained_only_where_it_shows_a_score(results):
+    (key,) = results.projections
+    projection = results.projections[key]
+    assert shade(results, [key]).startswith("test accuracy")
+    assert "Lightness: test accuracy" in figures.caption("paths", results, variant=key)
+    unknown = [
+        projection.coordinates.assign(test_accuracy=np.nan),
+        projection.coordinates.drop(columns="test_accuracy"),
+    ]
+    for coordinates in unknown:
+        without = replace(results, projections={key: replace(projection, coordinates=coordinates)})
+        assert shade(without, [key]) == ""
+        assert "Lightness" not in figures.caption("paths", without, variant=key)
+    assert shade(results, []) == ""

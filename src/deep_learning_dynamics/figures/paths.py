@@ -67,12 +67,12 @@ class Paths(FigureKind):
                 f"{_kept('distances', distances, 0.9, 0.7)} "
                 f"(distance rank correlation {index(distances)})."
             )
-        color = color_of(projection, Style())
+        shade = shade_of(projection, results, Style())
         parts = [
             answer,
             f"{method.reads} {method.cautions}",
             f"Hue: {results.by.replace('_', ' ')}." if results.by else "",
-            f"Lightness: {shade_of(projection, results, Style())}." if color else "",
+            f"Lightness: {shade}." if shade else "",
             "Circle: start; square: end, numbered by pair where there are few; arrowheads point in "
             "the direction of learning; dotted: the trajectory that a network continues; dashed "
             "with a cross: a network that failed. The frame holds the networks that did not fail; "
@@ -131,8 +131,11 @@ def color_of(projection: "Projection", style: Style) -> str:
 
 
 def shade_of(projection: "Projection", results: Results, style: Style) -> str:
-    """The score that lightness shows, and how networks are drawn where it was not recorded."""
+    """The score that lightness shows, and how networks are drawn where it was not recorded; ""
+    where it shows none."""
     plane, _ = plane_of(projection, results, style)
+    if plane.scale is None:
+        return ""
     words = quantity(color_of(projection, style)).title
     if is_interpolated(plane.trajectories):
         words += ", interpolated over steps where it was not recorded"

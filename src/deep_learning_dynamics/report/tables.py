@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.figures.forest import name_of
-from deep_learning_dynamics.figures.paths import color_of, method_of, shade_of
+from deep_learning_dynamics.figures.paths import method_of, shade_of
 from deep_learning_dynamics.figures.style import Style, titles_for
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
@@ -63,11 +63,8 @@ def method(results: "Results", key: str) -> dict[str, Any]:
 
 
 def shade(results: "Results", methods: list[str]) -> str:
-    """What the lightness of points shows; "" where nothing was recorded."""
-    first = results.projections[methods[0]] if methods else None
-    if first is None or not color_of(first, Style()):
-        return ""
-    return shade_of(first, results, Style())
+    """What the lightness of points shows; "" where it shows nothing."""
+    return shade_of(results.projections[methods[0]], results, Style()) if methods else ""
 
 
 def contrasts(results: "Results") -> list[dict[str, Any]]:
