@@ -243,9 +243,15 @@ def test_a_recorded_training_is_not_replaced_by_checkpoints(runs, tmp_path):
     recorded = tmp_path / "recorded.zarr"
     with Recorder(recorded, {"a": np.zeros(2)}) as record:
         record(0, {"a": np.ones(2)})
-    with pytest.raises(StoreError, match=r"recorded\.zarr holds a recorded training, which is not"):
+    with pytest.raises(StoreError, match=r"recorded\.zarr is there and holds no collected"):
         collect(pattern, recorded)
     assert open_store(recorded)["weights"].values.tolist() == [[[1, 1]]]
+    (recorded / "zarr.json").write_text("{")
+    for place in (recorded, tmp_path, Path(__file__)):  # damaged, a folder of stores, a file
+        with pytest.raises(StoreError, match="holds no collected checkpoints"):
+            collect(pattern, place)
+    (tmp_path / "empty").mkdir()
+    collect(pattern, tmp_path / "empty")
 
 
 def test_stores_are_no_checkpoints_but_can_be_audited_together(tmp_path):
@@ -270,3 +276,11 @@ def test_scores_in_percent_are_refused_with_their_file(runs, tmp_path):
             tmp_path / "runs.zarr",
             scores=f"{runs}/{{group}}-{{seed}}/log.json",
         )
+
+
+@pytest.mark.parametrize("place", [".", "./", "..", "nothing", "[a"])
+def test_where_no_checkpoint_is_one_message_says_so(tmp_path, monkeypatch, place):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with pytest.raises(CheckpointError, match=r"names no checkpoints|is not a folder"):
+        collect(place, "runs.zarr")

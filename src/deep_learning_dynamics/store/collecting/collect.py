@@ -1,5 +1,6 @@
 """Checkpoints of trainings of any kind, collected into one store of trajectories."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,6 @@ from deep_learning_dynamics.files import workspace
 from deep_learning_dynamics.store.collecting import layouts, scores_files
 from deep_learning_dynamics.store.collecting.checkpoint import Checkpoint, Options, open_checkpoint
 from deep_learning_dynamics.store.collecting.layouts import Snapshot
-from deep_learning_dynamics.store.opening import is_store
 from deep_learning_dynamics.store.opening import open as open_store
 from deep_learning_dynamics.store.schema import Parameters, not_shares
 from deep_learning_dynamics.store.writer import StoreWriter
@@ -63,13 +63,13 @@ def collect(
         CheckpointError: a checkpoint cannot be read safely, or differs from the first in its
             parameters; the message names the file and the parameter.
         ParamsError: ``lora`` is not known.
-        StoreError: in the store are trajectories that were not collected.
+        StoreError: what is at ``store`` was not collected.
     """
     import pandas as pd
 
     if lora not in ("delta", "factors"):
         raise ParamsError(f"lora is {lora!r}; expected 'delta' or 'factors'.")
-    _check_not_recorded(Path(store))
+    _check_replaceable(Path(store))
     options = Options(key, lora)
     snapshots = layouts.find(str(pattern), options)
     with open_checkpoint(snapshots[0].path, options) as first:
@@ -94,14 +94,19 @@ def collect(
     return open_store(store)
 
 
-def _check_not_recorded(store: Path) -> None:
-    """Checkpoints can be collected again, a recorded training cannot."""
-    import zarr
-
-    if is_store(store) and zarr.open_group(store, mode="r").attrs.get("source") != COLLECTED:
+def _check_replaceable(store: Path) -> None:
+    """Checkpoints can be collected again; a recorded training, or what else is there, cannot."""
+    if not store.exists() or (store.is_dir() and not any(store.iterdir())):
+        return
+    try:
+        attributes = json.loads((store / "zarr.json").read_text("utf-8"))["attributes"]
+        collected = attributes.get("source") == COLLECTED
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        collected = False
+    if not collected:
         raise StoreError(
-            f"{store} holds a recorded training, which is not replaced by collected checkpoints; "
-            "expected a new store, or one that was collected. Name another one, or remove this."
+            f"{store} is there and holds no collected checkpoints, so it is not replaced; expected "
+            "a new store, or one that was collected. Name another one, or remove this."
         )
 
 

@@ -147,8 +147,11 @@ def _of_pattern(pattern: str) -> list[Snapshot]:
 
 def _matching(pattern: str) -> Iterator[Path]:
     """Paths that have anything where the pattern has braces."""
+    names = FIELD.sub("*", pattern)
+    if not re.search(r"[*?[]", names):
+        return iter([Path(names)])
     anchor = Path(pattern).anchor or "."
-    return Path(anchor).glob(FIELD.sub("*", pattern).removeprefix(anchor))
+    return Path(anchor).glob(names.removeprefix(anchor))
 
 
 def _of_folder(folder: Path) -> list[Snapshot]:
