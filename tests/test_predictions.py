@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deep_learning_dynamics import predictions
+from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.predictions import distances, inpca, progress, roots_of
 
 
@@ -101,3 +102,10 @@ def test_rows_off_the_sphere_are_brought_back_and_others_stay():
 
 def test_distances_among_no_predictions_are_none():
     assert distances(np.empty((0, 100))).shape == (0, 0)
+
+
+def test_logits_are_refused():
+    for wrong in ([[[2.0, -1.0]]], [[[0.7, 0.7]]]):
+        with pytest.raises(StoreError, match=r"no probabilities.*softmax\(runs"):
+            roots_of(np.array(wrong))
+    assert np.isnan(roots_of(np.array([[[np.nan, np.nan]]]))).all()

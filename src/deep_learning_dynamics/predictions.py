@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics import seeds
+from deep_learning_dynamics.errors import StoreError
 
 Roots = Float[np.ndarray, "row output"]
 
+ROUNDING = 0.02  # of probabilities in half precision
 SMALLEST = 1e-12  # affinity of two predictions, so that contradicting ones are at a finite distance
 FINENESS = 201  # points on the geodesic at which the nearest is looked for
 TOGETHER = 20  # probe examples whose affinities are multiplied before a logarithm is taken
@@ -27,7 +29,20 @@ def roots_of(predictions: Float[np.ndarray, "row probe class"]) -> Roots:
 
     Those of each probe example have length 1, so that a row's squared length is the number of
     probe examples. NaN where a prediction is not finite.
+
+    Raises:
+        StoreError: these are no probabilities.
     """
+    totals = predictions.sum(axis=2)
+    if (predictions < -ROUNDING).any() or (np.abs(totals - 1) > ROUNDING).any():
+        raise StoreError(
+            "Outputs of the store are no probabilities, which add up to 1; logits were recorded, "
+            'it seems. Turn them into such: runs["outputs"] = softmax(runs["outputs"], axis=-1)'
+        )
+    return _roots(predictions)
+
+
+def _roots(predictions: Float[np.ndarray, "row probe class"]) -> Roots:
     roots = np.sqrt(np.maximum(predictions.astype(np.float64), 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         roots /= np.linalg.norm(roots, axis=2, keepdims=True)
@@ -36,7 +51,7 @@ def roots_of(predictions: Float[np.ndarray, "row probe class"]) -> Roots:
 
 def onto_sphere(rows: Roots, probes: int) -> Roots:
     """The roots of probabilities that lie nearest to the sizes of these numbers."""
-    return roots_of(rows.reshape(len(rows), probes, -1).astype(np.float64) ** 2)
+    return _roots(rows.reshape(len(rows), probes, -1).astype(np.float64) ** 2)
 
 
 def probes_of(roots: Roots) -> int:

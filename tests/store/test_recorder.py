@@ -244,13 +244,19 @@ def test_outputs_become_probabilities_once(tmp_path):
         np.testing.assert_allclose(found, chances, atol=4e-3 if name == "half" else 1e-6)
 
 
-def test_outputs_that_are_no_probabilities_of_classes_are_refused(tmp_path):
-    shares = torch.full((6, 3), 0.5)  # of labels of which several may be true
-    with (
-        pytest.raises(StoreError, match=r"add up to 1\.5; expected probabilities of classes, or"),
-        dld.Recorder(tmp_path / "r.zarr", model(), outputs=lambda _: shares) as record,
-    ):
+@pytest.mark.parametrize("logits", [0.0, 0.4, 0.9])
+def test_small_logits_are_logits(tmp_path, logits):
+    """As those of a layer that starts at zero."""
+    values = torch.tensor([[logits, logits, logits], [0.9, 0.1, 0.2]])
+    with dld.Recorder(tmp_path / "r.zarr", model(), outputs=lambda _: values) as record:
         record(0)
+    found = dld.open(tmp_path / "r.zarr")["outputs"][0, 0]
+    np.testing.assert_allclose(found, values.softmax(dim=1), atol=1e-6)
+
+
+def test_outputs_of_one_class_are_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"shape \(6, 1\); expected .* of two classes or more"):
+        dld.Recorder(tmp_path / "r.zarr", model(), outputs=lambda _: torch.ones(6, 1)).__enter__()
 
 
 def test_a_score_that_changes_later_is_kept_as_it_was(tmp_path):

@@ -215,23 +215,17 @@ class TreeSource:
 
 
 def _predictions(found: np.ndarray) -> Float[np.ndarray, "probe class"]:
-    """Probabilities; of logits, which are not from 0 to 1, their softmax."""
-    if found.ndim != 2:
+    """Probabilities as they are; of what does not add up to 1, logits, the softmax."""
+    if found.ndim != 2 or found.shape[1] < 2:
         raise StoreError(
-            f"Outputs have shape {found.shape}; expected [probe, class]. "
+            f"Outputs have shape {found.shape}; expected [probe, class], of two classes or more. "
             "Pass a function as outputs= that gives such predictions."
         )
     known = found[np.isfinite(found).all(axis=1)]
-    if known.size and (known.min() < 0 or known.max() > 1 + ROUNDING):
+    if (known < 0).any() or (np.abs(known.sum(axis=1) - 1) > ROUNDING).any():
         with np.errstate(invalid="ignore"):  # infinite logits of a network that diverged
             powers = np.exp(found - found.max(axis=1, keepdims=True))
         found = powers / powers.sum(axis=1, keepdims=True)
-    elif known.size and np.abs(known.sum(axis=1) - 1).max() > ROUNDING:
-        total = known.sum(axis=1)[np.abs(known.sum(axis=1) - 1).argmax()]
-        raise StoreError(
-            f"Outputs of a probe example add up to {total:.3g}; expected probabilities of classes, "
-            "or logits. Pass a function as outputs= that gives them."
-        )
     return found.astype(np.float32, copy=False)
 
 
