@@ -164,3 +164,24 @@ def test_batch_normalisation_is_by_the_examples_unless_statistics_are_recorded(n
             len(y) * torch.nn.functional.cross_entropy(module(x), y) for x, y in parts if len(y)
         ]
     assert loss == pytest.approx(float(sum(losses)) / number, rel=1e-5)
+
+
+def test_one_example_cannot_be_normalised_and_frozen_statistics_stay():
+    module = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.BatchNorm1d(6))
+    with pytest.raises(StoreError, match=r"^1 normalises batches, .* at least 2 examples"):
+        dld.torch_forward(module, torch.ones(1, 5), torch.zeros(1, dtype=torch.long))
+
+    class Frozen(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("running_mean", torch.ones(4))
+
+        def forward(self, inputs):
+            return inputs - self.running_mean
+
+    module = torch.nn.Sequential(torch.nn.Linear(5, 4), Frozen())
+    weights = torch.nn.utils.parameters_to_vector(module.parameters()).detach().numpy()[None]
+    inputs, labels = torch.ones(1, 5), torch.zeros(1, dtype=torch.long)
+    loss, _ = dld.torch_forward(module, inputs, labels).scores(weights)
+    expected = torch.nn.functional.cross_entropy(module(inputs), labels)
+    assert loss == pytest.approx(expected.item(), rel=1e-5)

@@ -42,7 +42,8 @@ def torch_forward(
             ``model.named_parameters()``.
 
     Raises:
-        StoreError: a parameter of the store is not in the module, or has another shape there.
+        StoreError: a parameter of the store is not in the module, or has another shape there; or
+            batches cannot be normalised.
     """
     own = dict(model.named_parameters()) | dict(model.named_buffers())
     shapes = {name: each.shape for name, each in model.named_parameters()}
@@ -54,19 +55,34 @@ def torch_forward(
                 f"Parameter {name} has the shape {shape} in the store and {found} in the module; "
                 "expected the same. Build the module as it was when it was recorded."
             )
-    return TorchForward(_normalising(model, parameters.names), inputs, labels, parameters)
+    model = _normalising(model, parameters.names, len(inputs))
+    return TorchForward(model, inputs, labels, parameters)
 
 
-def _normalising(model: "torch.nn.Module", known: Container[str]) -> "torch.nn.Module":
+def _normalising(
+    model: "torch.nn.Module", known: Container[str], examples: int
+) -> "torch.nn.Module":
     """The module; or a copy that normalises by its examples where statistics are not known."""
     names = [
         name
         for name, module in model.named_modules()
-        if getattr(module, "running_mean", None) is not None
+        if getattr(module, "track_running_stats", False)
         and f"{name}.running_mean".lstrip(".") not in known
     ]
     if names:
-        model = copy.deepcopy(model)
+        if examples < 2:
+            name = names[0] or type(model).__name__
+            raise StoreError(
+                f"{name} normalises batches, and its running statistics are not in the store; "
+                "expected at least 2 examples by which it can normalise."
+            )
+        try:
+            model = copy.deepcopy(model)
+        except RuntimeError as error:
+            raise StoreError(
+                f"The module cannot be copied ({error}); expected a new one, as it was before its "
+                "training."
+            ) from None
         for name in names:
             module = model.get_submodule(name)
             module.track_running_stats = False
