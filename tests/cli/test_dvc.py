@@ -117,6 +117,29 @@ def test_a_cut_lock_is_removed(initialised, capsys, content):
     dvc.call(initialised, "repro", "--quiet")
 
 
+def test_a_lock_that_an_interruption_cut_is_what_it_was_before(initialised):
+    """Wherever it was cut; what is kept, DVC can read."""
+    path = initialised / "dvc.lock"
+    whole = path.read_bytes()
+    kept = set()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        dvc.restore_if_cut(initialised, whole)
+        if path.read_bytes() != whole:
+            kept.add(cut)
+    assert len(kept) < 3
+    for cut in kept:
+        path.write_bytes(whole[:cut])
+        call(initialised, "dvc", "status")
+    path.write_bytes(whole)
+    dvc.restore_if_cut(initialised, None)
+    assert path.read_bytes() == whole
+    path.write_bytes(whole[:-1])
+    dvc.restore_if_cut(initialised, None)
+    assert not path.exists()
+    dvc.restore_if_cut(initialised, whole)
+
+
 def test_an_empty_entry_of_the_run_cache_is_removed(initialised, capsys):
     (entry,) = (initialised / ".dvc/cache/runs").glob("*/*")
     for file in entry.iterdir():

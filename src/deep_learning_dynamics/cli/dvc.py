@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.execution.starting import VARIABLE
+from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.tracking.dvc_files import damaged, md5_of, read_lock
 from deep_learning_dynamics.workspace import PARENT, git
 
@@ -62,6 +63,42 @@ def repair(root: Path) -> None:
         raise DvcError(f"dvc.lock has conflict markers of a merge. {mending(root)}")
     elif not any(line.startswith("stages:") for line in lines) or "\0" in text:
         raise DvcError(f"dvc.lock is cut or not what DVC writes. {mending(root)}")
+
+
+def restore_if_cut(root: Path, before: bytes | None) -> None:
+    """Give ``dvc.lock`` back what it held before DVC was interrupted while it wrote it.
+
+    DVC finds in its cache what was computed since.
+    """
+    path = root / "dvc.lock"
+    if not path.exists() or _is_whole(path):
+        return
+    if before is None:
+        path.unlink()
+        return
+    with replacing(path) as partial:
+        partial.write_bytes(before)
+
+
+def _is_whole(lock: Path) -> bool:
+    """Whether the last line ends, and every stage has all that DVC asks for."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        text = lock.read_text("utf-8")
+        stages = YAML(typ="safe").load(text)["stages"]
+        return text.endswith("\n") and all(
+            stage["cmd"]
+            and all(
+                each.keys() >= {"path", "md5", "size"}
+                for each in [*stage.get("deps", ()), *stage.get("outs", ())]
+            )
+            and all(values is not None for values in stage.get("params", {}).values())
+            for stage in stages.values()
+        )
+    except (OSError, ValueError, YAMLError, TypeError, KeyError, AttributeError):
+        return False
 
 
 def mending(root: Path) -> str:

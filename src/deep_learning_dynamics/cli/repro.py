@@ -77,6 +77,8 @@ def repro(
     """
     progress = Progress(stage_names(root), _timings(root), title)
     pipeline = Pipeline(root, progress, variables or {}, verbose)
+    lock = root / "dvc.lock"
+    before = lock.read_bytes() if lock.exists() else None
     try:
         with shown(progress, verbose):
             stages, at_once = _stages_side_by_side(root) if arguments == WHOLE else ([], 1)
@@ -84,6 +86,9 @@ def repro(
                 pipeline.run([("repro", FIRST)])
                 pipeline.run([("repro", "--single-item", name) for name in stages], at_once)
             pipeline.run([arguments])
+    except InterruptionError:
+        dvc.restore_if_cut(root, before)
+        raise
     finally:
         if progress.ran:
             ran = {name: round(seconds, 2) for name, seconds in progress.ran.items()}
