@@ -30,7 +30,7 @@ ui: $(INSTALLED)
 	@dynamics ui
 
 test: $(INSTALLED)
-	pytest -n $(JOBS) --dist loadgroup
+	pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-quick: $(INSTALLED)
 	pytest -n $(JOBS) -m "not pipeline and not browser and not slow"
