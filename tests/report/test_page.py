@@ -245,12 +245,14 @@ def test_a_phone_keeps_measure_effect_and_p(browser, path):
         ".filter(e => e.offsetWidth).map(e => e.textContent)"
     )
     assert shown[:3] == ["measure", "effect", "p"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     lacking = page.locator("text=Values and differences: on a wider screen")
     assert lacking.is_visible()
     page.set_viewport_size({"width": 900, "height": 740})
     assert not lacking.is_visible()
     page.set_viewport_size({"width": 380, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Plots follow a moment later.
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
     page.close()
 
 
