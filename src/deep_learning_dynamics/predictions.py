@@ -14,10 +14,10 @@ from jaxtyping import Float, Float64, Int
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.store.schema import are_probabilities
 
 Roots = Float[np.ndarray, "row output"]
 
-ROUNDING = 0.02  # of probabilities in half precision
 SMALLEST = 1e-12  # affinity of two predictions, so that contradicting ones are at a finite distance
 FINENESS = 201  # points on the geodesic at which the nearest is looked for
 TOGETHER = 20  # probe examples whose affinities are multiplied before a logarithm is taken
@@ -33,8 +33,7 @@ def roots_of(predictions: Float[np.ndarray, "row probe class"]) -> Roots:
     Raises:
         StoreError: these are no probabilities.
     """
-    totals = predictions.sum(axis=2)
-    if (predictions < -ROUNDING).any() or (np.abs(totals - 1) > ROUNDING).any():
+    if not are_probabilities(predictions):
         raise StoreError(
             "Outputs of the store are no probabilities, which add up to 1; logits were recorded, "
             'it seems. Turn them into such: runs["outputs"] = softmax(runs["outputs"], axis=-1)'

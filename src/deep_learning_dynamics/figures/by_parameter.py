@@ -80,11 +80,12 @@ def _answer(rows: list["Comparison"], results: Results) -> str:
     if not where:
         return _nothing_found(rows, results)
     total = len({row.parameter for row in rows if (row.reference, row.other) == contrast})
+    others = " No other contrast differs in more." if len(contrasts) > 1 else ""
     return (
         f"The {quantity(measure).title} differs between {_named(results, contrast)} in "
         f"{len(where)} of {count(total, 'parameter')}"
         + (f": {listed(where)}." if len(where) <= 4 else ".")
-        + " No other contrast differs in more." * (len(contrasts) > 1)
+        + others
     )
 
 
@@ -110,12 +111,10 @@ def _nothing_found(rows: list["Comparison"], results: Results) -> str:
         )
     if len(contrasts) == 1:
         return f"No single parameter differs significantly between {one}."
-    few = len(contrasts) - len(able)
-    return (
-        f"No single parameter differs significantly in any of {len(contrasts)} contrasts"
-        + (f"; {few} of them {'has' if few == 1 else 'have'} too few networks to tell" * bool(few))
-        + "."
-    )
+    text = f"No single parameter differs significantly in any of {len(contrasts)} contrasts"
+    if few := len(contrasts) - len(able):
+        text += f"; {few} of them {'has' if few == 1 else 'have'} too few networks to tell"
+    return f"{text}."
 
 
 def _named(results: Results, contrast: tuple[str, str]) -> str:

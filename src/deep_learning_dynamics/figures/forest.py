@@ -17,13 +17,12 @@ from deep_learning_dynamics.figures.page import page, wrapped
 from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.formatting import ALPHA, MINUS, capital, listed, number, p_value, signed
 from deep_learning_dynamics.geometry.measures import MEASURES
+from deep_learning_dynamics.inference.statistics import FEWEST_RESAMPLED
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparison
-
-FEWEST_RESAMPLED = 5  # networks, from which on comparisons give effects an interval
 
 
 @FIGURES.register

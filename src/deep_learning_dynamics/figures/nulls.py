@@ -27,6 +27,11 @@ _GREYS = ("#5c5c5c", "#929292", "#bdbdbd")  # of null models, in their order
 _WORDS = {"better than": "better", "worse than": "worse", "more than": "more", "less than": "less",
           "as": "as null", "not tested": "not tested"}  # fmt: skip
 
+SOURCE = "Random walks in many dimensions look like learning (Antognini and Sohl-Dickstein, 2018)."
+CORRECTED = (
+    "A value outside a bar may be “as null”, because p-values are corrected for the number of rows."
+)
+
 
 @FIGURES.register
 class Nulls(FigureKind):
@@ -63,10 +68,7 @@ class Nulls(FigureKind):
             groups,
             f"{method_of(projection).title}: real paths and null models",
             _answer(tests),
-            "Random walks in many dimensions look like learning (Antognini and Sohl-Dickstein, "
-            "2018)."
-            + " A value outside a bar may be “as null”, because p-values are corrected for the "
-            "number of rows." * bool(tests),
+            f"{SOURCE} {CORRECTED}" if tests else SOURCE,
             results,
             legend=[
                 *group_entries(groups, numbers, look.TONE, True),

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float64
 from deep_learning_dynamics.formatting import ALPHA
 
 RESAMPLES = 9_999  # of the bootstrap
+FEWEST_RESAMPLED = 5  # networks; effects of fewer have no interval
 PERMUTATIONS = 99_999  # where the distribution under no difference is not known exactly
 LARGE_PAIRS = 200  # above, it is taken for normal in the interval
 
@@ -367,7 +368,7 @@ def _bootstrap(
     """
     from scipy.stats import bootstrap
 
-    if min(len(sample) for sample in samples) < 5:
+    if min(len(sample) for sample in samples) < FEWEST_RESAMPLED:
         return None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that resamples are alike

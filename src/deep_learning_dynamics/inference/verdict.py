@@ -115,18 +115,21 @@ class _Writer:
         if best is not None:
             networks = self._networks(best.other)
             return (
-                f"{_capital(networks)} {self._learn} {_adverb(best)}: "
+                f"{formatting.capital(networks)} {self._learn} {_adverb(best)}: "
                 f"{self._instead(best)}{_in(best)}.",
                 True,
             )
         networks, those = self._networks(main.other), self._those(main.reference)
         values = f"{self._both(main)}, over {_count(main)}"
         if equivalent(main):
-            return f"{_capital(networks)} {self._learn} {_as(main)} {those}: {values}.", True
+            return (
+                f"{formatting.capital(networks)} {self._learn} {_as(main)} {those}: {values}.",
+                True,
+            )
         if others:
             best = min(others, key=_adjusted_p)
             return (
-                f"{_capital(networks)} {self._learn} along other paths than {those}: "
+                f"{formatting.capital(networks)} {self._learn} along other paths than {those}: "
                 f"{self._instead(best)}{_in(best)}; "
                 f"whether {'faster' if _is_time(main) else 'better'} is undecided.",
                 False,
@@ -181,7 +184,7 @@ class _Writer:
             parts.append(f"{measured.title} {change} ({bounds}p = {p})")
         parts.append(f"p-values are corrected for {len(self._family(main))} measures")
         parts += [self._pairing] if self._pairing else []
-        return f"{_capital('; '.join(parts))}."
+        return f"{formatting.capital('; '.join(parts))}."
 
     def _controls(self, main: "Comparison") -> str:
         """Further contrasts by the measure of the first one where they have it."""
@@ -202,7 +205,7 @@ class _Writer:
             over = "" if row.pairs in (None, main.pairs) else f", over {_count(row)}"
             parts.append(f"{text} ({self._both(row, plain=row.measure == named)}{over})")
             named = row.measure
-        return f"{_capital('; '.join(parts))}." if parts else ""
+        return f"{formatting.capital('; '.join(parts))}." if parts else ""
 
     def _rounding(self, main: "Comparison") -> str:
         if main.rounding_share is None:
@@ -467,7 +470,3 @@ def _round_up(number: int) -> int:
 
 def _whole(value: float) -> float:
     return float(round(value)) if abs(value) >= 10 else value
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

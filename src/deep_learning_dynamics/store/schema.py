@@ -28,6 +28,7 @@ ABSENT = -1  # the step of a snapshot that a network does not have
 NETWORK, SNAPSHOT, WEIGHT, PARAMETER, PROBE = "network", "snapshot", "weight", "parameter", "probe"
 CLASS, LABEL = "class", "label"
 CONTINUES, OUTCOME = "continues", "outcome"  # coordinates that every network has
+ROUNDING = 0.02  # of probabilities that were computed in half precision
 _NOT_GROUPS = ("network", "continues", "outcome", "pair", "twin", "parameter")
 DEAD, DIVERGED = "dead", "diverged"  # outcomes; "" where learning went on
 COLUMNS = (PARAMETER, "shape", "start", "stop", "kind", "dtype")  # of the table of parameters
@@ -208,6 +209,14 @@ def not_shares(name: str, values: Any) -> str:
     if quantity(name).unit != "%" or largest <= 1 + 1e-6:
         return ""
     return f"{name} goes up to {largest:.4g}; expected shares from 0 to 1."
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether predictions [..., class] add up to 1; those that are not finite do not count."""
+    totals = outputs.sum(axis=-1)
+    known = np.isfinite(totals)
+    apart = (np.abs(totals - 1) > ROUNDING) | (outputs.min(axis=-1) < -ROUNDING)
+    return not apart[known].any()
 
 
 def grouped_by(table: "pd.DataFrame", by: str | None = None) -> str:

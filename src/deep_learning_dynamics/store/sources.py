@@ -13,14 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from deep_learning_dynamics.errors import StoreError
-from deep_learning_dynamics.store.schema import Parameters
+from deep_learning_dynamics.store.schema import Parameters, are_probabilities
 
 Finish = Callable[[], Float[np.ndarray, " weight"]]  # waits for a copy and gives it
 Host = Callable[[], Any]  # likewise, of a tensor
 
 # Parts of names that torch's wrappers put in: torch.compile, FSDP, activation checkpointing.
 WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
-ROUNDING = 0.02  # of probabilities that were computed in half precision
 
 
 def source_of(model: Any, names: str | Sequence[str]) -> "TorchSource | TreeSource":
@@ -221,8 +220,7 @@ def _predictions(found: np.ndarray) -> Float[np.ndarray, "probe class"]:
             f"Outputs have shape {found.shape}; expected [probe, class], of two classes or more. "
             "Pass a function as outputs= that gives such predictions."
         )
-    known = found[np.isfinite(found).all(axis=1)]
-    if (known < 0).any() or (np.abs(known.sum(axis=1) - 1) > ROUNDING).any():
+    if not are_probabilities(found):
         with np.errstate(invalid="ignore"):  # infinite logits of a network that diverged
             powers = np.exp(found - found.max(axis=1, keepdims=True))
         found = powers / powers.sum(axis=1, keepdims=True)
