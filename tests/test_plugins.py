@@ -36,7 +36,7 @@ for name, *arguments in {STAGES}:
 """
 
 
-def run(folder, network, analyses, *command):
+def assert_it_runs(folder, network, analyses, *command):
     """The pipeline of a project whose params.yaml names the plug-ins, and whether they are used."""
     settings = SETTINGS | {"network": network, "geometry.analyses": analyses}
     new_project(folder, settings, git=False)
@@ -69,10 +69,12 @@ def run(folder, network, analyses, *command):
 @pytest.mark.slow
 def test_the_whole_pipeline_runs_with_plug_ins(tmp_path):
     network = {"kind": "mlp", "hidden_layers": [6, 6], "activation": "gelu"}
-    run(tmp_path / "project", network, ANALYSES, "dvc", "repro")
+    assert_it_runs(tmp_path / "project", network, ANALYSES, "dvc", "repro")
 
 
 @pytest.mark.slow
 def test_all_stages_take_a_network_of_a_plug_in(tmp_path):
     network = {"kind": "convolutional", "channels": 3}
-    run(tmp_path / "project", network, ANALYSES[:3], sys.executable, "-c", IN_ONE_PROCESS)
+    assert_it_runs(
+        tmp_path / "project", network, ANALYSES[:3], sys.executable, "-c", IN_ONE_PROCESS
+    )
