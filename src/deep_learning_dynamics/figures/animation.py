@@ -45,11 +45,14 @@ def save_animation(results: Results, method: str, path: Path) -> list[tuple[str,
         panel = axes["plane"]
         frame_axes(panel)
         draw_planes(figure, [])
+        canvas = figure.canvas
+        canvas.draw()
+        empty = canvas.copy_from_bbox(figure.bbox)  # all that stands around the panel, drawn once
         moments = moments_of(trajectories)
         frames = []
         for phase, step in moments:
-            panel.clear()
-            frame_axes(panel)
+            for drawn in (*panel.collections, *panel.lines, *panel.texts):
+                drawn.remove()
             # Earlier training grows first, then the networks do.
             plane.trajectories = [
                 t if t.earlier and not phase else until(t, step)
@@ -59,8 +62,9 @@ def save_animation(results: Results, method: str, path: Path) -> list[tuple[str,
             plane.draw()
             clock = f"{'earlier training, ' if phase else ''}step {step:,.0f}"
             panel.text(0.015, 0.98, clock, transform=panel.transAxes, va="top", color=QUIET)
-            figure.canvas.draw()
-            frames.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())).convert("RGB"))
+            canvas.restore_region(empty)
+            panel.draw(canvas.get_renderer())
+            frames.append(Image.fromarray(np.array(canvas.buffer_rgba())).convert("RGB"))
     durations = [FRAME] * (len(frames) - 1) + [LAST]
     with replacing(path) as partial:
         frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)

