@@ -83,7 +83,8 @@ def repro(
         with shown(progress, verbose):
             stages, at_once = _stages_side_by_side(root) if arguments == WHOLE else ([], 1)
             if at_once > 1:
-                pipeline.run([("repro", FIRST)])
+                with _compiling(root):
+                    pipeline.run([("repro", FIRST)])
                 pipeline.run([("repro", "--single-item", name) for name in stages], at_once)
             pipeline.run([arguments])
     except InterruptionError:
@@ -130,6 +131,19 @@ def _much_has_changed(root: Path, names: Sequence[str]) -> bool:
         return False  # `dvc repro` says what is wrong
     changed = {name for name in names if set(map(str, status.get(name, ()))) - {"always changed"}}
     return bool(changed - LAST)
+
+
+@contextmanager
+def _compiling(root: Path) -> Iterator[None]:
+    """Compile the training meanwhile: the first stages leave a core idle."""
+    command = [sys.executable, "-m", "deep_learning_dynamics.study.precompile"]
+    quiet = subprocess.DEVNULL  # what is wrong, the stages say
+    process = subprocess.Popen(command, cwd=root, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Pipeline:
