@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from matplotlib.figure import Figure
 
@@ -145,16 +145,21 @@ def save(
     figure: Figure, path: Path, formats: tuple[str, ...] = ("png",), dpi: int = 200
 ) -> list[Path]:
     """Write a figure as ``path`` with each format's suffix; the same figure, the same bytes."""
-    undated = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    options: dict[str, dict[str, Any]] = {
+        # Compressed as much as by default, but for a few per cent, in half of the time.
+        "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
+        "svg": {"metadata": {"Date": None}},
+        "pdf": {"metadata": {"CreationDate": None}},
+    }
     written = []
     for form in formats:
-        if form not in undated:
+        if form not in options:
             raise ParamsError(
                 f"figures.formats has {form!r}; expected png, svg or pdf. Set it in params.yaml."
             )
         written.append(path.with_name(f"{path.name}.{form}"))
         with replacing(written[-1]) as partial, Style().applied():
-            figure.savefig(partial, format=form, dpi=dpi, metadata=undated[form])
+            figure.savefig(partial, format=form, dpi=dpi, **options[form])
     return written
 
 
