@@ -271,11 +271,11 @@ def test_plain_values_have_all_defaults_and_are_valid_again(settings):
 def test_the_keys_of_a_plug_in_are_known_once_it_is_named(changed, tmp_path, monkeypatch):
     (tmp_path / "of_mine.py").write_text(
         "from dataclasses import dataclass\n"
-        "from deep_learning_dynamics.study.datasets import DATASETS, About, Dataset\n"
+        "from deep_learning_dynamics.study.datasets import DATASETS, DatasetCard, Dataset\n"
         "@DATASETS.register\n"
         "class Stripes(Dataset):\n"
         "    key, title, target = 'stripes', 'Stripes', 'stripe'\n"
-        "    about = About('Stripes', 'Stripes.')\n"
+        "    about = DatasetCard('Stripes', 'Stripes.')\n"
         "    @dataclass(frozen=True)\n"
         "    class Settings:\n"
         "        width: int = 3\n"
