@@ -99,10 +99,6 @@ class ProjectSection(Section):
     methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
     fit_on_first_network_only: bool
 
-    def fit_on(self, rows: Any) -> str | None:
-        """Which rows of a table a method is fitted on, as a query; ``None``: all."""
-        return f"path == {rows['path'].iloc[0]}" if self.fit_on_first_network_only else None
-
     def settings(self, method: str) -> Any:
         """The settings of a method, defaults where its section says nothing."""
         return _instance(registry("projection.METHODS")[method], getattr(self, method, None))
@@ -127,10 +123,23 @@ class FiguresSection(Section):
 class Params(Section):
     """One experiment's settings: those sections of ``TYPES`` that were asked for."""
 
-    def all_contrasts(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of conditions to compare: those that are set, or each with the first."""
+    def projection_options(self, method: str) -> dict[str, Any]:
+        """The keyword arguments of :func:`project`."""
+        return {
+            "settings": self.project.settings(method),
+            "seed": self.seed,
+            "robustness": self.robustness_settings(),
+            "fit_on": "path == 0" if self.project.fit_on_first_network_only else None,
+        }
+
+    def comparison_options(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`compare`: by default, all conditions with the first."""
         first, *others = self.conditions
-        return self.contrasts or tuple((first, other) for other in others)
+        return {
+            "contrasts": self.contrasts or [(first, other) for other in others],
+            "seed": self.seed,
+            "command": "dynamics run -S pairs={pairs}",
+        }
 
     def robustness_settings(self) -> Any:
         """How projections are tested."""

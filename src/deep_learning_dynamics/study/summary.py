@@ -1,8 +1,11 @@
 """The dozen numbers of an experiment that DVC and MLflow list: ``metrics/summary.json``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from deep_learning_dynamics.files import write_json
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.geometry import Measures
@@ -12,7 +15,7 @@ OF_CONDITIONS = ("final_accuracy", "steps_to_80", "path_length")  # medians, by 
 MOST_CONDITIONS = 3  # so that tables stay readable
 
 
-def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
+def write(measures: "Measures", comparisons: "Comparisons") -> None:
     """Medians of the main measures in each condition, how many networks failed, and what differs.
 
     A number that is not known, such as a time that most networks did not reach, is left out.
@@ -37,7 +40,7 @@ def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
                 "rounding_share": item.rounding_share,
             }
             found["difference"] = {k: _rounded(v) for k, v in numbers.items() if v is not None}
-    return found
+    write_json(Path("metrics/summary.json"), found)
 
 
 def _rounded(value: float) -> float | None:
