@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
-from deep_learning_dynamics.results import Results, without_twins
+from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import last_phase
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,6 @@ def groups_of(results: Results, table: pd.DataFrame) -> Groups:
         return Groups.of(results.scores, results.by, results.titles)
     by = "group" if "group" in table and results.by not in table else results.by
     return Groups.of(table, by, results.titles)
-
-
-def last_phase(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of networks that no other continues, without twins."""
-    if "continues" in table:
-        table = table[~table["network"].isin(set(table["continues"]) - {""})]
-    return without_twins(table)
 
 
 def titles_for(by: str, values: Sequence[Any], names: Mapping[Any, Any]) -> dict[Any, str]:

@@ -13,6 +13,7 @@ from jaxtyping import Shaped
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.geometry.measures import Measure, Measures
 from deep_learning_dynamics.inference.statistics import Sample
+from deep_learning_dynamics.store.schema import last_phase
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,7 @@ def groups_of(measures: Measures, by: str) -> list[Group]:
 
     A group that has no coordinate ``pair``, or one twice, is not paired.
     """
-    networks = measures.networks
-    if "continues" in networks:
-        networks = networks[~networks["network"].isin(set(networks["continues"]))]
-    if "twin" in networks:
-        networks = networks[~networks["twin"].fillna(False).astype(bool)]
+    networks = last_phase(measures.networks)
     labels = networks[by].astype(str) if by in networks else networks["network"].map(lambda _: "")
     twins = measures.distances[measures.distances["relation"] == "twin"]
     twins_of = dict(zip(twins["network"], twins["other"], strict=True))

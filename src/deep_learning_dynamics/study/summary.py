@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_learning_dynamics.files import write_json
+from deep_learning_dynamics.store.schema import last_phase
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.geometry import Measures
@@ -21,11 +22,9 @@ def write(measures: "Measures", comparisons: "Comparisons") -> None:
     A number that is not known, such as a time that most networks did not reach, is left out.
     """
     found: dict[str, Any] = {}
-    networks = measures.networks
-    apart = networks[~networks["twin"].astype(bool)]
-    apart = apart[~apart["network"].isin(set(networks.get("continues", ())))]
+    networks = last_phase(measures.networks)
     for condition in comparisons.groups[:MOST_CONDITIONS]:
-        names = apart.loc[apart[comparisons.by or "condition"] == condition, "network"]
+        names = networks.loc[networks[comparisons.by or "condition"] == condition, "network"]
         numbers = {"networks": len(names), "failed": comparisons.counts[condition]["failed"]}
         for key in OF_CONDITIONS:
             values = measures.values(key)
