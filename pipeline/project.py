@@ -14,15 +14,7 @@ def main(params: Params, method: str) -> None:
     folder = Path("projections", method)
     with or_note(folder):
         reduction = Reduction.load(Path("reduction"))
-        projection = project(
-            reduction,
-            method,
-            settings=params.project.settings(method),
-            seed=params.seed,
-            robustness=params.robustness_settings(),
-            fit_on=params.project.fit_on(reduction.rows),
-        )
-        projection.save(folder)
+        project(reduction, method, **params.projection_options(method)).save(folder)
 
 
 if __name__ == "__main__":

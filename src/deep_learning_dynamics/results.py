@@ -11,7 +11,7 @@ from deep_learning_dynamics.geometry import Geometry, Measures, measure
 from deep_learning_dynamics.inference.ranking import Ranking
 from deep_learning_dynamics.projection import METHODS, Projection, project, reduce
 from deep_learning_dynamics.selection import select
-from deep_learning_dynamics.store.schema import grouped_by, titles_of
+from deep_learning_dynamics.store.schema import grouped_by, titles_of, without_twins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,8 +134,3 @@ class Results:
             null_tests=tests,
             description=first.description if first is not None else "",
         )
-
-
-def without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of networks that do not only repeat another but for rounding."""
-    return table[~table["twin"].fillna(False).astype(bool)] if "twin" in table else table

@@ -10,7 +10,7 @@ from made_results import projection_of, trajectories, words
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure, FigureKind
-from deep_learning_dynamics.figures.style import groups_of
+from deep_learning_dynamics.figures.groups import groups_of
 from deep_learning_dynamics.geometry import Geometry
 from deep_learning_dynamics.results import Results
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.animation import moments_of
-from deep_learning_dynamics.figures.style import Groups
+from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.trajectories import trajectories_of
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results

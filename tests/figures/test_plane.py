@@ -5,8 +5,9 @@ import pytest
 from made_results import projection_of, trajectories, words
 
 from deep_learning_dynamics import figures
+from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
-from deep_learning_dynamics.figures.style import Groups, Style
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.figures.trajectories import (
     LEAST_INK,
     Trajectory,

@@ -4,16 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deep_learning_dynamics.figures.groups import Groups, titles_for
 from deep_learning_dynamics.figures.page import wrapped
 from deep_learning_dynamics.figures.style import (
     HUES,
-    Groups,
     ScoreScale,
     colour,
     end_marker,
     group_entries,
     ramp,
-    titles_for,
     with_unit,
 )
 

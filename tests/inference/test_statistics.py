@@ -5,7 +5,9 @@ import pytest
 from scipy import stats
 
 from deep_learning_dynamics.inference import statistics
-from deep_learning_dynamics.inference.statistics import Sample, holm, of_groups, of_pairs
+from deep_learning_dynamics.inference.independent import of_groups
+from deep_learning_dynamics.inference.paired import of_pairs
+from deep_learning_dynamics.inference.statistics import Sample, holm
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ from hand_made_stores import dataset, walks
 
 from deep_learning_dynamics.geometry import measure
 from deep_learning_dynamics.inference import Comparison, Comparisons, compare, statistics
-from deep_learning_dynamics.inference.verdict import equivalent, verdict
+from deep_learning_dynamics.inference.sample_size import equivalent
+from deep_learning_dynamics.inference.verdict import verdict
 
 TITLES = {
     "condition": {
@@ -81,7 +82,7 @@ def told_of(*rows):
     counts = {name: {"networks": rows[0].n_reference, "failed": 0} for name in groups}
     contrasts = tuple(("a", other) for other in groups[1:])
     titles = {name: f"of {name}" for name in groups}
-    found = Comparisons("model", groups, contrasts, rows, titles, None, counts)
+    found = Comparisons("model", groups, contrasts, rows, titles, counts=counts)
     return verdict(found, command=COMMAND)
 
 

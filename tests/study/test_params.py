@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from deep_learning_dynamics import tracking
@@ -271,11 +272,11 @@ def test_plain_values_have_all_defaults_and_are_valid_again(settings):
 def test_the_keys_of_a_plug_in_are_known_once_it_is_named(changed, tmp_path, monkeypatch):
     (tmp_path / "of_mine.py").write_text(
         "from dataclasses import dataclass\n"
-        "from deep_learning_dynamics.study.datasets import DATASETS, About, Dataset\n"
+        "from deep_learning_dynamics.study.datasets import DATASETS, DatasetCard, Dataset\n"
         "@DATASETS.register\n"
         "class Stripes(Dataset):\n"
         "    key, title, target = 'stripes', 'Stripes', 'stripe'\n"
-        "    about = About('Stripes', 'Stripes.')\n"
+        "    about = DatasetCard('Stripes', 'Stripes.')\n"
         "    @dataclass(frozen=True)\n"
         "    class Settings:\n"
         "        width: int = 3\n"
@@ -319,3 +320,18 @@ def test_params_yaml_fits_on_two_screens_and_its_old_names_are_gone(raw_params):
     assert not {"arms", "trust", "track"} & {
         part for key in tracking.flattened(raw_params) for part in key.split(".")
     }
+
+
+def test_a_projection_is_fitted_on_the_first_network_only_where_this_is_set(settings):
+    rows = pd.DataFrame({"path": [0, 0, 1]})
+    only = settings({"project.fit_on_first_network_only": True}).projection_options("pca")
+    assert rows.eval(only["fit_on"]).tolist() == [True, True, False]
+    assert settings({"seed": 3}).projection_options("pca")["fit_on"] is None
+
+
+def test_conditions_are_compared_with_the_first_unless_contrasts_are_set(settings):
+    three = {"conditions": ["scratch", "pretrained", "permuted"]}
+    contrasts = settings(three).comparison_options()["contrasts"]
+    assert contrasts == [("scratch", "pretrained"), ("scratch", "permuted")]
+    own = settings(three | {"contrasts": [["permuted", "pretrained"]]}).comparison_options()
+    assert own["contrasts"] == (("permuted", "pretrained"),)

@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, draw_series, series_of
-from deep_learning_dynamics.figures.style import Groups, Style, colour, group_entries, groups_of
+from deep_learning_dynamics.figures.style import Style, colour, group_entries
 from deep_learning_dynamics.formatting import listed, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results

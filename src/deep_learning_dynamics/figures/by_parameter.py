@@ -91,17 +91,12 @@ def _answer(rows: list["Comparison"], results: Results) -> str:
 
 def _nothing_found(rows: list["Comparison"], results: Results) -> str:
     """That none differs, or that so few networks cannot tell."""
-    contrasts = contrasts_of(rows)
-    able = []
-    for contrast in contrasts:
-        # Holm's correction multiplies the smallest p-value of a contrast by their number.
-        family = [
-            item
-            for item in results.comparisons.items
-            if item.family == "parameter" and (item.reference, item.other) == contrast
-        ]
-        if min(item.smallest_p for item in family) * len(family) <= ALPHA:
-            able.append(contrast)
+    contrasts, found = contrasts_of(rows), results.comparisons
+    able = {
+        (item.reference, item.other)
+        for item in found.items
+        if item.family == "parameter" and found.could_be_significant(item)
+    }.intersection(contrasts)
     one = _named(results, contrasts[0])
     if not able:
         of = f"between {one}" if len(contrasts) == 1 else f"in any of {len(contrasts)} contrasts"

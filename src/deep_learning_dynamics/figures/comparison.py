@@ -9,10 +9,11 @@ from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import networks_line, plane_entries, plane_page
 from deep_learning_dynamics.figures.paths import label_axes, method_of, placed, quality_line
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
-from deep_learning_dynamics.figures.style import ENDS, Groups, Style, groups_of
+from deep_learning_dynamics.figures.style import ENDS, Style
 from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import count, listed
 from deep_learning_dynamics.results import Results

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
+from deep_learning_dynamics.figures.groups import titles_for
 from deep_learning_dynamics.figures.page import page, wrapped
 from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.formatting import ALPHA, MINUS, capital, listed, number, p_value, signed
@@ -90,7 +91,7 @@ def name_of(results: Results, group: str) -> str:
     """A group's title."""
     known = results.comparisons
     names = results.titles.get(results.by, {}) | (known.titles or {})
-    return look.titles_for(known.by or "", known.groups, names).get(group, group)
+    return titles_for(known.by or "", known.groups, names).get(group, group)
 
 
 def contrasts_of(rows: Sequence["Comparison"]) -> list[tuple[str, str]]:

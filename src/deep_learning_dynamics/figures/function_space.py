@@ -4,10 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import plane_page
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.series import Series, draw_series, series_of
-from deep_learning_dynamics.figures.style import Groups, Style, groups_of
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.figures.trajectories import score_scale, trajectories_of
 from deep_learning_dynamics.formatting import count, listed, number, percent
 from deep_learning_dynamics.geometry.analysis import ANALYSES, Finding

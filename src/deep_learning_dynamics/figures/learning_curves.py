@@ -5,12 +5,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
+from deep_learning_dynamics.figures.groups import groups_of
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, curve_entries, draw_series, series_of
-from deep_learning_dynamics.figures.style import Style, groups_of, last_phase, with_unit
+from deep_learning_dynamics.figures.style import Style, with_unit
 from deep_learning_dynamics.formatting import count, listed
 from deep_learning_dynamics.quantities import quantity
-from deep_learning_dynamics.results import Results, without_twins
+from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import last_phase, without_twins
 
 MOST_PANELS = 4
 _FIRST = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")

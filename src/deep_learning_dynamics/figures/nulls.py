@@ -10,10 +10,11 @@ from matplotlib.patches import Patch
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
+from deep_learning_dynamics.figures.groups import groups_of
 from deep_learning_dynamics.figures.page import grid, plane_entries, plane_page, title_of, wrapped
 from deep_learning_dynamics.figures.paths import method_of, placed
 from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
-from deep_learning_dynamics.figures.style import Style, group_entries, groups_of
+from deep_learning_dynamics.figures.style import Style, group_entries
 from deep_learning_dynamics.figures.trajectories import trajectories_of
 from deep_learning_dynamics.formatting import capital, listed
 from deep_learning_dynamics.null_models import NULL_MODELS

@@ -6,11 +6,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, curve_entries, draw_series, series_of
-from deep_learning_dynamics.figures.style import QUIET, Groups, Style, groups_of, last_phase
+from deep_learning_dynamics.figures.style import QUIET, Style
 from deep_learning_dynamics.formatting import count, listed, number
 from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import last_phase
 
 _TITLES = {
     "distance_to_start": "Distance from the start",

@@ -16,8 +16,9 @@ from matplotlib.patches import Ellipse
 from matplotlib.transforms import ScaledTranslation
 
 from deep_learning_dynamics.figures import style as look
+from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.plane import Plane, shades
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, group_entries
+from deep_learning_dynamics.figures.style import ScoreScale, Style, group_entries
 from deep_learning_dynamics.figures.trajectories import is_interpolated
 from deep_learning_dynamics.formatting import count
 from deep_learning_dynamics.quantities import quantity

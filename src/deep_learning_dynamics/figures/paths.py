@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deep_learning_dynamics.figures.figure import FIGURES, EmptyFigureError, FigureKind, draw
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import networks_line, plane_page
 from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
-from deep_learning_dynamics.figures.style import Groups, Style, groups_of
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.figures.trajectories import (
     Trajectory,
     can_number,

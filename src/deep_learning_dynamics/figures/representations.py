@@ -7,9 +7,10 @@ from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.series import Series, curve_entries, draw_series, series_of
-from deep_learning_dynamics.figures.style import Groups, Style, groups_of
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.formatting import count, listed, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results

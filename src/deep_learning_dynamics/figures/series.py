@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from deep_learning_dynamics.figures import style as look
-from deep_learning_dynamics.figures.style import Groups, ScoreScale, Style, colour, group_entries
+from deep_learning_dynamics.figures.groups import Groups
+from deep_learning_dynamics.figures.style import ScoreScale, Style, colour, group_entries
 
 MOST_STEPS = 400  # of a median: networks with other steps are interpolated to these
 

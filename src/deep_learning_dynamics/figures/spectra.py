@@ -8,9 +8,10 @@ from matplotlib.patches import Patch
 
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.figure import FIGURES, AnalysisFigure
+from deep_learning_dynamics.figures.groups import Groups, groups_of
 from deep_learning_dynamics.figures.page import grid, page
 from deep_learning_dynamics.figures.series import scale_steps
-from deep_learning_dynamics.figures.style import Groups, Style, colour, group_entries, groups_of
+from deep_learning_dynamics.figures.style import Style, colour, group_entries
 from deep_learning_dynamics.formatting import count, number
 from deep_learning_dynamics.geometry.analysis import Finding
 from deep_learning_dynamics.results import Results

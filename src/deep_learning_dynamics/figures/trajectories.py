@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from deep_learning_dynamics.figures.style import TONE, Groups, ScoreScale
+from deep_learning_dynamics.figures.groups import Groups
+from deep_learning_dynamics.figures.style import TONE, ScoreScale
 
 MOST_NUMBERED = 25  # pairs whose ends carry their number
 # Fields of trajectories by snapshot.

@@ -1,21 +1,18 @@
 """Groups of networks compared: each measure, each parameter, each contrast.
 
-A contrast is a reference and another group. Networks are compared within pairs where at least half
-of them have a partner in the other group; those without one are left out. Otherwise, and where a
-group has a pair more than once, groups are compared as independent. Everything in one
-:class:`Comparison` concerns the same networks.
+A contrast is a reference and another group, whose networks are compared within pairs where they
+have partners (``groups.as_pairs``). Everything in one :class:`Comparison` concerns the same
+networks.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path as File
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deep_learning_dynamics import formatting, seeds
+from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.geometry.measures import (
     MEASURES,
     WHOLE,
@@ -24,124 +21,19 @@ from deep_learning_dynamics.geometry.measures import (
     measure_of,
 )
 from deep_learning_dynamics.inference import statistics
-from deep_learning_dynamics.inference.groups import Group, groups_of
+from deep_learning_dynamics.inference.comparisons import Comparison, Comparisons, Design, Family
+from deep_learning_dynamics.inference.groups import Group, as_pairs, groups_of, pairing
+from deep_learning_dynamics.inference.independent import of_groups
+from deep_learning_dynamics.inference.paired import of_pairs
 from deep_learning_dynamics.inference.partners import partner_samples
 from deep_learning_dynamics.inference.statistics import Sample, holm
-from deep_learning_dynamics.projection.quality import rounded
+from deep_learning_dynamics.inference.verdict import verdict
 from deep_learning_dynamics.store.schema import grouped_by
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
-    from deep_learning_dynamics.inference.verdict import Verdict
-
 PARAMETER_RESAMPLES = 1_999  # of the bootstrap, where each parameter has its own row
-
-Design = Literal["paired", "independent", "described", "partners"]
-Family = Literal["network", "parameter", "partners"]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One measure in two groups. Differences are other − reference; ``None``: not defined.
-
-    A network that failed and so lacks a measure that has a better side counts as worse than any
-    that has it. One that lacks another measure (the path of a network that diverged) is left out,
-    with its partner.
-    """
-
-    measure: str
-    parameter: str  # "": the whole network
-    reference: str
-    other: str  # "" where a single group is described
-    design: Design
-    family: Family  # p-values of one contrast and family are adjusted together
-    pairs: int | None  # in this row; None unless paired
-    n_reference: int  # networks in this row
-    n_other: int
-    reference_value: float | None  # median (mean, of measures that are 0 or 1)
-    other_value: float | None
-    difference: float | None = None
-    low: float | None = None  # interval of the difference
-    high: float | None = None
-    effect: float | None = None  # rank-biserial correlation, −1 to 1
-    effect_low: float | None = None
-    effect_high: float | None = None
-    p: float | None = None  # two-sided
-    adjusted_p: float | None = None
-    smallest_p: float = 1.0  # the least that so many networks could give
-    higher: int | None = None  # pairs in which the other network has more
-    lower: int | None = None
-    reached_reference: int | None = None  # of times: how many networks reached it
-    reached_other: int | None = None
-    failed_reference: int = 0  # networks that died or diverged and are counted in
-    failed_other: int = 0
-    rounding_share: float | None = None  # of the variance over seeds; None without twins
-    rounding_change: float | None = None  # largest difference between a network and its twin
-
-    @property
-    def significant(self) -> bool:
-        """After the correction."""
-        from deep_learning_dynamics.formatting import ALPHA
-
-        return self.adjusted_p is not None and self.adjusted_p <= ALPHA
-
-
-@dataclass(frozen=True)
-class Comparisons:
-    """All comparisons of some runs, and the answer in words."""
-
-    by: str | None
-    groups: tuple[str, ...]
-    contrasts: tuple[tuple[str, str], ...]
-    items: tuple[Comparison, ...]
-    titles: dict[str, str]  # of groups
-    verdict: "Verdict"
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # networks, failed, by group
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """A row per comparison, with its fields as columns; NaN: not defined."""
-        import pandas as pd
-
-        names = [each.name for each in fields(Comparison)]
-        return pd.DataFrame([asdict(item) for item in self.items], columns=names)
-
-    def of(
-        self,
-        measure: str,
-        contrast: tuple[str, str] | None = None,
-        parameter: str = WHOLE,
-    ) -> Comparison | None:
-        """One comparison, of the first contrast by default; ``None`` where there is none."""
-        wanted = contrast or (self.contrasts[0] if self.contrasts else None)
-        for item in self.items:
-            here = wanted is None or (item.reference, item.other) == wanted
-            if here and (item.measure, item.parameter) == (measure, parameter):
-                return item
-        return None
-
-    def save(self, folder: File | str) -> None:
-        """Write ``comparisons.json`` into a folder; the same comparisons, the same bytes."""
-        write_json(File(folder) / "comparisons.json", rounded(asdict(self)))
-
-    @classmethod
-    def load(cls, folder: File | str) -> "Comparisons":
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ResultsError: the file is missing or damaged.
-        """
-        from deep_learning_dynamics.inference.verdict import Verdict
-
-        len(MEASURES)  # their titles
-        content = read_json(File(folder) / "comparisons.json", "dvc repro measure")
-        content["items"] = tuple(Comparison(**item) for item in content["items"])
-        content["contrasts"] = tuple((str(one), str(other)) for one, other in content["contrasts"])
-        content["groups"] = tuple(content["groups"])
-        content["verdict"] = Verdict.from_json(content["verdict"])
-        return cls(**content)
 
 
 def compare(
@@ -170,7 +62,6 @@ def compare(
         ParamsError: there is no such coordinate, or a contrast names a group that is not there.
     """
     from deep_learning_dynamics.geometry.measuring import measure
-    from deep_learning_dynamics.inference.verdict import verdict
 
     measures = measures_or_runs
     if not isinstance(measures, Measures):
@@ -195,10 +86,11 @@ def compare(
         chosen,
         tuple(items),
         {name: titles[name] for name in names if name in titles},
-        None,  # type: ignore[arg-type]  # follows from the rest
-        {name: {"networks": len(group), "failed": group.failed} for name, group in groups.items()},
+        counts={
+            name: {"networks": len(group), "failed": group.failed} for name, group in groups.items()
+        },
     )
-    note = _pairing(measures, *(groups[name] for name in chosen[0])) if chosen else ""
+    note = pairing(measures, *(groups[name] for name in chosen[0])) if chosen else ""
     task = measures.attributes.get("task", "")
     return replace(found, verdict=verdict(found, task, command, note))
 
@@ -230,7 +122,7 @@ def _keys(measures: Measures) -> list[tuple[str, str]]:
 
 
 def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list[Comparison]:
-    groups, paired = _as_pairs(reference, other)
+    groups, paired = as_pairs(reference, other)
 
     def stream(*name: str) -> np.random.Generator:
         # Each test draws from its own: a measure more changes no other result.
@@ -241,44 +133,10 @@ def _rows(measures: Measures, reference: Group, other: Group, seed: int) -> list
     if paired:
         rng = stream("partners")
         for key, of_key, samples in partner_samples(measures, *groups):
-            evidence = statistics.of_pairs(*samples, rng)
+            evidence = of_pairs(*samples, rng)
             row = _described(key, WHOLE, "partners", "partners", of_key, samples)
             rows.append(replace(row, **asdict(evidence)))
     return rows
-
-
-def _as_pairs(reference: Group, other: Group) -> tuple[list[Group], bool]:
-    """Complete pairs, partners in the same places; or both groups, if too few have partners."""
-    common = _common(reference, other)
-    if 4 * len(common) < len(reference) + len(other):
-        return [reference, other], False
-    one, two = (group.take(np.isin(group.pairs, common)) for group in (reference, other))
-    return [one, two.in_order_of(one)], True
-
-
-def _common(reference: Group, other: Group) -> list[str]:
-    """The pairs of which both groups have a network."""
-    if reference.pairs is None or other.pairs is None:
-        return []
-    return sorted(set(reference.pairs) & set(other.pairs))
-
-
-def _pairing(measures: Measures, reference: Group, other: Group) -> str:
-    """What became of networks without a partner, where networks have pairs."""
-    if "pair" not in measures.networks:
-        return ""
-    networks, partners = len(reference) + len(other), 2 * len(_common(reference, other))
-    if _as_pairs(reference, other)[1]:
-        alone = networks - partners
-        are = "is" if alone == 1 else "are"
-        without = f"{formatting.count(alone, 'network')} without a partner"
-        return f"{without} {are} left out" if alone else ""
-    twice = reference.pairs is None or other.pairs is None
-    few = f"{f'only {partners}' if partners else 'none'} of {networks} networks have a partner"
-    return (
-        "networks are compared as independent groups, because "
-        f"{'a group has a pair more than once' if twice else few}"
-    )
 
 
 def _row(
@@ -304,7 +162,7 @@ def _row(
     if rng is None:
         return row
     resamples = statistics.RESAMPLES if parameter == WHOLE else PARAMETER_RESAMPLES
-    test = statistics.of_pairs if design == "paired" else statistics.of_groups
+    test = of_pairs if design == "paired" else of_groups
     return replace(row, **asdict(test(*samples, rng, measure.centre, resamples)))
 
 

@@ -1,12 +1,19 @@
-"""Which networks are compared: groups, their pairs and their twins."""
+"""Which networks are compared: groups, their pairs and their twins.
+
+Networks are compared within pairs where at least half of them have a partner in the other group;
+those without one are left out. Otherwise, and where a group has a pair more than once, groups are
+compared as independent.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Shaped
 
+from deep_learning_dynamics import formatting
 from deep_learning_dynamics.geometry.measures import Measure, Measures
 from deep_learning_dynamics.inference.statistics import Sample
+from deep_learning_dynamics.store.schema import last_phase
 
 
 @dataclass(frozen=True)
@@ -25,11 +32,6 @@ class Group:
     @property
     def failed(self) -> int:
         return int((self.outcomes != "").sum())
-
-    def in_order_of(self, other: "Group") -> "Group":
-        """The same networks, partners in the places of their partners."""
-        places = {pair: place for place, pair in enumerate(self.pairs)}
-        return self.take(np.array([places[pair] for pair in other.pairs]))
 
     def take(self, chosen: Shaped[np.ndarray, " chosen"]) -> "Group":
         """Some of the networks, by mask or by place."""
@@ -61,11 +63,7 @@ def groups_of(measures: Measures, by: str) -> list[Group]:
 
     A group that has no coordinate ``pair``, or one twice, is not paired.
     """
-    networks = measures.networks
-    if "continues" in networks:
-        networks = networks[~networks["network"].isin(set(networks["continues"]))]
-    if "twin" in networks:
-        networks = networks[~networks["twin"].fillna(False).astype(bool)]
+    networks = last_phase(measures.networks)
     labels = networks[by].astype(str) if by in networks else networks["network"].map(lambda _: "")
     twins = measures.distances[measures.distances["relation"] == "twin"]
     twins_of = dict(zip(twins["network"], twins["other"], strict=True))
@@ -83,6 +81,41 @@ def groups_of(measures: Measures, by: str) -> list[Group]:
             )
         )
     return groups
+
+
+def as_pairs(reference: Group, other: Group) -> tuple[list[Group], bool]:
+    """Complete pairs, partners in the same places; or both groups, if too few have partners."""
+    common = _common(reference, other)
+    if 4 * len(common) < len(reference) + len(other):
+        return [reference, other], False
+    one = reference.take(np.isin(reference.pairs, common))
+    places = {pair: place for place, pair in enumerate(other.pairs)}
+    return [one, other.take(np.array([places[pair] for pair in one.pairs]))], True
+
+
+def _common(reference: Group, other: Group) -> list[str]:
+    """The pairs of which both groups have a network."""
+    if reference.pairs is None or other.pairs is None:
+        return []
+    return sorted(set(reference.pairs) & set(other.pairs))
+
+
+def pairing(measures: Measures, reference: Group, other: Group) -> str:
+    """What became of networks without a partner, where networks have pairs."""
+    if "pair" not in measures.networks:
+        return ""
+    networks, partners = len(reference) + len(other), 2 * len(_common(reference, other))
+    if as_pairs(reference, other)[1]:
+        alone = networks - partners
+        are = "is" if alone == 1 else "are"
+        without = f"{formatting.count(alone, 'network')} without a partner"
+        return f"{without} {are} left out" if alone else ""
+    twice = reference.pairs is None or other.pairs is None
+    few = f"{f'only {partners}' if partners else 'none'} of {networks} networks have a partner"
+    return (
+        "networks are compared as independent groups, because "
+        f"{'a group has a pair more than once' if twice else few}"
+    )
 
 
 def _sample(

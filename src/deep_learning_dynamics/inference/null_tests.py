@@ -17,7 +17,8 @@ from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.geometry.measures import WHOLE, Measures
 from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.inference.groups import Group, groups_of
-from deep_learning_dynamics.inference.statistics import Sample, holm, of_pairs
+from deep_learning_dynamics.inference.paired import of_pairs
+from deep_learning_dynamics.inference.statistics import Sample, holm
 from deep_learning_dynamics.null_models import NULL_MODELS, expected_products
 from deep_learning_dynamics.quantities import quantity
 

@@ -32,7 +32,7 @@ LOW_RESOLUTION = {"bfloat16": 2**-8, "float16": 2**-11}
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """Something that was found in a snapshot or a run."""
 
     problem: str  # "identical", "step", "jump", "not finite", "unreadable", "frozen", "resolution"
@@ -48,7 +48,7 @@ class Audit:
 
     runs: int
     snapshots: int
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
 
     @property
     def passed(self) -> bool:
@@ -64,8 +64,8 @@ class _Source:
     where: str
     open: Callable[[], AbstractContextManager["_Opened"]]
 
-    def finding(self, problem: str, detail: str, wrong: bool = True) -> Finding:
-        return Finding(problem, wrong, self.run, self.step, detail)
+    def finding(self, problem: str, detail: str, wrong: bool = True) -> AuditFinding:
+        return AuditFinding(problem, wrong, self.run, self.step, detail)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def audit(
         StoreError: there is neither a store nor a checkpoint at ``source``.
     """
     sources = list(_sources(source, Options(key)))
-    findings: list[Finding] = []
+    findings: list[AuditFinding] = []
     by_hash: dict[str, _Source] = {}
     first = {each.run: each for each in reversed(sources)}
     walks = {run: _Walk() for run in dict.fromkeys(each.run for each in sources)}
@@ -128,7 +128,7 @@ class _Walk:
         self._dtypes: dict[str, str] = {}
         self._snapshots = 0
 
-    def visit(self, source: _Source, opened: _Opened) -> tuple[str, list[Finding]]:
+    def visit(self, source: _Source, opened: _Opened) -> tuple[str, list[AuditFinding]]:
         """A hash of the weights, and what is wrong with the snapshot."""
         digest, squares, not_finite = hashlib.sha256(), 0.0, []
         for name in sorted(opened.dtypes):
@@ -160,7 +160,7 @@ class _Walk:
         self._dtypes |= opened.dtypes
         return digest.hexdigest(), findings
 
-    def of_run(self, run: str) -> Iterator[Finding]:
+    def of_run(self, run: str) -> Iterator[AuditFinding]:
         """What only all snapshots of a run show."""
         rates = [rate for _, rate in self._rates]
         for position, (step, rate) in enumerate(self._rates):
@@ -169,14 +169,14 @@ class _Walk:
             typical = float(np.median(near)) if len(near) >= 2 else 0.0
             if typical > 0 and rate > JUMP * typical:
                 detail = f"its step is {number(rate / typical)} times as long as those near it"
-                yield Finding("jump", True, run, step, detail)
+                yield AuditFinding("jump", True, run, step, detail)
         frozen = [name for name, moved in self._moved.items() if not moved]
         if self._snapshots >= FEWEST and frozen:
             everything = len(frozen) == len(self._moved)
             more = f" and {len(frozen) - 5} more" if len(frozen) > 5 else ""
             some = f"never move: {listed(frozen[:5])}{more}"
             what = "no parameter ever moves" if everything else some
-            yield Finding("frozen", everything, run, None, what)
+            yield AuditFinding("frozen", everything, run, None, what)
         for dtype, resolution in LOW_RESOLUTION.items():
             count = list(self._dtypes.values()).count(dtype)
             if count:
@@ -184,7 +184,7 @@ class _Walk:
                     f"{count} parameters were stored as {dtype}: changes below "
                     f"{100 * resolution:.2g} % of a weight are lost"
                 )
-                yield Finding("resolution", False, run, None, detail)
+                yield AuditFinding("resolution", False, run, None, detail)
 
 
 def _sources(source: "str | Path | xr.Dataset", options: Options) -> Iterator[_Source]:

@@ -16,7 +16,7 @@ from xarray.core import indexing
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.store.group import files_of
 from deep_learning_dynamics.store.matrix import as_slice
-from deep_learning_dynamics.store.opening import DAMAGES, damaged
+from deep_learning_dynamics.store.reading import DAMAGES, damaged
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,18 @@ def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
     return table
 
 
+def without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of networks that do not only repeat another but for rounding."""
+    return table[~table["twin"].fillna(False).astype(bool)] if "twin" in table else table
+
+
+def last_phase(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of networks that no other continues, without twins."""
+    if CONTINUES in table:
+        table = table[~table[NETWORK].isin(set(table[CONTINUES]))]
+    return without_twins(table)
+
+
 def score_name(logged: str) -> str:
     """A name that a training logs as one word: "val/top-1" becomes "val_top_1"."""
     return re.sub(r"\W", "_", logged.strip())

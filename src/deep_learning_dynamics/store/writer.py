@@ -4,9 +4,8 @@ A snapshot's step is written last, so that a store whose writer was killed ends 
 snapshot that is whole.
 """
 
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +18,14 @@ from deep_learning_dynamics import formatting
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.store import schema
-from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup, files_of
+from deep_learning_dynamics.store.group import CAPACITY, Contents, StoreGroup
+from deep_learning_dynamics.store.inserting import insert
 from deep_learning_dynamics.store.lock import locked
-from deep_learning_dynamics.store.opening import DAMAGES, damaged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BUFFER_BYTES = 256 * 2**20  # of snapshots that are not on disk yet
-INSERTED_BYTES = 64 * 2**20  # that are taken over from another store at once
 FLUSH_SECONDS = 5.0  # a snapshot waits this long for others that share its chunks
 
 
@@ -143,32 +141,7 @@ class StoreWriter:
         Raises:
             StoreError: a file of that store is missing or damaged.
         """
-        import zarr
-
-        group, source = self._group, zarr.open_group(store, mode="r")
-        positions = [group.positions[str(name)] for name in source[schema.NETWORK][:]]
-        along = (schema.NETWORK, schema.SNAPSHOT)
-        arrays = {
-            name: array
-            for name, array in source.arrays()
-            if array.metadata.dimension_names[:2] == along
-        }
-        length = arrays[schema.STEP].shape[1]
-        if length > group.capacity:
-            group.resize(length)
-        for name in sorted(arrays, key=lambda name: name == schema.STEP):  # which makes them count
-            array = arrays[name]
-            _check_whole(Path(store), array)
-            in_whole_chunks = -(-array.chunks[1] // group.block) * group.block
-            of_network = array.dtype.itemsize * in_whole_chunks * math.prod(array.shape[2:])
-            for there, here in _neighbours(positions, INSERTED_BYTES // of_network):
-                for start in range(0, length, in_whole_chunks):
-                    snapshots = slice(start, min(start + in_whole_chunks, length))
-                    try:
-                        values = np.asarray(array[there, snapshots])
-                    except DAMAGES as error:
-                        raise damaged(f"{store}/{name}", error) from error
-                    group.write(name, here, snapshots, values)
+        insert(store, self._group)
 
     def steps(self, network: str) -> Int[np.ndarray, " snapshot"]:
         """Steps of a network's snapshots that are on disk."""
@@ -350,29 +323,6 @@ class StoreWriter:
                 f"{self.path}: more than the {contents.snapshots} snapshots that were "
                 "announced. Announce as many as there are, or None."
             )
-
-
-def _neighbours(positions: Sequence[int], most: int) -> Iterator[tuple[slice, slice]]:
-    """Networks of another store, and where they are here: as many as stand side by side in both."""
-    start = 0
-    for end in range(1, len(positions) + 1):
-        split = end == len(positions) or positions[end] != positions[end - 1] + 1
-        if split or end - start >= most:
-            yield slice(start, end), slice(positions[start], positions[end - 1] + 1)
-            start = end
-
-
-def _check_whole(store: Path, array: Any) -> None:
-    """Refuse an array of which a file is missing: it would read as if nothing had been written.
-
-    A score that came late has no files of the snapshots before it.
-    """
-    every = tuple(slice(None, None, size) for size in array.shards or array.chunks)
-    files = [file for file, _ in files_of(array, every)]
-    missing = [file for file in files if not (store / file).exists()]
-    is_score = array.ndim == 2 and array.path not in (schema.STEP, schema.FINITE)
-    if missing and (not is_score or missing == files):
-        raise damaged(f"{store}/{missing[0]}", FileNotFoundError("it is missing"))
 
 
 def _finite(weights: Float[np.ndarray, "network weight"]) -> np.ndarray:

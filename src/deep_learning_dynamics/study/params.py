@@ -36,7 +36,7 @@ def _count(low: int, high: int) -> Any:
     return Annotated[int, Field(ge=low, le=high)]
 
 
-class Data(Section):
+class DataSection(Section):
     """Where datasets are looked for; with a section for each dataset that has settings."""
 
     sources: Annotated[tuple[Literal["local", "download", "embedded"], ...], Field(min_length=1)]
@@ -46,7 +46,7 @@ class Data(Section):
         return _instance(registry("study.datasets.DATASETS")[dataset], getattr(self, dataset, None))
 
 
-class Network(Section):
+class NetworkSection(Section):
     """What is trained; with the settings of its kind."""
 
     kind: Annotated[str, KeyOf("study.networks.NETWORKS")]
@@ -57,14 +57,14 @@ class Network(Section):
         return registry("study.networks.NETWORKS")[self.kind].Settings(**values)
 
 
-class Snapshots(Section):
+class SnapshotsSection(Section):
     """How many snapshots are taken; the one at step 0 comes on top."""
 
     first_epoch: _count(1, 10_000)
     per_epoch: _count(1, 10_000)
 
 
-class Pretrain(Section):
+class PretrainSection(Section):
     """How networks learn a dataset."""
 
     dataset: Annotated[str, KeyOf("study.datasets.DATASETS")]
@@ -74,17 +74,17 @@ class Pretrain(Section):
     batch_size: _count(1, 60_000)
     batch_order: Literal["per_pair", "shared"]
     epochs: _count(1, 10_000)
-    snapshots: Snapshots
+    snapshots: SnapshotsSection
 
 
-class Train(Pretrain):
+class TrainSection(PretrainSection):
     """How networks learn the dataset of the question, and what is kept of them."""
 
     scored_examples: _count(1, 60_000)
     probes: _count(1, 10_000)
 
 
-class View(Section):
+class ViewSection(Section):
     """Which weights of which snapshots are projected."""
 
     parameters: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -93,29 +93,25 @@ class View(Section):
     align: Annotated[str, KeyOf("selection.ALIGNMENTS", "none")]
 
 
-class Project(Section):
+class ProjectSection(Section):
     """With which methods; with a section for each method."""
 
     methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
     fit_on_first_network_only: bool
-
-    def fit_on(self, rows: Any) -> str | None:
-        """Which rows of a table a method is fitted on, as a query; ``None``: all."""
-        return f"path == {rows['path'].iloc[0]}" if self.fit_on_first_network_only else None
 
     def settings(self, method: str) -> Any:
         """The settings of a method, defaults where its section says nothing."""
         return _instance(registry("projection.METHODS")[method], getattr(self, method, None))
 
 
-class Geometry(Section):
+class GeometrySection(Section):
     """What is asked of the networks' weights without any projection."""
 
     analyses: tuple[Annotated[str, KeyOf("geometry.ANALYSES")], ...]
     examples: _count(1, 1_000_000)
 
 
-class Figures(Section):
+class FiguresSection(Section):
     """How figures are saved."""
 
     width: Annotated[float, Field(ge=2, le=40)]
@@ -127,10 +123,23 @@ class Figures(Section):
 class Params(Section):
     """One experiment's settings: those sections of ``TYPES`` that were asked for."""
 
-    def all_contrasts(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of conditions to compare: those that are set, or each with the first."""
+    def projection_options(self, method: str) -> dict[str, Any]:
+        """The keyword arguments of :func:`project`."""
+        return {
+            "settings": self.project.settings(method),
+            "seed": self.seed,
+            "robustness": self.robustness_settings(),
+            "fit_on": "path == 0" if self.project.fit_on_first_network_only else None,
+        }
+
+    def comparison_options(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`compare`: by default, all conditions with the first."""
         first, *others = self.conditions
-        return self.contrasts or tuple((first, other) for other in others)
+        return {
+            "contrasts": self.contrasts or [(first, other) for other in others],
+            "seed": self.seed,
+            "command": "dynamics run -S pairs={pairs}",
+        }
 
     def robustness_settings(self) -> Any:
         """How projections are tested."""
@@ -153,19 +162,19 @@ Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
 TYPES: dict[str, Callable[[dict[Any, Any]], Any]] = {
     "seed": lambda raw: _count(0, 2**32 - 1),
     "plugins": lambda raw: tuple[Text, ...],
-    "data": lambda raw: _with_variants(Data, "study.datasets.DATASETS"),
+    "data": lambda raw: _with_variants(DataSection, "study.datasets.DATASETS"),
     "network": lambda raw: _network(raw),
     "conditions": lambda raw: Annotated[tuple[Condition, ...], Field(min_length=1)],
     "contrasts": lambda raw: tuple[tuple[Condition, Condition], ...],
     "pairs": lambda raw: _count(1, 10_000),
     "twins": lambda raw: bool,
-    "pretrain": lambda raw: Pretrain,
-    "train": lambda raw: Train,
-    "view": lambda raw: View,
-    "project": lambda raw: _with_variants(Project, "projection.METHODS"),
+    "pretrain": lambda raw: PretrainSection,
+    "train": lambda raw: TrainSection,
+    "view": lambda raw: ViewSection,
+    "project": lambda raw: _with_variants(ProjectSection, "projection.METHODS"),
     "robustness": lambda raw: _robustness(),
-    "geometry": lambda raw: Geometry,
-    "figures": lambda raw: Figures,
+    "geometry": lambda raw: GeometrySection,
+    "figures": lambda raw: FiguresSection,
 }
 SECTIONS = tuple(TYPES)
 
@@ -296,7 +305,7 @@ def _with_variants(base: type[Section], name: str) -> type[Section]:
     keys = {
         key: (settings_section(variant.Settings, variant.__name__) | None, None)
         for key, variant in registry(name).items()
-        if fields(variant.Settings) or base is Project
+        if fields(variant.Settings) or base is ProjectSection
     }
     return create_model(base.__name__, __base__=base, **keys)
 
@@ -308,7 +317,8 @@ def _network(raw: dict[Any, Any]) -> type[Section]:
     kind = section.get("kind") if isinstance(section, dict) else None
     variant = networks[kind] if isinstance(kind, str) and kind in networks else networks["mlp"]
     return create_model(
-        "Network", __base__=(Network, settings_section(variant.Settings, variant.__name__))
+        "NetworkSection",
+        __base__=(NetworkSection, settings_section(variant.Settings, variant.__name__)),
     )
 
 

@@ -1,8 +1,12 @@
 """The dozen numbers of an experiment that DVC and MLflow list: ``metrics/summary.json``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from deep_learning_dynamics.files import write_json
+from deep_learning_dynamics.store.schema import last_phase
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.geometry import Measures
@@ -12,17 +16,15 @@ OF_CONDITIONS = ("final_accuracy", "steps_to_80", "path_length")  # medians, by 
 MOST_CONDITIONS = 3  # so that tables stay readable
 
 
-def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
+def write(measures: "Measures", comparisons: "Comparisons") -> None:
     """Medians of the main measures in each condition, how many networks failed, and what differs.
 
     A number that is not known, such as a time that most networks did not reach, is left out.
     """
     found: dict[str, Any] = {}
-    networks = measures.networks
-    apart = networks[~networks["twin"].astype(bool)]
-    apart = apart[~apart["network"].isin(set(networks.get("continues", ())))]
+    networks = last_phase(measures.networks)
     for condition in comparisons.groups[:MOST_CONDITIONS]:
-        names = apart.loc[apart[comparisons.by or "condition"] == condition, "network"]
+        names = networks.loc[networks[comparisons.by or "condition"] == condition, "network"]
         numbers = {"networks": len(names), "failed": comparisons.counts[condition]["failed"]}
         for key in OF_CONDITIONS:
             values = measures.values(key)
@@ -37,7 +39,7 @@ def summary(measures: "Measures", comparisons: "Comparisons") -> dict[str, Any]:
                 "rounding_share": item.rounding_share,
             }
             found["difference"] = {k: _rounded(v) for k, v in numbers.items() if v is not None}
-    return found
+    write_json(Path("metrics/summary.json"), found)
 
 
 def _rounded(value: float) -> float | None:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from deep_learning_dynamics.study.datasets import DATASETS, About, Dataset, Examples
+from deep_learning_dynamics.study.datasets import DATASETS, Dataset, DatasetCard, Examples
 
 
 @DATASETS.register
 class Bars(Dataset):
     key, title, target = "bars", "Bars", "angle"
-    about = About("Bars", "Bars at eight angles, with noise.")
+    about = DatasetCard("Bars", "Bars at eight angles, with noise.")
 
     def embedded(self) -> Examples:
         rng = np.random.default_rng(0)

@@ -83,14 +83,8 @@ class Checkpoint:
         """
         self.check_fits(name)
         stored = self._stored[name]
-        try:
+        with _readable(f"{self.path}: {stored} is damaged"):
             return np.asarray(self._load(stored))
-        except (CheckpointError, MemoryError):
-            raise
-        except Exception as error:  # libraries and their codecs raise what they like
-            raise CheckpointError(
-                f"{self.path}: {stored} is damaged ({error}). Copy it again, or leave it out."
-            ) from error
 
     def check_fits(self, name: str) -> None:
         """Refuse a tensor that would take too large a share of the memory.
@@ -173,12 +167,17 @@ def open_checkpoint(path: Path, options: Options | None = None) -> Iterator[Chec
         known = formatting.listed(titles, "or")
         raise CheckpointError(f"{path} is no checkpoint of a known format; expected {known}.")
     with ExitStack() as files:
-        try:
+        with _readable(f"{path} cannot be read as {found.title}"):
             checkpoint = found.open(path, options or Options(), files)
-        except (CheckpointError, MemoryError):
-            raise
-        except Exception as error:  # libraries and their codecs raise what they like
-            raise CheckpointError(
-                f"{path} cannot be read as {found.title} ({error}). Copy it again, or leave it out."
-            ) from error
         yield checkpoint
+
+
+@contextmanager
+def _readable(otherwise: str) -> Iterator[None]:
+    """Whatever libraries and their codecs raise becomes one error, which begins with this text."""
+    try:
+        yield
+    except (CheckpointError, MemoryError):
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{otherwise} ({error}). Copy it again, or leave it out.") from error

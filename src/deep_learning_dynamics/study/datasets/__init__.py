@@ -2,8 +2,8 @@
 
 from deep_learning_dynamics.study.datasets.dataset import (
     DATASETS,
-    About,
     Dataset,
+    DatasetCard,
     Examples,
     Provenance,
     fetch,
@@ -13,8 +13,8 @@ from deep_learning_dynamics.study.datasets.local import record_found
 
 __all__ = [
     "DATASETS",
-    "About",
     "Dataset",
+    "DatasetCard",
     "Examples",
     "Provenance",
     "fetch",

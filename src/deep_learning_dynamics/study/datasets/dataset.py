@@ -50,7 +50,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class About:
+class DatasetCard:
     """What is known of a dataset, or of what stands in for it."""
 
     label: str  # what figures print
@@ -103,8 +103,8 @@ class Dataset:
     key: ClassVar[str]
     title: ClassVar[str]
     target: ClassVar[str]  # what the classes are, unless the settings say otherwise
-    about: ClassVar[About]  # the original
-    stand_in: ClassVar[About | None] = None  # what :meth:`embedded` gives, if not the original
+    about: ClassVar[DatasetCard]  # the original
+    stand_in: ClassVar[DatasetCard | None] = None  # of :meth:`embedded`, if not the original
     places: ClassVar[tuple[str, ...]] = ()  # folders among people's datasets
     address: ClassVar[str] = ""  # of a folder with all downloads
     downloads: ClassVar[dict[str, str]] = {}  # file name → MD5

@@ -14,8 +14,8 @@ import numpy as np
 from deep_learning_dynamics.errors import DataError
 from deep_learning_dynamics.study.datasets.dataset import (
     DATASETS,
-    About,
     Dataset,
+    DatasetCard,
     Examples,
     Provenance,
 )
@@ -45,13 +45,13 @@ class Mnist(Dataset):
     """Handwritten digits."""
 
     key, title, target = "mnist", "MNIST", "digit"
-    about = About(
+    about = DatasetCard(
         "MNIST",
         "Handwritten digits, 28×28. The test part is MNIST's own.",
         "CC BY-SA 3.0",
         LECUN,
     )
-    stand_in = About(
+    stand_in = DatasetCard(
         "MNIST sample: 5,000 digits",
         "500 of MNIST's handwritten training digits of each class, 28×28. Every fifth is for "
         "testing.",

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from deep_learning_dynamics.errors import DataError
-from deep_learning_dynamics.study.datasets.dataset import DATASETS, About, Dataset, Examples
+from deep_learning_dynamics.study.datasets.dataset import DATASETS, Dataset, DatasetCard, Examples
 from deep_learning_dynamics.study.datasets.local import REMEDY, Files, named
 
 SIDE = 105  # pixels
@@ -39,7 +39,7 @@ class Omniglot(Dataset):
     """Handwritten characters of many alphabets."""
 
     key, title, target = "omniglot", "OMNIGLOT", "alphabet"
-    about = About(
+    about = DatasetCard(
         "OMNIGLOT",
         "The background set: 964 characters of 30 alphabets, 20 drawings of each, averaged from "
         "105×105 black and white to 28×28 grey. Drawers 5, 10, 15 and 20 are for testing.",
@@ -47,7 +47,7 @@ class Omniglot(Dataset):
         "B. M. Lake, R. Salakhutdinov, J. B. Tenenbaum: Human-level concept learning through "
         "probabilistic program induction. Science 350, 2015.",
     )
-    stand_in = About(
+    stand_in = DatasetCard(
         "OMNIGLOT stand-in: glyphs",
         "Not handwriting: lines through the middle of fonts' letters, bent at random, 20 drawings "
         "of each of 240 characters of 24 alphabets, 28×28. Drawings 5, 10, 15 and 20 of each are "

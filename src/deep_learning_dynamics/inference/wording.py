@@ -1,0 +1,111 @@
+"""The words for one comparison within a sentence: its values, how many networks, which way."""
+
+from deep_learning_dynamics import formatting
+from deep_learning_dynamics.geometry.measures import measure_of
+from deep_learning_dynamics.inference.comparisons import Comparison
+from deep_learning_dynamics.quantities import quantity
+
+_PREPOSITIONS = frozenset({"from", "with", "without", "on", "in", "at", "of", "after", "by"})
+
+
+def of_networks(title: str, noun: str = "networks") -> str:
+    """ "networks from scratch", "pre-trained networks", "networks pre-trained on images"."""
+    follows = not _PREPOSITIONS.isdisjoint(title.split(" "))
+    return f"{noun} {title}" if follows else f"{title} networks"
+
+
+def value(row: Comparison, number: float | None) -> str:
+    """What was measured, and a value of it."""
+    measured = quantity(row.measure)
+    if number is None:
+        return f"{measured.title} not reached"
+    if target := _target(row):
+        return f"{target} after {measured.format(_whole(number))}"
+    return f"{measured.title} {measured.format(number)}"
+
+
+def instead(row: Comparison) -> str:
+    """The value of the other group instead of that of the reference."""
+    title = quantity(row.measure).title
+    if row.reference_value is not None and row.other_value is not None:
+        return f"{value(row, row.other_value)} instead of {_plain(row, row.reference_value)}"
+    if row.reached_other is None:
+        return title
+    reached = f"{row.reached_other} networks instead of {row.reached_reference}"
+    return f"{_target(row) or title} reached by {reached}"
+
+
+def both(row: Comparison, plain: bool = False) -> str:
+    """Both values, with what they are unless this is plain."""
+    if row.reference_value is None or row.other_value is None:
+        return instead(row)
+    measured = quantity(row.measure)
+    values = f"{_plain(row, row.other_value)} and {_plain(row, row.reference_value)}"
+    if plain:
+        return values if measured.unit in ("", "%") else f"{values} {measured.unit}"
+    if target := _target(row):
+        return f"{target} after {values} steps"
+    return f"{measured.title} {values}"
+
+
+def count(row: Comparison) -> str:
+    """ "20 pairs", "12 and 15 networks"."""
+    if row.pairs is not None:
+        return formatting.count(row.pairs, "pair")
+    return f"{row.n_reference} and {row.n_other} networks"
+
+
+def units(row: Comparison) -> str:
+    """What more of would be needed."""
+    return "pairs" if row.design == "paired" else "networks in each group"
+
+
+def agreement(row: Comparison) -> str:
+    """In how many pairs the other network differs in the direction of the effect."""
+    if None in (row.pairs, row.higher, row.lower, row.effect):
+        return f", over {count(row)}"
+    agree = row.higher if row.effect > 0 else row.lower  # type: ignore[operator]
+    return f", in {agree} of {count(row)}"
+
+
+def is_time(row: Comparison) -> bool:
+    """Whether it is a time to learn, of which one speaks as faster or slower."""
+    measure = measure_of(row.measure)
+    return measure.censored and measure.family == "learning"
+
+
+def either(row: Comparison) -> str:
+    return "faster or more slowly" if is_time(row) else "better or less well"
+
+
+def as_well(row: Comparison) -> str:
+    return "as fast as" if is_time(row) else "as well as"
+
+
+def adverb(row: Comparison) -> str:
+    """How the other group learns: "faster", "less well"."""
+    measure = measure_of(row.measure)
+    more = (row.effect or 0) > 0
+    if is_time(row):
+        return "more slowly" if more else "faster"
+    if measure.better == "neither":
+        return "along other paths"
+    return "better" if more == (measure.better == "higher") else "less well"
+
+
+def _target(row: Comparison) -> str:
+    """What steps are counted to: "90 % test accuracy"; "" of other measures."""
+    title = quantity(row.measure).title
+    return title.removeprefix("steps to ") if title.startswith("steps to ") else ""
+
+
+def _plain(row: Comparison, number: float) -> str:
+    """Without a unit that follows anyway."""
+    measured = quantity(row.measure)
+    if measured.unit == "%":
+        return measured.format(number)
+    return formatting.number(_whole(number) if measured.unit == "steps" else number)
+
+
+def _whole(number: float) -> float:
+    return float(round(number)) if abs(number) >= 10 else number
