@@ -121,8 +121,8 @@ class Results:
             table = first.coordinates if scores is None and first is not None else scores
             by = "" if table is None else grouped_by(table)
         items = inference.null_tests(projections).items
-        if self.measures is not None and by:
-            items += inference.path_null_tests(self.measures, by).items
+        if self.comparisons is not None:
+            items += self.comparisons.path_tests
         tests = inference.NullTests(items) if items else None
         return replace(
             self,

@@ -24,6 +24,7 @@ from deep_learning_dynamics.inference import statistics
 from deep_learning_dynamics.inference.comparisons import Comparison, Comparisons, Design, Family
 from deep_learning_dynamics.inference.groups import Group, as_pairs, groups_of, pairing
 from deep_learning_dynamics.inference.independent import of_groups
+from deep_learning_dynamics.inference.null_tests import path_null_tests
 from deep_learning_dynamics.inference.paired import of_pairs
 from deep_learning_dynamics.inference.partners import partner_samples
 from deep_learning_dynamics.inference.statistics import Sample, holm
@@ -89,6 +90,7 @@ def compare(
         counts={
             name: {"networks": len(group), "failed": group.failed} for name, group in groups.items()
         },
+        path_tests=path_null_tests(measures, by, seed).items if by else (),
     )
     note = pairing(measures, *(groups[name] for name in chosen[0])) if chosen else ""
     task = measures.attributes.get("task", "")

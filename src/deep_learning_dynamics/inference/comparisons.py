@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE
+from deep_learning_dynamics.inference.null_tests import NullTest
 from deep_learning_dynamics.projection.quality import rounded
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Comparisons:
     titles: dict[str, str]  # of groups
     verdict: Verdict = Verdict("", (), None, False)  # it follows from the rest
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # networks, failed, by group
+    path_tests: tuple[NullTest, ...] = ()  # of each group's paths, against walks
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -127,6 +129,8 @@ class Comparisons:
         len(MEASURES)  # their titles
         content = read_json(Path(folder) / "comparisons.json", "dvc repro measure")
         content["items"] = tuple(Comparison(**item) for item in content["items"])
+        tests = content.get("path_tests", ())  # which files of older versions lack
+        content["path_tests"] = tuple(NullTest(**test) for test in tests)
         content["contrasts"] = tuple((str(one), str(other)) for one, other in content["contrasts"])
         content["groups"] = tuple(content["groups"])
         content["verdict"]["bullets"] = tuple(content["verdict"]["bullets"])
