@@ -1,6 +1,7 @@
 """How numbers are written for people: in figures, tables, sentences and on the terminal."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 MINUS = "−"
 ALPHA = 0.05  # the level of significance and, as 1 - ALPHA, of intervals
@@ -14,6 +15,31 @@ def number(value: float | None, digits: int = 3) -> str:
         return f"{MINUS if value < 0 else ''}∞"
     style = ",.0f" if 1000 <= abs(value) < 1e7 else f".{digits}g"
     return f"{value:{style}}".replace("-", MINUS)
+
+
+def shortened(texts: Sequence[str]) -> dict[str, str]:
+    """Numbers among texts with as few digits, from three on, as still tell them apart."""
+    for digits in range(3, 18):
+        short = {text: _short(text, digits) for text in texts}
+        if len(set(short.values())) == len(short):
+            return short
+    return {text: text for text in texts}  # "1" and "1.0"
+
+
+def is_number(text: str) -> bool:
+    """Whether it is written as a finite number is: "0100", "1e10" and "nan" may be anything."""
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return isfinite(value) and text in (str(value), str(value).removesuffix(".0"))
+
+
+def _short(text: str, digits: int) -> str:
+    if not is_number(text):
+        return text
+    whole = text.removesuffix(".0")
+    return whole if float(text).is_integer() else f"{float(text):.{digits}g}"
 
 
 def index(value: float | None) -> str:

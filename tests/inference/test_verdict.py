@@ -1,5 +1,6 @@
 """The answer in words is the right one, short, and says what to do where it is undecided."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -104,6 +105,15 @@ def test_a_difference_is_told_with_both_times_and_the_pairs_that_agree():
     )
     assert found.decided
     assert found.bullets[0].startswith("Steps to 90 % test accuracy +14.2 steps (95 % interval +")
+
+
+def test_groups_that_are_numbers_are_named_with_few_digits():
+    groups = ("0.1", "0.4641588833612779")
+    rows = [row("final_accuracy", 1.0, p=0.001, effect=-0.9, other=groups[1])]
+    rows = (replace(rows[0], reference=groups[0]),)
+    counts = {name: {"networks": 10, "failed": 0} for name in groups}
+    found = verdict(Comparisons("learning_rate", groups, (groups,), rows, {}, counts=counts))
+    assert found.sentence.startswith("Networks with learning rate 0.464 learn less well: ")
 
 
 def test_the_direction_follows_the_difference():

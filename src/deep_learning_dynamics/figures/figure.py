@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.figures.page import message_page
-from deep_learning_dynamics.figures.style import Style, last_phase
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.files import replacing, write_json
 from deep_learning_dynamics.geometry import Finding
 from deep_learning_dynamics.registry import Registry
 from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.store.schema import last_phase
 
 FIGURES: Registry = Registry(
     "figure",

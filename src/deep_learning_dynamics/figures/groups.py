@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
+from deep_learning_dynamics import formatting
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.store.schema import last_phase
 
@@ -72,34 +73,14 @@ def groups_of(results: Results, table: pd.DataFrame) -> Groups:
 def titles_for(by: str, values: Sequence[Any], names: Mapping[Any, Any]) -> dict[Any, str]:
     """What values of a coordinate are called, where they have no names: "learning rate 0.464".
 
-    Numbers have as few digits, from three on, as still tell them apart. Values that analyses have
-    written as text have the same titles.
+    Values that analyses have written as text have the same titles.
     """
-    for digits in range(3, 18):
-        words = {value: _words(by, str(value), digits) for value in values}
-        if len(set(words.values())) == len(words):
-            break
-    else:  # "1" and "1.0"
-        words = {value: str(value) for value in values}
+    shown = formatting.shortened([str(value) for value in values])
+    words = {value: _words(by, str(value), shown[str(value)]) for value in values}
     return {v: str(names.get(v, names.get(str(v), words[v]))) for v in words}
 
 
-def _words(by: str, text: str, digits: int) -> str:
-    """A value that says what it is: "scratch", but "learning rate 0.1".
-
-    Only what numbers are written as is one: "0100", "1e10" and "nan" may be anything.
-    """
-    shown = _short(text, digits)
-    known = shown is None and text and text not in ("True", "False")
-    return text if known else f"{by.replace('_', ' ')} {text if shown is None else shown}"
-
-
-def _short(text: str, digits: int) -> str | None:
-    """A finite number with so many digits, or whole; ``None``: the text is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    if not np.isfinite(value) or text not in (str(value), str(value).removesuffix(".0")):
-        return None
-    return str(value).removesuffix(".0") if value.is_integer() else f"{value:.{digits}g}"
+def _words(by: str, text: str, shown: str) -> str:
+    """A value that says what it is: "scratch", but "learning rate 0.1"."""
+    known = text and not formatting.is_number(text) and text not in ("True", "False")
+    return text if known else f"{by.replace('_', ' ')} {shown}"

@@ -18,10 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deep_learning_dynamics.figures.groups import Groups
-from deep_learning_dynamics.figures.groups import titles_for as titles_for
 from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.quantities import quantity
-from deep_learning_dynamics.store.schema import last_phase as last_phase
 
 INK, QUIET, LINE = "#222222", "#5f5f5f", "#c4c4c4"  # text; text read second; frames and rules
 EARLIER = "#8a8a8a"  # trajectories that others continue

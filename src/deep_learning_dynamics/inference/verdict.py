@@ -248,7 +248,8 @@ class _Writer:
 
     def _title(self, group: str) -> str:
         """ "from scratch", "pre-trained"."""
-        named = f"with {self._all.by} {group}" if self._all.by else group
+        value = formatting.shortened(self._all.groups).get(group, group)
+        named = f"with {self._all.by.replace('_', ' ')} {value}" if self._all.by else group
         return self._all.titles.get(group, named)
 
     def _networks(self, group: str, noun: str = "networks") -> str:

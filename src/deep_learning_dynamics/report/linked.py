@@ -19,12 +19,12 @@ from deep_learning_dynamics.figures.style import (
     Style,
     colour,
     end_marker,
-    last_phase,
 )
 from deep_learning_dynamics.figures.trajectories import Trajectory, trajectories_of
 from deep_learning_dynamics.formatting import capital
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity
+from deep_learning_dynamics.store.schema import last_phase
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.projection.projection import Projection

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from deep_learning_dynamics.figures.forest import name_of
+from deep_learning_dynamics.figures.groups import titles_for
 from deep_learning_dynamics.figures.paths import method_of, shade_of
-from deep_learning_dynamics.figures.style import Style, titles_for
+from deep_learning_dynamics.figures.style import Style
 from deep_learning_dynamics.formatting import capital, listed, number, p_value, percent, signed
 from deep_learning_dynamics.quantities import Quantity, quantity
 from deep_learning_dynamics.report.linked import LinkedNetworks
