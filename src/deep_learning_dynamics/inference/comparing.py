@@ -13,13 +13,7 @@ import numpy as np
 
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
-from deep_learning_dynamics.geometry.measures import (
-    MEASURES,
-    WHOLE,
-    Measure,
-    Measures,
-    measure_of,
-)
+from deep_learning_dynamics.geometry.measures import MEASURES, WHOLE, Measure, Measures, measure_of
 from deep_learning_dynamics.inference import statistics
 from deep_learning_dynamics.inference.comparisons import Comparison, Comparisons, Design, Family
 from deep_learning_dynamics.inference.groups import Group, as_pairs, groups_of, pairing
@@ -255,8 +249,7 @@ def _adjusted(rows: list[Comparison]) -> list[Comparison]:
     adjusted = list(rows)
     for family in dict.fromkeys(row.family for row in rows):
         places = [place for place, row in enumerate(rows) if row.family == family]
-        p_values = [rows[place].p for place in places]
-        found = holm(np.array([np.nan if p is None else p for p in p_values], np.float64))
+        found = holm(np.array([rows[place].p for place in places], np.float64))  # None is NaN
         for place, p in zip(places, found, strict=True):
             adjusted[place] = replace(rows[place], adjusted_p=None if np.isnan(p) else float(p))
     return adjusted

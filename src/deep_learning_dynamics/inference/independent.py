@@ -8,14 +8,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from deep_learning_dynamics.formatting import ALPHA
-from deep_learning_dynamics.inference.statistics import (
-    RESAMPLES,
-    Evidence,
-    Sample,
-    bootstrap,
-    median_and_interval,
-    permutation_p,
-)
+from deep_learning_dynamics.inference import statistics
+from deep_learning_dynamics.inference.statistics import Evidence, Sample
 
 
 def of_groups(
@@ -23,7 +17,7 @@ def of_groups(
     other: Sample,
     rng: np.random.Generator,
     centre: Literal["median", "mean"] = "median",
-    resamples: int = RESAMPLES,
+    resamples: int = statistics.RESAMPLES,
 ) -> Evidence:
     """Compare independent groups.
 
@@ -48,7 +42,7 @@ def of_groups(
     if plain or min(len(reference), len(other)) < 2:
         p = float(mannwhitneyu(of_other, of_reference).pvalue)
     else:
-        p = permutation_p((of_reference, of_other), _excess(np.sum), "independent", rng)
+        p = statistics.permutation_p((of_reference, of_other), _excess(np.sum), "independent", rng)
     with np.errstate(invalid="ignore"):
         between = np.nan_to_num(
             other.values[None] - reference.values[:, None], posinf=np.inf, neginf=-np.inf
@@ -56,7 +50,7 @@ def of_groups(
     if centre == "mean":
         difference = float(other.values.mean() - reference.values.mean())
         both = (reference.values, other.values)
-        low, high = bootstrap(both, _excess(np.mean), rng, resamples)
+        low, high = statistics.bootstrap(both, _excess(np.mean), rng, resamples)
     elif unseen:
         difference = low = high = None
     else:
@@ -68,7 +62,7 @@ def of_groups(
 
     places = np.arange(len(reference)), np.arange(len(other))
     batch = max(1, 2**22 // order.size)
-    effect_low, effect_high = bootstrap(places, of_resample, rng, resamples, batch)
+    effect_low, effect_high = statistics.bootstrap(places, of_resample, rng, resamples, batch)
     smallest = min(1.0, 2 / comb(len(pooled), len(reference)))
     return Evidence(
         difference, low, high, float(order.mean()), effect_low, effect_high, p, smallest, None, None
@@ -84,7 +78,7 @@ def _shift(
     first, second = between.shape
     deviation = np.sqrt(first * second * (first + second + 1) / 12)
     outside = int(np.floor(first * second / 2 + norm.ppf(ALPHA / 2) * deviation - 0.5))
-    return median_and_interval(between.ravel(), outside)
+    return statistics.median_and_interval(between.ravel(), outside)
 
 
 def _order(one: Sample, other: Sample) -> Float64[np.ndarray, "network other"]:

@@ -64,7 +64,7 @@ class NullTest:
     def sentence(self) -> str:
         """ "Trustworthiness 0.98: better than random walks (0.91, p = 0.025)." """
         measured = quantity(self.quantity)
-        title = measured.title[:1].upper() + measured.title[1:]
+        title = formatting.capital(measured.title)
         if self.reason:
             return f"{title}: not tested ({self.reason})."
         value, null_value = (measured.format(each) for each in (self.value, self.null_value))
@@ -182,8 +182,7 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
                 _path_test(measures, kept, key, model, [of[model][key] for of in expected], seed)
                 for key in (expected[0][model] if expected else ())
             ]
-            p_values = np.array([np.nan if test.p is None else test.p for test in tests])
-            adjusted = holm(p_values.astype(np.float64)).tolist()
+            adjusted = holm(np.array([test.p for test in tests], np.float64)).tolist()
             items += [
                 test if test.reason else replace(test, adjusted_p=p)
                 for test, p in zip(tests, adjusted, strict=True)

@@ -7,14 +7,7 @@ from jaxtyping import Bool, Float64
 
 from deep_learning_dynamics.formatting import ALPHA
 from deep_learning_dynamics.inference import statistics
-from deep_learning_dynamics.inference.statistics import (
-    RESAMPLES,
-    Evidence,
-    Sample,
-    bootstrap,
-    median_and_interval,
-    permutation_p,
-)
+from deep_learning_dynamics.inference.statistics import Evidence, Sample
 
 LARGE = 200  # pairs; above, the sum of ranks is taken for normal in the interval
 
@@ -27,7 +20,7 @@ def of_pairs(
     other: Sample,
     rng: np.random.Generator,
     centre: Literal["median", "mean"] = "median",
-    resamples: int = RESAMPLES,
+    resamples: int = statistics.RESAMPLES,
 ) -> Evidence:
     """Compare within pairs.
 
@@ -55,19 +48,21 @@ def of_pairs(
     elif len(scores) and plain:
         p = float(wilcoxon(scores[signs != 0]).pvalue)
     elif len(scores):
-        p = permutation_p((scores[signs != 0],), np.sum, "samples", rng)
+        p = statistics.permutation_p((scores[signs != 0],), np.sum, "samples", rng)
     resolution = 0.0 if plain else 2 / (statistics.PERMUTATIONS + 1)
     smallest = max(min(1.0, 2.0 ** (1 - len(scores))), resolution if len(scores) > 16 else 0.0)
     if centre == "mean":
         difference = float(differences.mean()) if len(differences) else None
-        low, high = bootstrap((differences,), np.mean, rng, resamples)
+        low, high = statistics.bootstrap((differences,), np.mean, rng, resamples)
     else:
         difference, low, high = _hodges_lehmann(differences) if known.all() else (None,) * 3
 
     def of_resample(pairs: np.ndarray, axis: int = -1) -> Any:
         return _balance(_sorted_scores(order[pairs], exact[pairs], signs[pairs]))
 
-    effect_low, effect_high = bootstrap((np.arange(len(scores)),), of_resample, rng, resamples)
+    effect_low, effect_high = statistics.bootstrap(
+        (np.arange(len(scores)),), of_resample, rng, resamples
+    )
     return Evidence(
         difference,
         low,
@@ -138,7 +133,7 @@ def _hodges_lehmann(differences: Numbers) -> tuple[float | None, float | None, f
     with np.errstate(invalid="ignore"):
         means = (differences[one] + differences[other]) / 2
     means = np.nan_to_num(means, posinf=np.inf, neginf=-np.inf)
-    return median_and_interval(means, _signed_rank_quantile(len(differences)))
+    return statistics.median_and_interval(means, _signed_rank_quantile(len(differences)))
 
 
 def _signed_rank_quantile(count: int) -> int:

@@ -4,9 +4,8 @@ The library knows no word of a study: titles of groups, what is learnt and the c
 pairs are passed in.
 """
 
+from dataclasses import dataclass
 from operator import attrgetter
-
-import numpy as np
 
 from deep_learning_dynamics import formatting
 from deep_learning_dynamics.formatting import ALPHA
@@ -29,18 +28,19 @@ def verdict(
         command: what to run for more pairs, with "{pairs}" where their number belongs.
         pairing: what became of networks without a partner in the first contrast, as a clause.
     """
-    return _Writer(comparisons, task, command, pairing).verdict()
+    learn = f"learn {task}" if task else "learn"
+    return _Writer(comparisons, learn, command, pairing).verdict()
 
 
+@dataclass(frozen=True)
 class _Writer:
-    def __init__(
-        self, comparisons: Comparisons, task: str, command: str | None, pairing: str
-    ) -> None:
-        self._all, self._command, self._pairing = comparisons, command, pairing
-        self._learn = f"learn {task}" if task else "learn"
+    all: Comparisons
+    learn: str
+    command: str | None
+    pairing: str
 
     def verdict(self) -> Verdict:
-        counts = self._all.counts
+        counts = self.all.counts
         networks = sum(each["networks"] for each in counts.values())
         failed = sum(each["failed"] for each in counts.values())
         if networks == 0:
@@ -51,22 +51,22 @@ class _Writer:
             shown = f" ({formatting.listed(parts)})" if len(parts) > 1 else ""
             text = f"{many} stopped learning or diverged{shown}, so nothing can be compared."
             return Verdict(text, (), "Lower the learning rate, or start from other weights.", False)
-        if not self._all.contrasts:
+        if not self.all.contrasts:
             return self._of_one_group()
-        main = self._main(self._all.contrasts[0])
+        main = self._main(self.all.contrasts[0])
         if main is None:
             return Verdict("Nothing was measured in both groups.", (), None, False)
-        if not self._all.could_be_significant(main):
+        if not self.all.could_be_significant(main):
             return self._too_few(main)
         headline, decided = self._headline(main)
-        more = None if decided else sample_size.more(main, self._tests(main), self._command)
+        more = None if decided else sample_size.more(main, self._tests(main), self.command)
         return Verdict(headline, self._bullets(main), more, decided)
 
     # Sentences
 
     def _of_one_group(self) -> Verdict:
-        (name, *_) = self._all.groups
-        count = self._all.counts[name]["networks"]
+        (name, *_) = self.all.groups
+        count = self.all.counts[name]["networks"]
         chosen = self._main(None)
         value = "" if chosen is None else f": {wording.value(chosen, chosen.reference_value)}"
         median = f" (median of {count})" if chosen and count > 1 else ""
@@ -79,19 +79,19 @@ class _Writer:
         least = sample_size.fewest(main, tests)
         text = (
             f"{wording.count(main)} {'is' if main.pairs == 1 else 'are'} too few to tell whether "
-            f"{self._networks(main.other)} {self._learn} {wording.either(main)} than "
+            f"{self._networks(main.other)} {self.learn} {wording.either(main)} than "
             f"{self._those(main.reference)}; at least {least} are needed."
         )
-        more = sample_size.more_than_too_few(main, tests, self._command)
+        more = sample_size.more_than_too_few(main, tests, self.command)
         return Verdict(text, self._bullets(main), more, False)
 
     def _headline(self, main: Comparison) -> tuple[str, bool]:
         """The answer, and whether it is one."""
-        others = [row for row in self._all.family(main) if row.significant]
+        others = [row for row in self.all.family(main) if row.significant]
         others.sort(key=attrgetter("adjusted_p"))
         learning = [row for row in others if measure_of(row.measure).better != "neither"]
         networks, those = self._networks(main.other), self._those(main.reference)
-        they_learn = f"{formatting.capital(networks)} {self._learn}"
+        they_learn = f"{formatting.capital(networks)} {self.learn}"
         values = f"{wording.both(main)}, over {wording.count(main)}"
         if main.significant or learning:
             best = main if main.significant else learning[0]
@@ -106,7 +106,7 @@ class _Writer:
                 f"whether {'faster' if wording.is_time(main) else 'better'} is undecided.",
                 False,
             )
-        text = f"Whether {networks} {self._learn} {wording.either(main)} than {those} is undecided"
+        text = f"Whether {networks} {self.learn} {wording.either(main)} than {those} is undecided"
         return f"{text}: {values}.", False
 
     # Bullets
@@ -122,7 +122,7 @@ class _Writer:
         return tuple(each for each in found if each)[:3]
 
     def _failures(self) -> str:
-        counts = self._all.counts
+        counts = self.all.counts
         if not any(each["failed"] for each in counts.values()):
             return ""
         parts = [
@@ -133,7 +133,7 @@ class _Writer:
 
     def _evidence(self, main: Comparison) -> str:
         contrast = (main.reference, main.other)
-        ends = [self._all.of(key, contrast) for key in ("final_accuracy", "final_loss")]
+        ends = [self.all.of(key, contrast) for key in ("final_accuracy", "final_loss")]
         rows = [main, *[row for row in ends if row not in (None, main)][:1]]
         parts = []
         for row in rows:
@@ -152,17 +152,17 @@ class _Writer:
                 scale = 100 if measured.unit == "%" else 1
                 low, high = (formatting.signed(scale * bound) for bound in (row.low, row.high))
                 bounds = f"{100 * (1 - ALPHA):g} % interval {low} to {high}, "
-            p = formatting.p_value(np.nan if row.adjusted_p is None else row.adjusted_p)
+            p = formatting.p_value(row.adjusted_p)
             parts.append(f"{measured.title} {change} ({bounds}p = {p})")
         parts.append(f"p-values are corrected for {self._tests(main)} measures")
-        parts += [self._pairing] if self._pairing else []
+        parts += [self.pairing] if self.pairing else []
         return f"{formatting.capital('; '.join(parts))}."
 
     def _controls(self, main: Comparison) -> str:
         """Further contrasts by the measure of the first one where they have it."""
         parts, named = [], ""
-        for contrast in self._all.contrasts[1:]:
-            row = self._all.of(main.measure, contrast)
+        for contrast in self.all.contrasts[1:]:
+            row = self.all.of(main.measure, contrast)
             if row is None or row.p is None:
                 row = self._main(contrast)
             if row is None:
@@ -191,7 +191,7 @@ class _Writer:
         return f"Rounding alone makes {share} of the variance over seeds of {title}{warning}."
 
     def _partners(self, main: Comparison) -> str:
-        row = self._all.of("partner_distance", (main.reference, main.other))
+        row = self.all.of("partner_distance", (main.reference, main.other))
         if row is None or row.other_value is None or row.reference_value is None:
             return ""
         values = [formatting.number(value) for value in (row.other_value, row.reference_value)]
@@ -200,7 +200,7 @@ class _Writer:
             nearer = row.difference < 0
             how = "nearer to each other than to" if nearer else "farther apart than from"
             return f"Partners end {how} {shown}"
-        if not self._all.could_be_significant(row):
+        if not self.all.could_be_significant(row):
             return ""
         if sample_size.equivalent(row):
             return f"Partners end as far from each other as from {shown}"
@@ -212,7 +212,7 @@ class _Writer:
         """The row that says most about learning: a time that nearly all reached, or the end."""
         rows = [
             row
-            for row in self._all.items
+            for row in self.all.items
             if row.family == "network"
             and (contrast is None or (row.reference, row.other) == contrast)
         ]
@@ -242,15 +242,15 @@ class _Writer:
 
     def _tests(self, main: Comparison) -> int:
         """For how many tests its p-value is corrected."""
-        return len(self._all.family(main))
+        return len(self.all.family(main))
 
     # Groups
 
     def _title(self, group: str) -> str:
         """ "from scratch", "pre-trained"."""
-        value = formatting.shortened(self._all.groups).get(group, group)
-        named = f"with {self._all.by.replace('_', ' ')} {value}" if self._all.by else group
-        return self._all.titles.get(group, named)
+        value = formatting.shortened(self.all.groups).get(group, group)
+        named = f"with {self.all.by.replace('_', ' ')} {value}" if self.all.by else group
+        return self.all.titles.get(group, named)
 
     def _networks(self, group: str, noun: str = "networks") -> str:
         return wording.of_networks(self._title(group), noun)

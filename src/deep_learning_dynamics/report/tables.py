@@ -11,7 +11,7 @@ from deep_learning_dynamics.quantities import Quantity, quantity
 from deep_learning_dynamics.report.linked import LinkedNetworks
 
 if TYPE_CHECKING:
-    from deep_learning_dynamics.inference.comparing import Comparison
+    from deep_learning_dynamics.inference.comparisons import Comparison
     from deep_learning_dynamics.projection.projection import Projection
     from deep_learning_dynamics.results import Results
 

@@ -98,7 +98,10 @@ class JoinedArray(BackendArray):
         key = tuple(
             slice(index, index + 1) if axis in single else index for axis, index in enumerate(key)
         )
-        numbers = [_numbers(*each) for each in zip(key, self.shape, strict=True)]
+        numbers = [
+            range(length)[index] if isinstance(index, slice) else index
+            for index, length in zip(key, self.shape, strict=True)
+        ]
         networks, snapshots = (np.asarray(each, np.int64) for each in numbers[:2])
         rest = [
             index if isinstance(index, slice) and index.step in (None, 1) else np.asarray(each)
@@ -124,10 +127,6 @@ class JoinedArray(BackendArray):
         if whole is None:
             whole = np.full(shape, np.nan, np.float32)
         return whole.squeeze(axis=single)
-
-
-def _numbers(index: slice | np.ndarray, length: int) -> range | np.ndarray:
-    return range(length)[index] if isinstance(index, slice) else index
 
 
 def lazy_array(parts: Sequence[StoredPart], shape: tuple[int, ...]) -> Any:

@@ -86,7 +86,7 @@ class Training:
     cohorts: tuple[Cohort, ...]
     groups: tuple[str, ...]  # names of those that see the same mini-batches, in each cohort's order
     task: Task
-    settings: Any  # a ``Pretrain`` or ``Train`` section of the parameters
+    settings: Any  # a ``PretrainSection`` or ``TrainSection``
     seed: int
     parameters: Parameters
     attributes: dict[str, Any]  # of the store
