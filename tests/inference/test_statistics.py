@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from deep_learning_dynamics.inference import statistics
+from deep_learning_dynamics.inference import paired, statistics
 from deep_learning_dynamics.inference.independent import of_groups
 from deep_learning_dynamics.inference.paired import of_pairs
 from deep_learning_dynamics.inference.statistics import Sample, holm
@@ -294,3 +294,10 @@ class TestHolm:
             uncorrected.append(min(family) <= 0.05)
         assert np.mean(alarms) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 200)
         assert np.mean(uncorrected) > 0.12  # the control: this is what Holm prevents
+
+
+def test_an_effect_that_is_rounding_alone_is_none():
+    scores = np.array([0.1, 0.2, -0.3])
+    assert scores.sum() != 0
+    assert paired._balance(scores) == 0
+    assert paired._balance(-2 * scores[:2]) == -1

@@ -154,4 +154,5 @@ def _signed_rank_quantile(count: int) -> int:
 def _balance(scores: np.ndarray) -> np.ndarray:
     """The sum of scores as a share of the sum of their sizes; 0 where there are none."""
     total = np.abs(scores).sum(axis=-1)
-    return np.where(total > 0, scores.sum(axis=-1) / np.where(total > 0, total, 1), 0.0)
+    share = np.where(total > 0, scores.sum(axis=-1) / np.where(total > 0, total, 1), 0.0)
+    return np.where(np.abs(share) < 1e-12, 0.0, share)  # what is left of rounding
