@@ -1,7 +1,9 @@
 """What all tests share: stores of a small study, and Chromium."""
 
+import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,12 @@ CHROMIUM = next(
 # A shell that starts the tests in the background has them ignore Ctrl-C, and everything that they
 # start inherits that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests start hundreds of processes, each of which would compile the same modules again,
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# and DVC would start two more after each command: for statistics, and to look for a newer DVC.
+os.environ["DVC_GLOBAL_CONFIG_DIR"] = str(ROOT / "tests" / "dvc")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

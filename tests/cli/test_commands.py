@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from project import call, copied, dynamics, runs_of
+from project import ROOT, call, copied, dynamics, in_process, runs_of
 
 from deep_learning_dynamics.cli import repro
 from deep_learning_dynamics.cli.replicate import replicate
@@ -128,7 +128,7 @@ def test_a_damaged_output_is_not_logged(project):
     text = dynamics(project, "track", status=1)
     assert "measure" in text
     assert "missing, or were made with other" in text or "not what dvc.lock says" in text
-    assert '"complete": true' not in dynamics(project, "list", "--json")
+    assert '"complete": true' not in in_process(project, "list", "--json")
 
 
 def test_list_shows_the_answer_and_keeps_names_on_a_narrow_terminal(finished):
@@ -141,7 +141,7 @@ def test_list_shows_the_answer_and_keeps_names_on_a_narrow_terminal(finished):
     from deep_learning_dynamics.tracking import connect, records, store_of
 
     run = run_of(finished)
-    assert run["verdict"] in dynamics(finished, "list")
+    assert run["verdict"] in in_process(finished, "list")
     made = lines(records(connect(store_of(finished))))
     console = Console(file=StringIO(), width=40)
     console.print(Text(made[0][:40]), soft_wrap=True)
@@ -150,12 +150,12 @@ def test_list_shows_the_answer_and_keeps_names_on_a_narrow_terminal(finished):
 
 def test_show_names_report_and_figures(finished, tmp_path):
     assert Path(dynamics(finished, "show").strip()) == artifacts(finished) / "report/index.html"
-    assert dynamics(finished, "show", "--figure", "pca").strip().endswith("paths-pca.png")
-    assert dynamics(finished, "show", "--method", "forest").strip().endswith("forest.png")
-    text = dynamics(finished, "show", "--figure", "nothing", status=1)
+    assert in_process(finished, "show", "--figure", "pca").strip().endswith("paths-pca.png")
+    assert in_process(finished, "show", "--method", "forest").strip().endswith("forest.png")
+    text = in_process(finished, "show", "--figure", "nothing", status=1)
     assert "expected one of:" in text
     assert "forest" in text
-    dynamics(finished, "show", run_of(finished)["name"][:-2], "--save", str(tmp_path / "mine"))
+    in_process(finished, "show", run_of(finished)["name"][:-2], "--save", str(tmp_path / "mine"))
     assert (tmp_path / "mine/report/index.html").exists()
     assert (tmp_path / "mine/figures/forest.png").exists()
 
@@ -210,36 +210,41 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     text = dynamics(project, "sweep", "-S", "figures.dpi=50,51")
     assert "2 experiments, 1 to run" in text
     assert "figures.dpi=51  figures" in text
+    # Both are among the complete runs, which are not run again.
     assert re.search(
-        r"figures.dpi, mean over the others.*\n +50 +scratch .* \(1 run\)\n +51 ", text
+        r"figures.dpi, mean over the others.*\n +50 +scratch .* \(1 run\)\n"
+        r" +51 +scratch .* \(1 run\)\n",
+        text,
     )
     (picture,) = re.findall(r"^figure: (compared/\S+\.png)$", text, re.M)
     assert (project / picture).stat().st_size > 10_000
     assert (project / "params.yaml").read_text() == edited
     assert call(project, "git", "stash", "list") == ""
     assert len(runs_of(project)) == 2
-    assert "0 to run" in dynamics(project, "sweep", "-S", "figures.dpi=50,51")
 
 
 @pytest.mark.slow
 def test_experiments_of_a_sweep_run_on_workers_and_are_logged_from_here(project):
-    tried = ["-S", "figures.dpi=52,53", "-S", "data.sources=[local],[embedded]"]
     (project / "datasets").mkdir()  # so that the source "local" has none
-    text = dynamics(project, "sweep", *tried, status=1, DYNAMICS_DATASETS="",
+    good = ("[embedded, local]", "[local, embedded]")
+    tried = f"data.sources={','.join(good)},[local]"
+    text = dynamics(project, "sweep", "-S", tried, status=1, DYNAMICS_DATASETS="",
                     DYNAMICS_CLUSTER="local:2")  # fmt: skip
-
-    assert "4 experiments, 4 to run" in text
-    for dpi in (52, 53):
-        assert re.search(rf"^\d/4 figures.dpi={dpi}, .*\[embedded\]: \S+$", text, re.M)
-        assert re.search(rf"^figures.dpi={dpi}, .*\[local\]: failed$", text, re.M)
-    assert "error: 2 of 4 experiments failed" in text
+    assert "3 experiments, 3 to run" in text
+    for number, sources in enumerate(map(re.escape, good), 1):
+        assert re.search(rf"^{number}/3 data.sources={sources}: \S+$", text, re.M)
+        # It is found among the complete runs, which are not run again.
+        assert re.search(rf"^  {sources} +scratch .* \(1 run\)$", text, re.M)
+    assert re.search(r"^  \[local\] +– +\(0 runs\)$", text, re.M)
+    assert re.search(r"^data.sources=\[local\]: failed$", text, re.M)
+    assert "error: 1 of 3 experiments failed" in text
     assert "OMNIGLOT is in none of data.sources: [local]." in text
     known = runs_of(project)
     assert [run["status"] for run in known] == ["FINISHED"] * 3
+    tried = {str(run["differs"]["data.sources"]) for run in known}
+    assert tried == {"['embedded']", "['embedded', 'local']", "['local', 'embedded']"}
     assert call(project, "git", "for-each-ref", "refs/exps").count("\n") >= 2
     assert not list((project / ".dvc/tmp/dynamics").glob("sweep-*"))
-    assert "2 to run" in dynamics(project, "sweep", *tried, status=1, DYNAMICS_DATASETS="",
-                                  DYNAMICS_CLUSTER="local:2")  # fmt: skip
 
 
 def test_a_copied_project_runs_its_own_code(finished, tmp_path):
@@ -249,7 +254,7 @@ def test_a_copied_project_runs_its_own_code(finished, tmp_path):
         .read_text()
         .replace("params.yaml is valid", "the copy says: valid")
     )
-    assert "the copy says: valid" in dynamics(copy, "check")
+    assert "the copy says: valid" in dynamics(copy, "check", PYTHONPATH=str(ROOT / "src"))
 
 
 def test_what_damaged_files_do_is_said_in_one_line(project):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from project import dynamics, runs_of, variables
+from project import dynamics, in_process, runs_of, variables
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 START = "from deep_learning_dynamics.cli import app; app()"
@@ -26,7 +26,8 @@ def test_a_run_is_alone_interrupted_marked_and_continued(project):
     """And then the two runs are compared."""
     (first,) = states(project)
     process = subprocess.Popen(
-        [sys.executable, "-c", START, "run", "-S", "seed=7", "-S", "train.learning_rate=0.05"],
+        [sys.executable, "-c", START, "run", "-S", "seed=7", "-S", "train.learning_rate=0.05",
+         "-S", "geometry.analyses=[]"],
         cwd=project, env=variables(), stdout=subprocess.DEVNULL, process_group=0,
     )  # fmt: skip
     end = time.monotonic() + 300
@@ -59,7 +60,7 @@ def test_a_run_is_alone_interrupted_marked_and_continued(project):
 
 def compare_puts_runs_side_by_side_and_in_one_plane(project):
     runs = runs_of(project)
-    text = dynamics(project, "compare", *(run["name"] for run in runs))
+    text = in_process(project, "compare", *(run["name"] for run in runs))
     assert re.search(r"train.learning_rate +0.05 +0.03", text)
     assert "path length, from scratch → " in text
     figure = Path(text.partition("figure: ")[2].strip())
@@ -70,7 +71,7 @@ def compare_puts_runs_side_by_side_and_in_one_plane(project):
     assert set(table["run"]) == {run["name"] for run in runs}
     # Runs are told apart by what differs between them.
     assert {"seed", "train.learning_rate"} <= set(runs[0]["differs"])
-    assert "are one run" in dynamics(project, "compare", "latest", runs[0]["id"][:8], status=1)
+    assert "are one run" in in_process(project, "compare", "latest", runs[0]["id"][:8], status=1)
 
 
 def test_without_a_server_the_work_is_done_and_logged_later(project):

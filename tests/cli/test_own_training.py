@@ -4,7 +4,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from project import dynamics
+from project import dynamics, in_process
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def test_collecting_says_what_was_found_and_audits_it(here):
 def test_an_audit_that_finds_something_wrong_ends_with_1(here):
     first = here / "runs/fast-0"
     (first / "step_3.npz").write_bytes((first / "step_1.npz").read_bytes())
-    text = dynamics(here, "audit", "runs", status=1)
+    text = in_process(here, "audit", "runs", status=1)
     assert "identical" in text
     assert "1 problem in 6 runs, 36 snapshots." in text
 
 
 def test_a_store_is_drawn_with_the_words_of_its_coordinates(here):
-    dynamics(here, *COLLECT, "--scores", "runs/{group}-{seed}/log.csv")
+    in_process(here, *COLLECT, "--scores", "runs/{group}-{seed}/log.csv")
     text = dynamics(
         here, "draw", "runs.zarr", "-o", "page.html", "--by", "group", "--figures", "figs"
     )
@@ -52,7 +52,7 @@ def test_a_store_is_drawn_with_the_words_of_its_coordinates(here):
 
 
 def test_a_folder_of_checkpoints_is_drawn_and_logged(here):
-    text = dynamics(here, "draw", "runs", "--log")
+    text = in_process(here, "draw", "runs", "--log")
     assert "in MLflow: run report of the experiment trajectories" in text
     assert (here / "report.html").exists()
     assert len(list((here / "mlruns/artifacts").glob("*/artifacts/report.html"))) == 1
@@ -62,6 +62,7 @@ def test_a_folder_of_checkpoints_is_drawn_and_logged(here):
 
 def test_mistakes_end_in_one_line(here):
     (here / "empty").mkdir()
-    assert "names no checkpoints" in dynamics(here, "audit", "empty", status=1)
-    assert "expected 'delta' or 'factors'" in dynamics(here, *COLLECT, "--lora", "both", status=2)
-    assert "Did you mean pca?" in dynamics(here, "draw", "runs", "--method", "pcaa", status=2)
+    assert "names no checkpoints" in in_process(here, "audit", "empty", status=1)
+    lora = in_process(here, *COLLECT, "--lora", "both", status=2)
+    assert "expected 'delta' or 'factors'" in lora
+    assert "Did you mean pca?" in in_process(here, "draw", "runs", "--method", "pcaa", status=2)

@@ -63,15 +63,6 @@ def started(project):
     return records(connect(store_of(project)))
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        folder = tmp_path_factory.mktemp("empty")
-        connect(store_of(folder))
-    return folder / "mlruns"
-
-
 def test_a_curve_is_the_median_of_a_condition_without_twins(project):
     accuracy, nothing = np.array([0.1, 0.3, 0.9, 0.5, np.nan]), np.full(5, np.nan)
     with log_live(project, PARAMETERS, NETWORKS) as log:

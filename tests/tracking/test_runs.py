@@ -14,8 +14,10 @@ from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run, r
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    return small_project(tmp_path_factory.mktemp("runs") / "project")
+def project(tmp_path_factory, empty_store):
+    folder = small_project(tmp_path_factory.mktemp("runs") / "project")
+    shutil.copytree(empty_store, folder / "mlruns")
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -107,8 +107,16 @@ def test_projects_that_make_one_store_at_once_all_get_it(tmp_path):
 
 
 @pytest.fixture
-def with_run(folder):
+def with_store(folder, empty_store):
+    """A project with a store."""
+    shutil.copytree(empty_store, folder / "mlruns")
+    return folder
+
+
+@pytest.fixture
+def with_run(with_store):
     """A project with a run that has a file."""
+    folder = with_store
     connection = connect(store_of(folder))
     run = open_run(connection, identity(folder))
     connection.client.log_text(run.info.run_id, "first", "words.txt")
@@ -143,7 +151,8 @@ def test_a_moved_project_finds_its_files_and_leaves_nothing_where_it_was(with_ru
     assert not with_run.exists()
 
 
-def test_a_place_that_somebody_chose_stays(folder):
+def test_a_place_that_somebody_chose_stays(with_store):
+    folder = with_store
     connection = connect(store_of(folder))
     database = folder / "mlruns/mlflow.db"
     with sqlite3.connect(database) as raw:
