@@ -23,8 +23,8 @@ def precompile(settings: params.Params) -> None:
     images, labels = np.full((2, 4), 255, np.uint8), np.array([0, 1])
     for optimiser in {settings.pretrain.optimiser, settings.train.optimiser}:
         ensemble = network.ensemble(weights, Optimisation(optimiser, 0.1, 0.0), [0], threads=1)
+        ensemble.scores(images, labels)  # first, as training starts with a snapshot
         ensemble.train(images, labels, np.array([[0, 1]]), 2)
-        ensemble.scores(images, labels)
 
 
 if __name__ == "__main__":
