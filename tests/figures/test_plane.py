@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from made_results import projection_of, trajectories, words
+from matplotlib.colors import to_rgb
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.plane import Plane, draw_planes
-from deep_learning_dynamics.figures.style import Style
+from deep_learning_dynamics.figures.style import INK, Style, colour
 from deep_learning_dynamics.figures.trajectories import (
     LEAST_INK,
     Trajectory,
@@ -215,3 +216,13 @@ def test_parameters_of_one_network_are_told_apart():
     shown = trajectories_of(projection.coordinates, Groups.of(table, "", {}))
     assert [t.label for t in shown] == ["1", "2"]
     assert figures.paths(projection).get_size_inches()[0] == 7
+
+
+def test_a_start_that_groups_share_has_the_colour_of_none():
+    shown = [line([1, 0], group=0), line([0, 1], group=1), path([[2, 2], [3, 3]], group=1)]
+    plane = drawn(shown)
+    (starts,) = [each for each in plane.axes.collections if len(each.get_offsets()) == 3
+                 and (each.get_facecolors()[:, :3] == 1).all()]  # fmt: skip
+    edges = [tuple(edge[:3]) for edge in starts.get_edgecolors()]
+    assert edges[0] == edges[1] == to_rgb(INK)
+    assert edges[2] == pytest.approx(colour(1, 0.7))

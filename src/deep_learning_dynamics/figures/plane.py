@@ -117,7 +117,7 @@ class Plane:
             *np.array([t.points[0] for t in networks]).reshape(-1, 2).T,
             s=(0.92 * self.mark) ** 2,
             facecolors="white",
-            edgecolors=[colour(t.group, 0.7) for t in networks],
+            edgecolors=self._colours_of_starts(networks),
             linewidths=max(0.15 * self.mark, 0.5),
             zorder=_STARTS,
         )
@@ -135,6 +135,17 @@ class Plane:
         if trajectory.group < 0 or self.scale is None or trajectory.score is None:
             return np.tile(colour(trajectory.group, trajectory.tone), (len(trajectory.points), 1))
         return ramp(trajectory.group)(self.scale.position(trajectory.score))[:, :3]
+
+    def _colours_of_starts(self, networks: Sequence[Trajectory]) -> list[Any]:
+        """Those of their groups; of none where one circle stands for several groups."""
+        groups: dict[tuple[int, int], set[int]] = {}
+        places = [tuple((t.points[0] * self._scale).round().astype(int)) for t in networks]
+        for place, t in zip(places, networks, strict=True):
+            groups.setdefault(place, set()).add(t.group)
+        return [
+            colour(t.group, 0.7) if len(groups[place]) == 1 else INK
+            for place, t in zip(places, networks, strict=True)
+        ]
 
     def _draw_ellipses(self) -> None:
         """One standard deviation over refits."""
