@@ -76,3 +76,13 @@ def test_curves_of_many_groups_end_with_the_signs_of_the_legend(make_results):
     panel = figures.draw("learning_curves", results).axes[0]
     signs = [line.get_marker() for line in panel.lines if line.get_marker() != "None"]
     assert signs == ["s"] * 8 + ["D"] * 2
+
+
+def test_one_network_far_from_the_others_does_not_make_the_scale_of_their_middle_half():
+    steps, near = np.arange(5.0), np.full((19, 5), 10.0)
+    with Style().applied():
+        axes = Style().figure(3.0).subplots()
+        each = Series(0, steps, np.vstack([near, np.full((1, 5), 0.1)]), (False,) * 20)
+        draw_series(axes, [each], "within_pairs", Style())
+    assert axes.get_yscale() == "linear"
+    assert axes.get_ylim()[0] == 0

@@ -91,13 +91,15 @@ def draw_series(
     for each in series:
         low, middle, high = each.quartiles
         own, many = colour(each.group, 0.75), len(each.values)
+        # Of hundreds of networks, together no more ink than of a hundred.
+        ink = float(np.clip(min((6 / many) ** 0.5, 25 / many), 0.02, 0.8))
         for values, failed in zip(each.values, each.failed, strict=True) if networks else ():
             axes.plot(
                 each.steps,
                 values,
                 color=colour(each.group, 0.45),
                 linewidth=0.5,
-                alpha=float(np.clip((6 / many) ** 0.5, 0.25, 0.8)),
+                alpha=ink,
                 linestyle=look.DASHES if failed else "-",
             )
         if many > 2:
@@ -110,7 +112,8 @@ def draw_series(
             axes.plot(each.steps[end], middle[end], markeredgecolor="white", zorder=4, **sign)
     scale_steps(axes, np.unique(np.concatenate([each.steps for each in series])))
     if ticks is None:
-        _scale_values(axes, key, np.concatenate([each.values.ravel() for each in series]))
+        shown = [each.values if networks else np.array(each.quartiles) for each in series]
+        _scale_values(axes, key, np.concatenate([values.ravel() for values in shown]))
     else:
         axes.set(ylim=(ticks[0], ticks[-1]), yticks=ticks)
     axes.grid()
@@ -142,7 +145,7 @@ def _scale_values(axes: Axes, key: str, values: Float[np.ndarray, " value"]) -> 
         room = 0.04 * (high - low)
         axes.set_ylim(*scale.backward(np.array([low - room, high + room])))
         ticks = scale.ticks(apart=0.11)
-    elif scale.spacing == "log" and scale.high > 30 * scale.low:
+    elif scale.spacing == "log" and scale.high > 10 * scale.low:
         axes.set_yscale("log")
         ticks = ScoreScale(key, *map(float, axes.get_ylim()), "log").ticks(apart=0.1)
     else:
