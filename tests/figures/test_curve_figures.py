@@ -10,7 +10,8 @@ from made_results import words
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.page import grid
-from deep_learning_dynamics.figures.series import Series, series_of
+from deep_learning_dynamics.figures.series import Series, draw_series, series_of
+from deep_learning_dynamics.figures.style import Style
 
 
 def test_the_median_holds_networks_that_failed():

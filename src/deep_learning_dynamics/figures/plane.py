@@ -138,8 +138,8 @@ class Plane:
 
     def _colours_of_starts(self, networks: Sequence[Trajectory]) -> list[Any]:
         """Those of their groups; of none where one circle stands for several groups."""
-        groups: dict[tuple[int, int], set[int]] = {}
-        places = [tuple((t.points[0] * self._scale).round().astype(int)) for t in networks]
+        groups: dict[tuple[float, ...], set[int]] = {}
+        places = [tuple(t.points[0].tolist()) for t in networks]
         for place, t in zip(places, networks, strict=True):
             groups.setdefault(place, set()).add(t.group)
         return [

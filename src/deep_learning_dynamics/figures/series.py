@@ -112,8 +112,10 @@ def draw_series(
             axes.plot(each.steps[end], middle[end], markeredgecolor="white", zorder=4, **sign)
     scale_steps(axes, np.unique(np.concatenate([each.steps for each in series])))
     if ticks is None:
-        shown = [each.values if networks else np.array(each.quartiles) for each in series]
-        _scale_values(axes, key, np.concatenate([values.ravel() for values in shown]))
+        every = np.concatenate([each.values.ravel() for each in series])
+        middle = np.concatenate([np.ravel(each.quartiles) for each in series])
+        # One that is far out is not drawn; but where some are zero, no scale is logarithmic.
+        _scale_values(axes, key, every if networks or np.nanmin(every) <= 0 else middle)
     else:
         axes.set(ylim=(ticks[0], ticks[-1]), yticks=ticks)
     axes.grid()
