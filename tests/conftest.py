@@ -20,10 +20,10 @@ CHROMIUM = next(
 # start inherits that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests start hundreds of processes, each of which would compile the same modules again,
+# Tests start hundreds of processes, each of which would compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# and DVC would start two more after each command: for statistics, and to look for a newer DVC.
+# After each command DVC would start two more, for statistics and to look for a newer DVC.
 os.environ["DVC_GLOBAL_CONFIG_DIR"] = str(ROOT / "tests" / "dvc")
 
 

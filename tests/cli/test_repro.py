@@ -305,3 +305,11 @@ def test_what_runs_side_by_side_needs_nothing_of_each_other():
     first = {repro.FIRST} | above(repro.FIRST)
     for stage, needed in repro.SIDE_BY_SIDE.items():
         assert above(stage) - first == needed, stage
+
+
+def test_what_compiles_beside_the_first_stages_ends_with_them(tmp_path):
+    before = set(psutil.Process().children())
+    with repro._compiling(tmp_path):
+        (beside,) = set(psutil.Process().children()) - before
+        assert "deep_learning_dynamics.study.precompile" in beside.cmdline()
+    assert not beside.is_running()

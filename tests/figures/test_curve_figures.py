@@ -87,3 +87,15 @@ def test_one_network_far_from_the_others_does_not_make_the_scale_of_their_middle
         draw_series(axes, [each], "within_pairs", Style())
     assert axes.get_yscale() == "linear"
     assert axes.get_ylim()[0] == 0
+
+
+def test_lines_of_hundreds_of_networks_have_no_more_ink_than_those_of_one_hundred():
+    def ink(networks):
+        each = Series(0, np.arange(2.0), np.ones((networks, 2)), (False,) * networks)
+        with Style().applied():
+            axes = Style().figure(3.0).subplots()
+            draw_series(axes, [each], "test_loss", Style(), networks=True)
+        return sum(line.get_alpha() for line in axes.lines if line.get_linewidth() == 0.5)
+
+    assert ink(20) < ink(100) <= 25
+    assert ink(500) == pytest.approx(25)

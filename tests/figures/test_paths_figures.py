@@ -9,6 +9,7 @@ from made_results import projection_of, trajectories, words
 from PIL import Image
 
 from deep_learning_dynamics import figures
+from deep_learning_dynamics.figures import animation
 from deep_learning_dynamics.figures.animation import moments_of
 from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.trajectories import trajectories_of
@@ -91,6 +92,21 @@ def test_an_animation_shows_earlier_training_first_and_ends_with_all(make_result
     assert inked[-1] > inked[4] > inked[0]
     figures.save_animation(results, "pca", tmp_path / "again.gif")
     assert (tmp_path / "paths.gif").read_bytes() == (tmp_path / "again.gif").read_bytes()
+
+
+def test_a_frame_shows_nothing_of_those_before_it(make_results, tmp_path, monkeypatch):
+    results = make_results(pairs=2, steps=np.array([0.0, 10, 20, 30]), robust=False)
+    for path, kept in (("all.gif", slice(None)), ("last.gif", slice(-1, None))):
+        monkeypatch.setattr(
+            animation, "moments_of", lambda shown, kept=kept: moments_of(shown)[kept]
+        )
+        figures.save_animation(results, "pca", tmp_path / path)
+    last = []
+    for path in ("all.gif", "last.gif"):
+        with Image.open(tmp_path / path) as gif:
+            gif.seek(gif.n_frames - 1)
+            last.append(np.asarray(gif.convert("RGB"), int))
+    assert np.abs(last[0] - last[1]).max() <= 8  # palettes
 
 
 def test_moments_are_few_and_hold_both_ends():

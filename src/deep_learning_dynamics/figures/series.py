@@ -91,7 +91,7 @@ def draw_series(
     for each in series:
         low, middle, high = each.quartiles
         own, many = colour(each.group, 0.75), len(each.values)
-        # Of hundreds of networks, together no more ink than of a hundred.
+        # The lines of 500 networks have as much ink together as those of 100.
         ink = float(np.clip(min((6 / many) ** 0.5, 25 / many), 0.02, 0.8))
         for values, failed in zip(each.values, each.failed, strict=True) if networks else ():
             axes.plot(
@@ -113,9 +113,9 @@ def draw_series(
     scale_steps(axes, np.unique(np.concatenate([each.steps for each in series])))
     if ticks is None:
         every = np.concatenate([each.values.ravel() for each in series])
-        middle = np.concatenate([np.ravel(each.quartiles) for each in series])
-        # One that is far out is not drawn; but where some are zero, no scale is logarithmic.
-        _scale_values(axes, key, every if networks or np.nanmin(every) <= 0 else middle)
+        halves = np.concatenate([np.ravel(each.quartiles) for each in series])
+        # Axes fit what is drawn; but no scale is logarithmic where a network's value is zero.
+        _scale_values(axes, key, every if networks or np.nanmin(every) <= 0 else halves)
     else:
         axes.set(ylim=(ticks[0], ticks[-1]), yticks=ticks)
     axes.grid()

@@ -22,7 +22,7 @@ from deep_learning_dynamics.geometry.measures import (
 )
 from deep_learning_dynamics.geometry.networks import Networks
 from deep_learning_dynamics.geometry.paths import Path, degrees
-from deep_learning_dynamics.geometry.products import Block, Compared, Sums
+from deep_learning_dynamics.geometry.sums import Block, Compared, Sums
 from deep_learning_dynamics.store import schema
 from deep_learning_dynamics.store.opening import as_runs
 

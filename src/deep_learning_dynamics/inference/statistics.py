@@ -133,13 +133,13 @@ def bootstrap(
     narrow. ``None`` with few networks, and where resamples are alike, as those of pairs that all
     differ in one direction.
     """
-    from scipy.stats import bootstrap
+    from scipy import stats
 
     if min(len(sample) for sample in samples) < FEWEST_RESAMPLED:
         return None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that resamples are alike
-        found = bootstrap(
+        found = stats.bootstrap(
             samples,
             statistic,
             vectorized=True,

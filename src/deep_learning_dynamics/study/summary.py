@@ -17,7 +17,7 @@ MOST_CONDITIONS = 3  # so that tables stay readable
 
 
 def write(measures: "Measures", comparisons: "Comparisons") -> None:
-    """Medians of the main measures in each condition, how many networks failed, and what differs.
+    """Write medians of the main measures, how many networks failed, and what differs.
 
     A number that is not known, such as a time that most networks did not reach, is left out.
     """
