@@ -6,7 +6,7 @@ leaving them out changes no bit. All other layers are computed network by networ
 of a mini-batch at once: activations are [unit, example], with examples padded to whole vectors.
 """
 
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from deep_learning_dynamics.study.kernel.vectors import prefetch, vectors
 
 # The first layer's units of all networks are padded to a multiple of LANES. So many take as long as
 # half of them: the time goes into finding pixels.
-LANES, WIDE = 16, 32
+LANES = 32
 EXAMPLES = 16  # examples of a mini-batch are padded to a multiple of it; part of the arithmetic
 AHEAD = 4  # images whose pixels are fetched from memory ahead of their use
 PIXELS_IN_LINE, BYTES_IN_LINE = 32, 64  # of a line of cache
@@ -23,11 +23,15 @@ PIXELS_IN_LINE, BYTES_IN_LINE = 32, 64  # of a line of cache
 ACROSS = vectors(EXAMPLES)
 load, store, spread = ACROSS.load, ACROSS.store, ACROSS.spread
 multiply_add, total = ACROSS.multiply_add, ACROSS.total
+IN_LANES = vectors(LANES)
+load_lanes, store_lanes, spread_lanes = IN_LANES.load, IN_LANES.store, IN_LANES.spread
+add_lanes = IN_LANES.multiply_add
 ZERO, ONE = np.float32(0), np.float32(1)
 # Numbers with a type of their own: for a literal, numba would compile a function once more.
 NONE, START, NEXT = np.int64(-1), np.int64(0), np.int64(1)
 
 Numbers = np.ndarray  # contiguous; in compiled code, annotations are for the reader
+Lanes = Any  # a vector of LANES numbers
 Images = tuple[Numbers, Numbers, Numbers, Numbers]  # see images.BrightPixels.arrays
 
 
@@ -44,71 +48,41 @@ def fetch_ahead(
             prefetch(brightness, entry)
 
 
-def _first_layer(width: int) -> SimpleNamespace:
-    """Products of the first layer for ``width`` lanes from ``lane`` on."""
-    lanes_of = vectors(width)
-    load, store, spread = lanes_of.load, lanes_of.store, lanes_of.spread
-    multiply_add = lanes_of.multiply_add
-
-    @compiled
-    def forward(
-        weights: Numbers, lanes: int, lane: int, images: Images, order: Numbers, sums: Numbers
-    ) -> None:
-        # Two images at a time: a sum waits for its last product, two sums can take turns.
-        starts, pixels, brightness, numbers = images
-        for image in range(0, len(order), 2):
-            fetch_ahead(starts, pixels, brightness, order, image)
-            other = min(image + 1, len(order) - 1)
-            here, here_end = starts[order[image]], starts[order[image] + 1]
-            there, there_end = starts[order[other]], starts[order[other] + 1]
-            first = second = spread(ZERO)
-            for _ in range(min(here_end - here, there_end - there)):
-                value, row = numbers[brightness[here]], np.intp(pixels[here])
-                first = multiply_add(spread(value), load(weights, row * lanes + lane), first)
-                value, row = numbers[brightness[there]], np.intp(pixels[there])
-                second = multiply_add(spread(value), load(weights, row * lanes + lane), second)
-                here += 1
-                there += 1
-            for entry in range(here, here_end):
-                value, row = numbers[brightness[entry]], np.intp(pixels[entry])
-                first = multiply_add(spread(value), load(weights, row * lanes + lane), first)
-            for entry in range(there, there_end):
-                value, row = numbers[brightness[entry]], np.intp(pixels[entry])
-                second = multiply_add(spread(value), load(weights, row * lanes + lane), second)
-            store(sums, image * lanes + lane, first)
-            store(sums, other * lanes + lane, second)
-
-    @compiled
-    def gradient(
-        errors: Numbers, lanes: int, lane: int, images: Images, order: Numbers, gradients: Numbers
-    ) -> None:
-        starts, pixels, brightness, numbers = images
-        for image in range(len(order)):
-            error = load(errors, image * lanes + lane)
-            for entry in range(starts[order[image]], starts[order[image] + 1]):
-                place = np.intp(pixels[entry]) * lanes + lane
-                value = spread(numbers[brightness[entry]])
-                store(gradients, place, multiply_add(value, error, load(gradients, place)))
-
-    return SimpleNamespace(forward=forward, gradient=gradient)
-
-
-_WIDE, _NARROW = _first_layer(WIDE), _first_layer(LANES)
-_forward_wide, _gradient_wide = _WIDE.forward, _WIDE.gradient
-_forward_narrow, _gradient_narrow = _NARROW.forward, _NARROW.gradient
-
-
 @compiled
 def first_forward(
     weights: Numbers, lanes: int, images: Images, order: Numbers, sums: Numbers
 ) -> None:
     """The sums over pixels, [example, lane], of weights [pixel, lane]."""
-    lane = START
-    while lane + WIDE <= lanes:
-        _forward_wide(weights, lanes, lane, images, order, sums)
-        lane += WIDE
-    if lane < lanes:
-        _forward_narrow(weights, lanes, lane, images, order, sums)
+    # Two images at a time: a sum waits for its last product, two sums can take turns.
+    starts, pixels, brightness, numbers = images
+    for lane in range(0, lanes, LANES):
+        for image in range(0, len(order), 2):
+            fetch_ahead(starts, pixels, brightness, order, image)
+            other = min(image + 1, len(order) - 1)
+            here, here_end = starts[order[image]], starts[order[image] + 1]
+            there, there_end = starts[order[other]], starts[order[other] + 1]
+            first = second = spread_lanes(ZERO)
+            for _ in range(min(here_end - here, there_end - there)):
+                first = add_pixel(weights, lanes, lane, images, here, first)
+                second = add_pixel(weights, lanes, lane, images, there, second)
+                here += 1
+                there += 1
+            for entry in range(here, here_end):
+                first = add_pixel(weights, lanes, lane, images, entry, first)
+            for entry in range(there, there_end):
+                second = add_pixel(weights, lanes, lane, images, entry, second)
+            store_lanes(sums, image * lanes + lane, first)
+            store_lanes(sums, other * lanes + lane, second)
+
+
+@compiled
+def add_pixel(
+    weights: Numbers, lanes: int, lane: int, images: Images, entry: int, sum_: Lanes
+) -> Lanes:
+    """``sum_`` and the weights of a bright pixel, times its brightness."""
+    _, pixels, brightness, numbers = images
+    place = np.intp(pixels[entry]) * lanes + lane
+    return add_lanes(spread_lanes(numbers[brightness[entry]]), load_lanes(weights, place), sum_)
 
 
 @compiled
@@ -117,12 +91,14 @@ def first_gradient(
 ) -> None:
     """The gradients of weights [pixel, lane] from errors [example, lane]."""
     gradients[:] = ZERO
-    lane = START
-    while lane + WIDE <= lanes:
-        _gradient_wide(errors, lanes, lane, images, order, gradients)
-        lane += WIDE
-    if lane < lanes:
-        _gradient_narrow(errors, lanes, lane, images, order, gradients)
+    starts, pixels, brightness, numbers = images
+    for lane in range(0, lanes, LANES):
+        for image in range(len(order)):
+            error = load_lanes(errors, image * lanes + lane)
+            for entry in range(starts[order[image]], starts[order[image] + 1]):
+                place = np.intp(pixels[entry]) * lanes + lane
+                value = spread_lanes(numbers[brightness[entry]])
+                store_lanes(gradients, place, add_lanes(value, error, load_lanes(gradients, place)))
 
 
 @compiled
