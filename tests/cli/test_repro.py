@@ -218,10 +218,10 @@ Path(name).write_text("done")
 def side_by_side(folder, **changes):
     """A project whose stages have the names of ours; some end when another has begun."""
     (folder / "waits.py").write_text(WAITS)
-    stages = {"reduce": "{cmd: 'echo > reduction', outs: [reduction]}"}
+    stages = {"train": "{cmd: 'echo > snapshots', outs: [snapshots]}"}
     for name, needed, other in (
-        ("geometry", "reduction", "project"),
-        ("project", "reduction", "measure"),
+        ("geometry", "snapshots", "project"),
+        ("project", "snapshots", "measure"),
         ("measure", "geometry", "project"),
         ("report", "project", "measure"),
     ):
@@ -243,11 +243,11 @@ def test_stages_that_need_nothing_of_each_other_run_side_by_side(tmp_path):
         "geometry",
         "measure",
         "project",
-        "reduce",
+        "train",
         "report",
     }
     assert [line.split()[0] for line in lines] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    assert [line.split()[1] for line in lines[::4]] == ["reduce", "report"]
+    assert [line.split()[1] for line in lines[::4]] == ["train", "report"]
     shares = [int((folder / f"{name}.began").read_text()) for name in ("project", "geometry")]
     assert sum(shares) <= len(os.sched_getaffinity(0))  # each has cores of its own
     assert "up to date" in call(folder, "dvc", "status")

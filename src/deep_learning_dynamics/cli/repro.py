@@ -32,13 +32,14 @@ CONTINUES = "interrupted; the same command continues"
 WHOLE = ("repro",)  # arguments of DVC
 # Stages that can run side by side, after FIRST and all that it needs, and what each needs of the
 # others. `dvc repro` ends it all, so that what is computed does not depend on what stands here.
-FIRST = "reduce"
+FIRST = "train"
 SIDE_BY_SIDE = {
+    "reduce": set[str](),
     "geometry": set[str](),
-    "project": set[str](),
+    "project": {"reduce"},
     "measure": {"geometry"},
-    "figures": {"geometry", "project", "measure"},
-    "report": {"geometry", "project", "measure"},
+    "figures": {"reduce", "geometry", "project", "measure"},
+    "report": {"reduce", "geometry", "project", "measure"},
 }
 WORTH = 90.0  # seconds that all stages take; for less, DVC itself takes too long to start
 LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
