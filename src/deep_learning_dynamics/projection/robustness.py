@@ -48,15 +48,16 @@ for _key, _title, _meaning in (
 class RobustnessSettings:
     """Which tests there are; see ``PRESETS``.
 
-    With the defaults, the tests of all built-in methods take one to two minutes on two cores, for
-    any number of networks, as the rows that take part are limited.
+    With the defaults, the tests of all built-in methods take about a minute on two cores, for any
+    number of networks, as the rows that take part are limited.
     """
 
     seeds: Annotated[int, Field(ge=0, le=1000)] = 3  # refits with other random numbers
     folds: Annotated[int, Field(ge=0, le=1000)] = 5  # refits, each without some of the networks
     nulls: Annotated[int, Field(ge=0, le=10_000)] = 39  # of each null model
     null_models: tuple[str, ...] = ("momentum_walk",)
-    no_nulls_for: tuple[str, ...] = ("autoencoder_tsne",)  # methods that would take too long
+    # Methods that would take too long; each is another method of an autoencoder's code.
+    no_nulls_for: tuple[str, ...] = ("autoencoder_som", "autoencoder_tsne")
     # Most snapshots in refits and nulls: the same number of every path, at least 5, and where that
     # is too many, of some of the paths. None: all.
     rows: Annotated[int, Field(ge=10)] | None = 300
