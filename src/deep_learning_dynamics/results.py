@@ -52,10 +52,10 @@ class Results:
         order = [*METHODS, *projections]
         comparisons = load(inference.Comparisons, "comparisons/comparisons.json")
         stores = [str(path.parent) for path in sorted(folder.glob("snapshots/*.zarr/zarr.json"))]
-        runs = store.open(stores) if stores else None
+        scores, attributes = store.read_scores(stores) if stores else (None, {})
         return cls(
-            titles={} if runs is None else titles_of(runs.attrs),
-            scores=None if runs is None else store.scores_table(runs),
+            titles=titles_of(attributes) if stores else {},
+            scores=scores,
             projections=dict(sorted(projections.items(), key=lambda item: order.index(item[0]))),
             measures=load(Measures, "measures/measures.json"),
             comparisons=comparisons,

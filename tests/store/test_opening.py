@@ -144,6 +144,19 @@ def test_a_row_for_each_snapshot(study_stores):
     assert row["test_accuracy"] == np.float32(0.1 + 0.8 * 8 / 9)
 
 
+def test_scores_are_read_without_xarray_as_from_the_dataset(study_stores):
+    made = study_stores(pairs=2)
+    own, other = made.train, made.pretrain
+    for location in (own, [other, own], {"one": own, "two": own}):
+        runs = store.open(location)
+        table, attributes = store.read_scores(location)
+        pd.testing.assert_frame_equal(table, store.scores_table(runs))
+        assert attributes == runs.attrs
+    reading = f"from deep_learning_dynamics import store; store.read_scores({str(other)!r})"
+    code = f"import sys; {reading}; print('xarray' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
 def test_scores_come_in_alphabetical_order_whatever_the_folder_lists_first():
     axes, names = ("network", "snapshot"), ["loss", "epoch", "accuracy"]
     for order in (names, names[::-1]):

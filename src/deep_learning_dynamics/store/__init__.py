@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from deep_learning_dynamics.store.opening import open, scores_table
+from deep_learning_dynamics.store.opening import open, read_scores, scores_table
 from deep_learning_dynamics.store.schema import Parameters, networks_table, score_names
 from deep_learning_dynamics.store.writer import StoreWriter
 
@@ -19,6 +19,7 @@ __all__ = [
     "StoreWriter",
     "networks_table",
     "open",
+    "read_scores",
     "score_names",
     "scores_table",
     *_ELSEWHERE,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Int, Shaped
 
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.formatting import listed
@@ -61,17 +62,6 @@ def open(
         array = lazy_array([store.part(name) for store in stores], (*shape, *lengths.values()))
         return xr.Variable((*axes, *lengths), array, encoding=encoding)
 
-    def joined(name: str, empty: Any) -> tuple[tuple[str, str], np.ndarray]:
-        found = [store.scores[name] for store in stores if name in store.scores]
-        values = np.full(shape, empty, np.result_type(*(each.dtype for each in found)))
-        start = 0
-        for store in stores:
-            if name in store.scores:
-                part = store.scores[name]
-                values[start : start + len(part), : part.shape[1]] = part
-            start += len(store.table)
-        return axes, values
-
     chunk = (1, 1, first.arrays[schema.WEIGHTS].chunks[2])
     size = {schema.WEIGHT: first.parameters.size}
     variables: dict[str, Any] = {schema.WEIGHTS: lazy(schema.WEIGHTS, size, {"chunks": chunk})}
@@ -85,15 +75,16 @@ def open(
             )
         lengths = dict(zip((schema.PROBE, schema.CLASS), sizes.pop(), strict=True))
         variables[schema.OUTPUTS] = lazy(schema.OUTPUTS, lengths)
-    for name in dict.fromkeys(name for store in stores for name in store.scores):
+    scores = _joined_scores(stores)
+    for name in scores:
         if name not in (schema.STEP, schema.FINITE):
-            variables[name] = joined(name, np.nan)
+            variables[name] = (axes, scores[name])
     coordinates: dict[str, Any] = {
         schema.NETWORK: (schema.NETWORK, np.array(table.index, object)),
-        schema.STEP: joined(schema.STEP, schema.ABSENT),
+        schema.STEP: (axes, scores[schema.STEP]),
     }
     if all(schema.FINITE in store.scores for store in stores):
-        coordinates[schema.FINITE] = joined(schema.FINITE, False)
+        coordinates[schema.FINITE] = (axes, scores[schema.FINITE])
     for name in table:
         values = table[name].to_numpy()
         numeric = values.dtype.kind in "biuf"
@@ -115,13 +106,39 @@ def as_runs(data: Any) -> "xr.Dataset":
 
 def scores_table(runs: "xr.Dataset") -> "pd.DataFrame":
     """A row per snapshot: network, its coordinates, snapshot, step, and every score."""
+    networks, steps = schema.networks_table(runs), runs[schema.STEP].values
+    return _table(networks, steps, schema.scores_of(runs))
+
+
+def read_scores(location: Any) -> tuple["pd.DataFrame", dict[str, Any]]:
+    """The :func:`scores_table` and the attributes of stores, in a fifth of the time: no xarray.
+
+    Args:
+        location: as for :func:`open`.
+
+    Raises:
+        StoreError: there is no store, it is damaged, or accuracies are not shares.
+    """
+    stores = _stores(location)
+    networks, scores = _joined_tables(stores), _joined_scores(stores)
+    networks.index.name = schema.NETWORK
+    steps = scores.pop(schema.STEP)
+    scores = {name: scores[name] for name in sorted(scores.keys() - {schema.FINITE})}
+    schema.refuse_percents(scores)
+    return _table(networks, steps, scores), _joined_attributes(stores)
+
+
+def _table(
+    networks: "pd.DataFrame",
+    steps: Int[np.ndarray, "network snapshot"],
+    scores: "Mapping[str, np.ndarray]",
+) -> "pd.DataFrame":
     import pandas as pd
 
-    networks, steps = schema.networks_table(runs), runs[schema.STEP].values
     network, snapshot = np.nonzero(steps != schema.ABSENT)
     rows = networks.iloc[network].reset_index()
     columns = {schema.SNAPSHOT: snapshot, schema.STEP: steps[network, snapshot]}
-    columns |= {name: of[network, snapshot] for name, of in schema.scores_of(runs).items()}
+    columns |= {name: values[network, snapshot] for name, values in scores.items()}
     return pd.concat([rows, pd.DataFrame(columns)], axis=1)
 
 
@@ -205,6 +222,25 @@ def _joined_tables(stores: Sequence[StoredTrajectories]) -> "pd.DataFrame":
         elif not kinds <= set("iuf"):  # what is not known of numbers is NaN
             table[name] = table[name].where(known, "").map(str)
     return table
+
+
+def _joined_scores(
+    stores: Sequence[StoredTrajectories],
+) -> dict[str, Shaped[np.ndarray, "network snapshot"]]:
+    """Scores, steps and whether weights are finite; where a store has none, NaN, −1 and False."""
+    shape = sum(len(store.table) for store in stores), max(store.steps.shape[1] for store in stores)
+    joined = {}
+    for name in dict.fromkeys(name for store in stores for name in store.scores):
+        kinds = [store.scores[name].dtype for store in stores if name in store.scores]
+        empty = {schema.STEP: schema.ABSENT, schema.FINITE: False}.get(name, np.nan)
+        joined[name] = np.full(shape, empty, np.result_type(*kinds))
+        start = 0
+        for store in stores:
+            if name in store.scores:
+                part = store.scores[name]
+                joined[name][start : start + len(part), : part.shape[1]] = part
+            start += len(store.table)
+    return joined
 
 
 def _joined_attributes(stores: Sequence[StoredTrajectories]) -> dict[str, Any]:

@@ -197,10 +197,18 @@ def scores_of(runs: "xr.Dataset") -> "dict[str, np.ndarray]":
         StoreError: accuracies are not shares.
     """
     scores = {name: runs[name].values for name in score_names(runs)}
+    refuse_percents(scores)
+    return scores
+
+
+def refuse_percents(scores: "Mapping[str, np.ndarray]") -> None:
+    """
+    Raises:
+        StoreError: accuracies are not shares.
+    """
     for name, values in scores.items():
         if wrong := not_shares(name, values):
             raise StoreError(f'{wrong} Divide them: runs["{name}"] = runs["{name}"] / 100')
-    return scores
 
 
 def not_shares(name: str, values: Any) -> str:

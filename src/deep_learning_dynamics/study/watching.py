@@ -80,15 +80,14 @@ def line(title: str) -> Iterator["Show"]:
 
 def headlines(training: Training) -> list[str]:
     """A line for each condition: the test accuracy that its networks reached."""
-    with store.open(training.path) as runs:
-        networks = store.networks_table(runs)
-        networks["accuracy"] = runs["test_accuracy"].values[:, -1].astype(float)
+    scores, _ = store.read_scores(training.path)
+    networks = scores.drop_duplicates("network", keep="last")
     titles: dict[str, Any] = training.attributes["titles"]["condition"]
     before = training.attributes["task"] != training.title  # what was learnt before it
     lines = []
     for key, group in networks[~networks["twin"]].groupby("condition", sort=False):
         what = titles[key] if before else f"{training.title}, {titles[key]}"
-        accuracy = group["accuracy"].dropna()
+        accuracy = group["test_accuracy"].dropna()
         if accuracy.empty:
             lines.append(f"{what}: no network has an accuracy")
             continue

@@ -54,7 +54,7 @@ def first_forward(
 ) -> None:
     """The sums over pixels, [example, lane], of weights [pixel, lane]."""
     # Two images at a time: a sum waits for its last product, two sums can take turns.
-    starts, pixels, brightness, numbers = images
+    starts, pixels, brightness = images[0], images[1], images[2]
     for lane in range(0, lanes, LANES):
         for image in range(0, len(order), 2):
             fetch_ahead(starts, pixels, brightness, order, image)
