@@ -47,7 +47,7 @@ def test_half_the_cores_take_longer(settings, monkeypatch):
 
 def test_the_sentence_has_time_memory_and_sizes(settings):
     text = estimate(settings()).sentence()
-    assert text.startswith("about 3 min ")
+    assert text.startswith("about 2 min 50 s ")
     assert text.endswith(
         "of memory on 2 cores: 80 networks of 6,658 weights, 1,820 rows in each projection"
     )
