@@ -48,15 +48,15 @@ for _key, _title, _meaning in (
 class RobustnessSettings:
     """Which tests there are; see ``PRESETS``.
 
-    With the defaults, the tests of all built-in methods take about a minute on two cores, for any
-    number of networks, as the rows that take part are limited.
+    With the defaults, the tests of all built-in methods take less than a minute on two cores, for
+    any number of networks, as the rows that take part are limited.
     """
 
     seeds: Annotated[int, Field(ge=0, le=1000)] = 3  # refits with other random numbers
     folds: Annotated[int, Field(ge=0, le=1000)] = 5  # refits, each without some of the networks
     nulls: Annotated[int, Field(ge=0, le=10_000)] = 39  # of each null model
     null_models: tuple[str, ...] = ("momentum_walk",)
-    # Methods that would take too long; each is another method of an autoencoder's code.
+    # Methods that are not tested against null models, as their fits take longest.
     no_nulls_for: tuple[str, ...] = ("autoencoder_som", "autoencoder_tsne")
     # Most snapshots in refits and nulls: the same number of every path, at least 5, and where that
     # is too many, of some of the paths. None: all.

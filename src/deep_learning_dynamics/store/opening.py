@@ -54,9 +54,8 @@ def open(
                 f"{difference}; expected the same parameters in all stores that are opened "
                 "together. Open them one at a time."
             )
-    table = _joined_tables(stores)
-    axes = (schema.NETWORK, schema.SNAPSHOT)
-    shape = (len(table), max(store.steps.shape[1] for store in stores))
+    table, scores = _joined_tables(stores), _joined_scores(stores)
+    axes, shape = (schema.NETWORK, schema.SNAPSHOT), scores[schema.STEP].shape
 
     def lazy(name: str, lengths: Mapping[str, int], encoding: Any = None) -> xr.Variable:
         array = lazy_array([store.part(name) for store in stores], (*shape, *lengths.values()))
@@ -75,7 +74,6 @@ def open(
             )
         lengths = dict(zip((schema.PROBE, schema.CLASS), sizes.pop(), strict=True))
         variables[schema.OUTPUTS] = lazy(schema.OUTPUTS, lengths)
-    scores = _joined_scores(stores)
     for name in scores:
         if name not in (schema.STEP, schema.FINITE):
             variables[name] = (axes, scores[name])

@@ -202,9 +202,10 @@ def scores_of(runs: "xr.Dataset") -> "dict[str, np.ndarray]":
 
 
 def refuse_percents(scores: "Mapping[str, np.ndarray]") -> None:
-    """
+    """Refuse accuracies that are not shares.
+
     Raises:
-        StoreError: accuracies are not shares.
+        StoreError: one goes beyond 1.
     """
     for name, values in scores.items():
         if wrong := not_shares(name, values):

@@ -1,7 +1,7 @@
 """How large an experiment is, and about how long it takes, before anything runs.
 
-Rates were measured with the default settings on two cores of a server of 2023 (3.5 minutes in all).
-They tell minutes from hours, no more.
+Rates were measured with the default settings on two cores of a server of 2023. They tell minutes
+from hours, no more.
 """
 
 from dataclasses import dataclass

@@ -87,7 +87,7 @@ def headlines(training: Training) -> list[str]:
     lines = []
     for key, group in networks[~networks["twin"]].groupby("condition", sort=False):
         what = titles[key] if before else f"{training.title}, {titles[key]}"
-        accuracy = group["test_accuracy"].dropna()
+        accuracy = group["test_accuracy"].dropna().astype(float)
         if accuracy.empty:
             lines.append(f"{what}: no network has an accuracy")
             continue

@@ -13,8 +13,8 @@ import numpy as np
 from deep_learning_dynamics.study.kernel.compiler import compiled
 from deep_learning_dynamics.study.kernel.vectors import prefetch, vectors
 
-# The first layer's units of all networks are padded to a multiple of LANES. So many take as long as
-# half of them: the time goes into finding pixels.
+# The first layer's units of all networks are padded to a multiple of LANES. Fewer would not be
+# faster: the time goes into finding pixels.
 LANES = 32
 EXAMPLES = 16  # examples of a mini-batch are padded to a multiple of it; part of the arithmetic
 AHEAD = 4  # images whose pixels are fetched from memory ahead of their use
@@ -54,7 +54,7 @@ def first_forward(
 ) -> None:
     """The sums over pixels, [example, lane], of weights [pixel, lane]."""
     # Two images at a time: a sum waits for its last product, two sums can take turns.
-    starts, pixels, brightness = images[0], images[1], images[2]
+    starts, pixels, brightness = images[:3]
     for lane in range(0, lanes, LANES):
         for image in range(0, len(order), 2):
             fetch_ahead(starts, pixels, brightness, order, image)
@@ -79,7 +79,7 @@ def first_forward(
 def add_pixel(
     weights: Numbers, lanes: int, lane: int, images: Images, entry: int, sum_: Lanes
 ) -> Lanes:
-    """``sum_`` and the weights of a bright pixel, times its brightness."""
+    """The sum, plus the weights of a bright pixel times its brightness."""
     _, pixels, brightness, numbers = images
     place = np.intp(pixels[entry]) * lanes + lane
     return add_lanes(spread_lanes(numbers[brightness[entry]]), load_lanes(weights, place), sum_)
