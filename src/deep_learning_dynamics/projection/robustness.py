@@ -17,7 +17,7 @@ from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.files import read_json, write_json
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.null_models import NULL_MODELS
-from deep_learning_dynamics.projection.method import read_settings
+from deep_learning_dynamics.projection.method import METHODS, read_settings
 from deep_learning_dynamics.projection.quality import rounded
 from deep_learning_dynamics.quantities import Quantity, define
 
@@ -67,7 +67,8 @@ class RobustnessSettings:
         """Settings from the name of a preset, a mapping, or whether there are tests at all.
 
         Raises:
-            ParamsError: there is no such preset or setting, or a value is not valid.
+            ParamsError: there is no such preset, setting, null model or method, or a value is not
+                valid.
         """
         if given is None or isinstance(given, bool):
             given = "default" if given else "none"
@@ -80,6 +81,8 @@ class RobustnessSettings:
         found = read_settings(cls, given, "robustness", remedy)
         for key in found.null_models:
             NULL_MODELS[key]  # unknown ones raise
+        for key in found.no_nulls_for:
+            METHODS[key]
         return found
 
 
@@ -173,7 +176,12 @@ class Robustness:
         for (model, key), of in numbers.groupby(["null_model", "quantity"], sort=False):
             nulls.setdefault(model, {})[key] = of["value"].to_numpy()
         content |= {
-            "settings": RobustnessSettings.of(content["settings"]),
+            "settings": RobustnessSettings(  # whose methods may be of a plug-in that is not here
+                **{
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in content["settings"].items()
+                }
+            ),
             "seeds": tuple(content["seeds"]),
             "folds": tuple(
                 Fold(tuple(fold["left_out"]), fold["disparity"]) for fold in content["folds"]
