@@ -1,5 +1,6 @@
 """Blocks: networks that see the same mini-batches, laid out for one thread to train them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from jaxtyping import Float32, Int
 
 from deep_learning_dynamics.study.kernel.architecture import Architecture
 from deep_learning_dynamics.study.kernel.layers import LANES
+from deep_learning_dynamics.study.kernel.vectors import aligned_zeros
 
 # Units of the first layer in a block. Of so many, weights, gradients and momentum of 784 pixels
 # take 300 kB, and stay in a core's cache from one step to the next.
@@ -39,19 +41,20 @@ class Block:
         own, layer = weights[networks], architecture.layers[0]
         units = len(networks) * layer.outputs
         matrices = own[:, layer.weights].reshape(units, layer.inputs)
-        first = np.zeros((layer.inputs, -(-units // LANES) * LANES), np.float32)
-        first[:, :units] = matrices.T
+        lanes = -(-units // LANES) * LANES
+        first = aligned_zeros(layer.inputs * lanes)
+        first.reshape(-1, lanes)[:, :units] = matrices.T
         rest = np.ascontiguousarray(own[:, layer.weights.stop :], np.float32)
 
         def state(number: int, numbers: np.ndarray) -> np.ndarray:
             # Those that an optimiser does not have are never read.
-            return np.zeros(numbers.shape if number <= states else (*numbers.shape[:-1], 1), "f4")
+            shape = numbers.shape if number <= states else (*numbers.shape[:-1], 1)
+            return aligned_zeros(math.prod(shape)).reshape(shape)
 
-        flat = first.reshape(-1)
         return cls(
             networks,
             group,
-            (flat, np.zeros_like(flat), state(1, flat), state(2, flat)),
+            (first, aligned_zeros(len(first)), state(1, first), state(2, first)),
             (rest, np.zeros_like(rest[:1]), state(1, rest), state(2, rest)),
         )
 

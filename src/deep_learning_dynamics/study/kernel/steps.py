@@ -30,7 +30,9 @@ from deep_learning_dynamics.study.kernel.layers import (
     matrix_gradient,
     product,
 )
-from deep_learning_dynamics.study.kernel.vectors import address
+from deep_learning_dynamics.study.kernel.vectors import address, aligned_zeros
+
+zeros = compiled(aligned_zeros)
 
 
 @compiled
@@ -206,12 +208,12 @@ def trainer() -> Function:
         units = widest = START
         for width in widths[1:]:
             units, widest = units + width, max(widest, width)
-        sums = np.zeros(most * lanes, np.float32)
-        inputs = np.zeros(most * units, np.float32)
-        outputs = np.zeros_like(inputs)
-        errors = np.zeros(most * widest, np.float32)
-        spare = np.zeros(most * widest, np.float32)
-        largest = np.zeros(2 * most, np.float32)
+        sums = zeros(most * lanes)
+        inputs = zeros(most * units)
+        outputs = zeros(len(inputs))
+        errors = zeros(most * widest)
+        spare = zeros(most * widest)
+        largest = zeros(2 * most)
         for step in range(len(constants)):
             chosen = order[step * batch : (step + 1) * batch]
             examples = len(chosen)
@@ -272,12 +274,12 @@ def evaluator() -> Function:
         most, units = padded(min(batch, len(order))), START
         for width in widths[1:]:
             units += width
-        sums = np.zeros(most * lanes, np.float32)
-        inputs = np.zeros(most * units, np.float32)
-        outputs = np.zeros_like(inputs)
-        found = np.zeros(most * classes, np.float32)
-        largest = np.zeros(2 * most, np.float32)
-        highest, logarithms = np.zeros(most, np.float32), np.zeros(most, np.float32)
+        sums = zeros(most * lanes)
+        inputs = zeros(most * units)
+        outputs = zeros(len(inputs))
+        found = zeros(most * classes)
+        largest = zeros(2 * most)
+        highest, logarithms = zeros(most), zeros(most)
         predicted = np.zeros(most, np.int32)
         for begin in range(0, len(order), batch):
             chosen = order[begin : begin + batch]
