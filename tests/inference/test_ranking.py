@@ -101,6 +101,20 @@ def test_scores_that_hardly_differ_share_a_rank_and_the_next_rank_counts_them():
     assert found.sentence.startswith("Equally faithful and stable: ")
 
 
+def test_the_sentence_names_the_best_that_were_not_tested():
+    plane = noisy(0.02)
+    found = ranking(
+        {
+            "pca": projection(plane, nulls={"momentum_walk": low()}),
+            "umap": projection(plane, plane),
+        }
+    )
+    assert found.sentence == (
+        "Equally faithful and stable: Principal component analysis and UMAP, not tested against "
+        "null models (UMAP)."
+    )
+
+
 def low(keys=KEYS):
     return dict.fromkeys(keys, 0.3)
 

@@ -427,8 +427,8 @@ def test_settings_come_from_presets_mappings_and_yes_or_no(given, expected):
         ({"sedes": 1}, "no setting 'sedes'; expected seeds"),
         ({"seeds": -1}, "robustness.seeds is -1"),
         ({"nulls": "many"}, "robustness.nulls is 'many'"),
-        ({"null_models": ["walks"]}, "'walks' is not a known null model"),
-        ({"no_nulls_for": ["umapp"]}, "'umapp' is not a known method.*Did you mean umap"),
+        ({"null_models": ["walks"]}, "robustness.null_models: 'walks' is not a known null model"),
+        ({"no_nulls_for": ["umapp"]}, "robustness.no_nulls_for: 'umapp'.*Did you mean umap"),
         (7, "robustness is 7"),
     ],
 )

@@ -174,10 +174,12 @@ def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
         return "No projection stands out."
     if not best:
         return "No projection stands out: each has null models that do as well or better."
-    untested = all(each.nulls == "not tested" for each in best)
-    tail = ", not tested against null models" if untested else ""
     how = "Most" if len(best) == 1 else "Equally"
-    return f"{how} faithful and stable: {listed([each.title for each in best])}{tail}."
+    titles = [each.title for each in best]
+    untested = [each.title for each in best if each.nulls == "not tested"]
+    which = "" if untested == titles else f" ({listed(untested)})"
+    tail = f", not tested against null models{which}" if untested else ""
+    return f"{how} faithful and stable: {listed(titles)}{tail}."
 
 
 def _tied(first: Ranked, entry: Ranked) -> bool:

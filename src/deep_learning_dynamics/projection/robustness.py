@@ -79,10 +79,12 @@ class RobustnessSettings:
             return PRESETS[given]
         remedy = "Set it in params.yaml (robustness) or in robustness=."
         found = read_settings(cls, given, "robustness", remedy)
-        for key in found.null_models:
-            NULL_MODELS[key]  # unknown ones raise
-        for key in found.no_nulls_for:
-            METHODS[key]
+        for name, known in (("null_models", NULL_MODELS), ("no_nulls_for", METHODS)):
+            for key in getattr(found, name):
+                try:
+                    known[key]
+                except ParamsError as error:
+                    raise ParamsError(f"robustness.{name}: {error} {remedy}") from None
         return found
 
 
