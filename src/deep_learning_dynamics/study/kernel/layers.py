@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deep_learning_dynamics.study.kernel.compiler import compiled
-from deep_learning_dynamics.study.kernel.vectors import prefetch, vectors
+from deep_learning_dynamics.study.kernel.vectors import element, prefetch, vectors
 
 # The first layer's units of all networks are padded to a multiple of LANES. Fewer would not be
 # faster: the time goes into finding pixels.
@@ -21,7 +21,7 @@ AHEAD = 4  # images whose pixels are fetched from memory ahead of their use
 PIXELS_IN_LINE, BYTES_IN_LINE = 32, 64  # of a line of cache
 
 ACROSS = vectors(EXAMPLES)
-load, store, spread = ACROSS.load, ACROSS.store, ACROSS.spread
+load, store, spread, spread_at = ACROSS.load, ACROSS.store, ACROSS.spread, ACROSS.spread_at
 multiply_add, total = ACROSS.multiply_add, ACROSS.total
 IN_LANES = vectors(LANES)
 load_lanes, store_lanes, spread_lanes = IN_LANES.load, IN_LANES.store, IN_LANES.spread
@@ -81,8 +81,9 @@ def add_pixel(
 ) -> Lanes:
     """The sum, plus the weights of a bright pixel times its brightness."""
     _, pixels, brightness, numbers = images
-    place = np.intp(pixels[entry]) * lanes + lane
-    return add_lanes(spread_lanes(numbers[brightness[entry]]), load_lanes(weights, place), sum_)
+    place = np.intp(element(pixels, entry)) * lanes + lane
+    value = spread_lanes(numbers[element(brightness, entry)])
+    return add_lanes(value, load_lanes(weights, place), sum_)
 
 
 @compiled
@@ -96,8 +97,8 @@ def first_gradient(
         for image in range(len(order)):
             error = load_lanes(errors, image * lanes + lane)
             for entry in range(starts[order[image]], starts[order[image] + 1]):
-                place = np.intp(pixels[entry]) * lanes + lane
-                value = spread_lanes(numbers[brightness[entry]])
+                place = np.intp(element(pixels, entry)) * lanes + lane
+                value = spread_lanes(numbers[element(brightness, entry)])
                 store_lanes(gradients, place, add_lanes(value, error, load_lanes(gradients, place)))
 
 
@@ -128,15 +129,16 @@ def product(
             if row + 4 <= rows:  # four rows at a time, so that a processor's adders are busy
                 a = b = c = d = spread(ZERO)
                 if biases >= 0:
-                    a, b = spread(weights[biases + row]), spread(weights[biases + row + 1])
-                    c, d = spread(weights[biases + row + 2]), spread(weights[biases + row + 3])
+                    bias = biases + row
+                    a, b = spread_at(weights, bias), spread_at(weights, bias + 1)
+                    c, d = spread_at(weights, bias + 2), spread_at(weights, bias + 3)
                 for column in range(columns):
                     value = load(inputs, source + column * examples + example)
                     at = weight + column * column_stride
-                    a = multiply_add(spread(weights[at]), value, a)
-                    b = multiply_add(spread(weights[at + row_stride]), value, b)
-                    c = multiply_add(spread(weights[at + 2 * row_stride]), value, c)
-                    d = multiply_add(spread(weights[at + 3 * row_stride]), value, d)
+                    a = multiply_add(spread_at(weights, at), value, a)
+                    b = multiply_add(spread_at(weights, at + row_stride), value, b)
+                    c = multiply_add(spread_at(weights, at + 2 * row_stride), value, c)
+                    d = multiply_add(spread_at(weights, at + 3 * row_stride), value, d)
                 store(outputs, place, a)
                 store(outputs, place + examples, b)
                 store(outputs, place + 2 * examples, c)
@@ -145,10 +147,10 @@ def product(
             else:
                 a = spread(ZERO)
                 if biases >= 0:
-                    a = spread(weights[biases + row])
+                    a = spread_at(weights, biases + row)
                 for column in range(columns):
                     value = load(inputs, source + column * examples + example)
-                    a = multiply_add(spread(weights[weight + column * column_stride]), value, a)
+                    a = multiply_add(spread_at(weights, weight + column * column_stride), value, a)
                 store(outputs, place, a)
                 row += 1
 

@@ -30,7 +30,7 @@ from deep_learning_dynamics.study.kernel.layers import (
     matrix_gradient,
     product,
 )
-from deep_learning_dynamics.study.kernel.vectors import address, aligned_zeros
+from deep_learning_dynamics.study.kernel.vectors import address, aligned_zeros, element, put
 
 zeros = compiled(aligned_zeros)
 
@@ -86,23 +86,24 @@ def softmax(
     """Probabilities [class, example]; ``sums`` [2, example]: the largest input, and their sum."""
     size = padded(examples)
     for example in range(size):
-        sums[example] = inputs[place + example]
-        sums[size + example] = ZERO
+        sums[example] = element(inputs, place + example)
+        put(sums, size + example, ZERO)
     for each in range(1, classes):
         at = place + each * size
         for example in range(size):
-            value = inputs[at + example]
+            value = element(inputs, at + example)
             sums[example] = value if value > sums[example] else sums[example]
     for each in range(classes):
         at, to = place + each * size, each * size
         for example in range(size):
-            power = exp(inputs[at + example] - sums[example])
-            probabilities[to + example] = power
-            sums[size + example] += power
+            power = exp(element(inputs, at + example) - sums[example])
+            put(probabilities, to + example, power)
+            put(sums, size + example, element(sums, size + example) + power)
     for each in range(classes):
         to = each * size
         for example in range(size):
-            probabilities[to + example] /= sums[size + example]
+            share = element(probabilities, to + example) / element(sums, size + example)
+            put(probabilities, to + example, share)
 
 
 @compiled

@@ -41,9 +41,9 @@ class VectorModel(models.PrimitiveModel):
 def vectors(width: int) -> SimpleNamespace:
     """The operations on vectors of ``width`` lanes; arrays are addressed by flat positions.
 
-    ``load(array, position)``, ``store(array, position, vector)``, ``spread(number)`` to all lanes,
-    ``multiply_add(x, y, z)``: x · y, rounded, + z, rounded; ``total(vector)``: the sum of halves,
-    of quarters, and so on.
+    ``load(array, position)``, ``store(array, position, vector)``, ``spread(number)`` and
+    ``spread_at(array, position)`` to all lanes, ``multiply_add(x, y, z)``: x · y, rounded, + z,
+    rounded; ``total(vector)``: the sum of halves, of quarters, and so on.
     """
     vector, llvm_vector = VectorType(width), ir.VectorType(FLOAT, width)
 
@@ -67,11 +67,17 @@ def vectors(width: int) -> SimpleNamespace:
     @intrinsic
     def spread(typing: Any, number: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            undefined = ir.Constant(llvm_vector, ir.Undefined)
-            first = builder.insert_element(undefined, values[0], INDEX(0))
-            return builder.shuffle_vector(first, undefined, _lanes([0] * width))
+            return _spread(builder, values[0], llvm_vector)
 
         return vector(types.float32), generate
+
+    @intrinsic
+    def spread_at(typing: Any, array: Any, position: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            number = builder.load(_address(context, builder, signature, values, FLOAT))
+            return _spread(builder, number, llvm_vector)
+
+        return vector(array, types.intp), generate
 
     @intrinsic
     def multiply_add(typing: Any, x: Any, y: Any, z: Any) -> Any:
@@ -96,8 +102,36 @@ def vectors(width: int) -> SimpleNamespace:
         return types.float32(vector), generate
 
     return SimpleNamespace(
-        load=load, store=store, spread=spread, multiply_add=multiply_add, total=total
+        load=load,
+        store=store,
+        spread=spread,
+        spread_at=spread_at,
+        multiply_add=multiply_add,
+        total=total,
     )
+
+
+@intrinsic
+def element(typing: Any, array: Any, position: Any) -> Any:
+    """``array[position]``, faster: for ``[]``, numba asks each time whether it is below zero."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, values[0])
+        return builder.load(builder.gep(array.data, [values[1]]))
+
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic
+def put(typing: Any, array: Any, position: Any, value: Any) -> Any:
+    """``array[position] = value``, as :func:`element` is fast."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, values[0])
+        builder.store(values[2], builder.gep(array.data, [values[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), generate
 
 
 @intrinsic
@@ -148,6 +182,12 @@ def number_of(typing: Any, bits: Any) -> Any:
 def _address(context: Any, builder: Any, signature: Any, values: Any, pointee: Any) -> Any:
     array = context.make_array(signature.args[0])(context, builder, values[0])
     return builder.bitcast(builder.gep(array.data, [values[1]]), pointee.as_pointer())
+
+
+def _spread(builder: Any, number: Any, vector: ir.VectorType) -> Any:
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, number, INDEX(0))
+    return builder.shuffle_vector(first, undefined, _lanes([0] * vector.count))
 
 
 def _lanes(which: Any) -> ir.Constant:
