@@ -125,7 +125,7 @@ def test_a_network_commits_at_the_first_snapshot_in_the_well_of_its_twins_end():
     values = finding.measures.set_index("measure")["value"]
     assert values["commitment_step"] == 30 - 10  # of the third snapshot
     assert values["twin_barrier"] == pytest.approx(0)
-    own = finding.tables["snapshots"].query("towards == 'own_end'")["error_barrier"].to_numpy()
+    own = finding.tables["snapshots"].query("towards == 'own_end'")["error_rise"].to_numpy()
     np.testing.assert_allclose(own[:2], 1, atol=1e-6)
     np.testing.assert_allclose(own[3:], 0, atol=1e-6)
 
@@ -138,7 +138,15 @@ def test_a_network_that_leaves_the_well_again_has_not_committed():
     assert finding.numbers["committed"] == 0
 
 
-def test_commitment_is_the_end_of_the_last_barrier():
+def test_an_error_that_only_falls_towards_the_end_is_no_obstacle():
+    values = np.array([[0.9, 0.5, 0.1], [0.9, 0.95, 0.1], [0.1, 0.5, 0.2]])
+    np.testing.assert_allclose(barriers.rises(values), [0, 0.05, 0.3])
+    slope = LossOnly(lambda weights: 1 - weights[0])  # a single valley: the end lies lowest
+    values = found(twins([0, 0.2, 0.6, 1], [0, 0.3, 0.7, 1]), slope).measures
+    assert values.set_index("measure")["value"]["commitment_step"] == 0
+
+
+def test_commitment_is_the_end_of_the_last_rise():
     steps = np.array([0, 10, 20, 30])
     assert barriers.commitment(steps, np.array([0.0, 0, 0.02, 0])) == 0
     assert barriers.commitment(steps, np.array([0.5, 0, 0.5, 0])) == 30

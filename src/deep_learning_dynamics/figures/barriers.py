@@ -52,8 +52,8 @@ class BarriersFigure(AnalysisFigure):
                 axes[kind].set_ylabel("Error (%)")
         if approach:
             panel = axes["commitment"]
-            draw_series(panel, approach, "barrier_percent", style, title="To the twin's end")
-            panel.set_ylabel("Barrier (%)")
+            draw_series(panel, approach, "rise_percent", style, title="To the twin's end")
+            panel.set_ylabel("Rise of the error (%)")
             limit = 100 * found.numbers["threshold"]
             panel.axhline(limit, color=look.QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
         return figure
@@ -116,8 +116,9 @@ def _committed(results: Results, found: Finding) -> list[str]:
             who = f" {title}" if len(groups) > 1 else ""
             parts.append(f"{when}{who} ({np.isfinite(mine).sum()} of {len(mine)} networks)")
     return parts and [
-        "A network has committed when no barrier is left between it and the end of its twin: after "
-        f"a median of {listed(parts)}."
+        "A network has committed when, from then on, the error on the straight line to the end of "
+        "its twin does not rise above that of the line's worse end (by more than "
+        f"{100 * found.numbers['threshold']:g} %): after a median of {listed(parts)}."
     ]
 
 
@@ -128,11 +129,11 @@ def _counts(found: Finding) -> str:
 
 
 def _approach(found: Finding, groups: Groups) -> list[Series]:
-    """Barriers in per cent: on a linear axis, unlike the shares that scores are."""
+    """Rises in per cent: on a linear axis, unlike the shares that scores are."""
     table = found.tables["snapshots"]
     table = table[table["towards"] == "twin_end"]
-    table = table.assign(barrier_percent=100 * table["error_barrier"].astype(float))
-    return series_of(table, groups, "barrier_percent")
+    table = table.assign(rise_percent=100 * table["error_rise"].astype(float))
+    return series_of(table, groups, "rise_percent")
 
 
 def _draw_lines(axes: Axes, lines: pd.DataFrame, groups: Groups, style: Style) -> None:

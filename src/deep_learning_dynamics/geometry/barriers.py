@@ -4,6 +4,10 @@ A barrier is as high as the largest error on the line, minus the mean of the err
 networks without one (at most 2 %) are linearly connected (Frankle et al., "Linear Mode Connectivity
 and the Lottery Ticket Hypothesis", ICML 2020, section 2). With alignment, the second network has
 its units in the order and scale that bring it closest to the first.
+
+A snapshot early in training makes many more errors than the end, so that the largest error on the
+line between them always exceeds the mean of the two by far. Along a path towards an end, only a
+rise above the worse end counts.
 """
 
 import pickle
@@ -39,7 +43,7 @@ _KEYS = ["kind", "group", "other_group", "aligned"]
 _HEIGHTS = ["loss_barrier", "error_barrier"]
 _PAIRS = ["kind", "network", "other", *_KEYS[1:], "distance", "relative_distance", *_HEIGHTS]
 _QUARTILES = ("low", "median", "high")
-_APPROACH = ["network", "group", "towards", "snapshot", "step", *_HEIGHTS]
+_APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_rise", "error_rise"]
 
 
 @MEASURES.register
@@ -55,8 +59,8 @@ class TwinBarrier(OfNetworks):
 class CommitmentStep(OfNetworks):
     key, title, unit, censored = "commitment_step", "steps until commitment", "steps", True
     meaning = (
-        "The first snapshot from which on the error barrier to the end of the network's rounding "
-        "twin is at most 2 %."
+        "The first snapshot from which on the error on the straight line to the end of the "
+        "network's rounding twin rises by at most 2 % above that of the worse end."
     )
 
 
@@ -151,6 +155,11 @@ def heights(values: Float64[np.ndarray, "line point"]) -> Float64[np.ndarray, " 
     return values.max(axis=1) - (values[:, 0] + values[:, -1]) / 2
 
 
+def rises(values: Float64[np.ndarray, "line point"]) -> Float64[np.ndarray, " line"]:
+    """How far the values on each line rise above the larger one of its two ends."""
+    return values.max(axis=1) - np.maximum(values[:, 0], values[:, -1])
+
+
 class _Joined(NamedTuple):
     """What is found of one pair: a row and a line as it is and, where units match, aligned."""
 
@@ -206,7 +215,7 @@ def _quartiles(rows: pd.DataFrame, curves: dict[str, np.ndarray]) -> pd.DataFram
 
 
 def _approach(subject: Subject, pair: _Pair) -> Iterator[tuple[Any, ...]]:
-    """Barriers between snapshots of a network and its own end, and the end of its twin."""
+    """Rises on the lines from snapshots of a network to its own end, and to that of its twin."""
     kept = evenly(subject.snapshots[pair.first], MOST_SNAPSHOTS)
     path = subject.weights(pair.first, kept)
     steps = subject.steps[pair.first, kept]
@@ -215,15 +224,15 @@ def _approach(subject: Subject, pair: _Pair) -> Iterator[tuple[Any, ...]]:
     for towards, end in ends.items():
         lines = ((start, end) for start in path)
         found = along(lines, subject.forward, POINTS_OF_SNAPSHOTS)
-        for *at, loss, error in zip(kept, steps, *map(heights, found), strict=True):
+        for *at, loss, error in zip(kept, steps, *map(rises, found), strict=True):
             yield *who, towards, *map(int, at), float(loss), float(error)
 
 
 def commitment(
-    steps: Int[np.ndarray, " snapshot"], barriers: Float[np.ndarray, " snapshot"]
+    steps: Int[np.ndarray, " snapshot"], errors: Float[np.ndarray, " snapshot"]
 ) -> float:
-    """The first step from which on there is no barrier; ∞ where there is one at the end."""
-    behind = np.flatnonzero(~(barriers <= THRESHOLD))
+    """The first step from which on the error does not rise; ∞ where it does at the end."""
+    behind = np.flatnonzero(~(errors <= THRESHOLD))
     first = behind[-1] + 1 if len(behind) else 0
     return float(steps[first]) if first < len(steps) else float("inf")
 
@@ -232,7 +241,7 @@ def _measures(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     of_twins = rows[(rows["kind"] == "twins") & ~rows["aligned"]].set_index("network")
     towards = snapshots[snapshots["towards"] == "twin_end"]
     steps = {
-        network: commitment(path["step"].to_numpy(), path["error_barrier"].to_numpy())
+        network: commitment(path["step"].to_numpy(), path["error_rise"].to_numpy())
         for network, path in towards.groupby("network", sort=False)
     }
     found = {TwinBarrier.key: of_twins["error_barrier"], CommitmentStep.key: pd.Series(steps)}
