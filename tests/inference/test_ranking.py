@@ -101,20 +101,6 @@ def test_scores_that_hardly_differ_share_a_rank_and_the_next_rank_counts_them():
     assert found.sentence.startswith("Equally faithful and stable: ")
 
 
-def test_the_sentence_names_the_best_that_were_not_tested():
-    plane = noisy(0.02)
-    found = ranking(
-        {
-            "pca": projection(plane, nulls={"momentum_walk": low()}),
-            "umap": projection(plane, plane),
-        }
-    )
-    assert found.sentence == (
-        "Equally faithful and stable: Principal component analysis and UMAP, not tested against "
-        "null models (UMAP)."
-    )
-
-
 def low(keys=KEYS):
     return dict.fromkeys(keys, 0.3)
 
@@ -136,6 +122,37 @@ def test_a_method_that_a_null_model_matches_comes_last_whatever_its_score():
     assert [entry.rank for entry in found.items] == [1, 2]
     assert found.items[1].reason.endswith("; walks with momentum do as well")
     assert found.best == ("som",)
+
+
+def test_a_method_that_was_not_tested_stands_with_those_that_beat_no_null_model():
+    plane = noisy(0.02)
+    found = ranking(
+        {
+            "pca": projection(noisy(1.5), nulls={"momentum_walk": low()}),
+            "som": projection(noisy(0.3), nulls={"momentum_walk": high()}),
+            "umap": projection(plane, plane),
+            "autoencoder": projection(noisy(1.0)),
+        }
+    )
+    assert [entry.method for entry in found.items] == ["pca", "umap", "som", "autoencoder"]
+    assert found.best == ("pca",)
+    unbeaten = ranking(
+        {
+            "som": projection(plane, nulls={"momentum_walk": high()}),
+            "umap": projection(noisy(1.0)),
+        }
+    )
+    assert unbeaten.best == ()
+    assert unbeaten.sentence == "No projection stands out."
+
+
+def test_the_sentence_says_where_the_best_is_better_than_null_models_only_in_part():
+    nulls = {"random_walk": {**low(), "continuity": 0.9999999}}
+    found = ranking({"pca": projection(noisy(0.3), nulls=nulls)})
+    assert found.sentence == (
+        "Most faithful and stable: Principal component analysis, better than null models only in "
+        "part."
+    )
 
 
 def test_where_null_models_match_all_no_projection_is_the_best():

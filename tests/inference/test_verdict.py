@@ -372,3 +372,61 @@ def test_what_to_do_agrees_with_the_sentence_and_with_what_is_known(pairs, effec
         assert f"at least {told[0]} are needed." in found.sentence
     if ": " in told:
         assert found.next_step.endswith("pairs=6")
+
+
+def time_row(value, low, high, effect, **more):
+    """A significant difference in a time that all networks reached."""
+    reached = {"reached_reference": 10, "reached_other": 10}
+    return row("steps_to_80", value, low, high, 1e-4, effect, **reached, **more)
+
+
+def test_what_ends_the_other_way_round_is_in_the_sentence():
+    faster = time_row(1.0, -1.5, -0.8, -0.9, higher=1, lower=9)
+    end = row("final_accuracy", 0.85, -0.08, -0.06, 1e-4, -1.0, higher=0, lower=10)
+    end = replace(end, reference_value=0.92, difference=-0.07)
+    assert told_of(faster, end).sentence == (
+        "Networks of b learn faster, but have a lower final test accuracy: 80 % test accuracy "
+        "after 1 steps instead of 2, in 9 of 10 pairs."
+    )
+    slower = replace(faster, effect=0.9, higher=9, lower=1, other_value=3.0, difference=1.0)
+    assert "but" not in told_of(slower, end).sentence  # both say the same
+    failed = replace(end, measure="failed", effect=1.0, higher=10, lower=0)
+    assert "learn faster, but fail more often: " in told_of(faster, failed).sentence
+    later = replace(end, measure="steps_to_90", effect=1.0)
+    assert "learn faster, but reach 90 % test accuracy later: " in told_of(faster, later).sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "80 % test accuracy after 100 steps instead of 120, in 9 of 10 pairs"),
+        ({"other_value": 121.0}, "steps to 80 % test accuracy −20 steps, over 10 pairs"),
+        ({"higher": 6, "lower": 4}, "steps to 80 % test accuracy −20 steps, over 10 pairs"),
+        (
+            {"other_value": 121.0, "difference": None},
+            "steps to 80 % test accuracy more in 1 and less in 9 of 10 pairs",
+        ),
+        (
+            {"other_value": None, "reached_reference": 4, "reached_other": 8, "difference": None},
+            "80 % test accuracy reached by 8 networks instead of 4, in 9 of 10 pairs",
+        ),
+        (
+            {"other_value": None, "reached_reference": 8, "reached_other": 8, "difference": None},
+            "steps to 80 % test accuracy more in 1 and less in 9 of 10 pairs",
+        ),
+    ],
+)
+def test_numbers_in_the_sentence_point_the_way_that_it_says(change, told):
+    faster = time_row(100.0, -50.0, -1.0, -0.9, higher=1, lower=9)
+    faster = replace(faster, reference_value=120.0, difference=-20.0)
+    assert told_of(replace(faster, **change)).sentence == f"Networks of b learn faster: {told}."
+
+
+def test_a_small_difference_is_called_so_and_what_counts_as_small_is_said():
+    small = time_row(2.1, 0.05, 0.2, 0.9, higher=9, lower=1)
+    found = told_of(small)
+    assert found.sentence.startswith("Networks of b learn slightly more slowly: ")
+    assert "differences within 25 % count as small" in found.bullets[0]
+    large = told_of(replace(small, other_value=3.1, difference=1.1, low=0.9, high=1.2))
+    assert "slightly" not in large.sentence
+    assert "count as small" not in large.bullets[0]

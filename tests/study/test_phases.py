@@ -290,15 +290,16 @@ def test_pretraining_that_lacks_a_pair_is_refused(study, settings):
 
 def test_each_condition_has_a_line_for_people(study):
     _, after = study(conditions=["scratch", "pretrained"])
-    networks, accuracy = len(after.networks), np.array([0.5, 0.7, 0.8, 0.8, *[0.0] * 4])
+    networks, accuracy = len(after.networks), np.array([0.5, 0.7, 0.8, np.nan, *[0.0] * 4])
     weights = np.zeros((networks, after.parameters.size), np.float32)
     outputs = np.zeros((networks, after.task.probes, after.task.classes), np.float32)
     with after.writer() as writer:
         writer.add(np.zeros(networks, int), weights, {"test_accuracy": accuracy}, outputs)
-        writer.label("outcome", ["", "dead", *[""] * 6])
+        writer.label("outcome", ["", "dead", "", "diverged", *[""] * 4])
     assert watching.headlines(after) == [
         "MNIST, from scratch: median test accuracy 60.0 % (50.0 % to 70.0 %, 1 failed)",
-        "MNIST, pre-trained on OMNIGLOT: median test accuracy 80.0 % (80.0 % to 80.0 %)",
+        "MNIST, pre-trained on OMNIGLOT: median test accuracy 80.0 % of the 1 that have one (80.0 "
+        "% to 80.0 %, 1 failed)",
     ]
 
 

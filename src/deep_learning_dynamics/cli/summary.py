@@ -51,13 +51,15 @@ def medians(results: "Results") -> dict[str, str]:
         named = zip(columns, values, strict=True)
         title = ", ".join(results.titles.get(c, {}).get(value, str(value)) for c, value in named)
         accuracy = rows["test_accuracy"].to_numpy(float)
-        accuracy = accuracy[np.isfinite(accuracy)]
+        known = np.isfinite(accuracy)
+        accuracy = accuracy[known]
         text = "no network has a test accuracy"
         if len(accuracy):
             middle, low, high = (
                 show(float(each)) for each in (np.median(accuracy), accuracy.min(), accuracy.max())
             )
-            text = f"{middle} median test accuracy ({low} to {high})"
+            those = "" if known.all() else f" of the {len(accuracy)} that have one"
+            text = f"{middle} median test accuracy{those} ({low} to {high})"
         failed = int((rows["outcome"] != "").sum()) if "outcome" in rows else 0
         found[title] = f"{text}, {failed} failed" if failed else text
     return found

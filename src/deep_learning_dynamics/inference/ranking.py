@@ -63,12 +63,13 @@ class Ranking:
 def ranking(projections: Mapping[str, "Projection"], tests: NullTests | None = None) -> Ranking:
     """Order methods by the faithfulness and stability of their pictures.
 
-    A method that is in nothing better than one of its null models, which do as well or better,
-    comes after all others, whatever its score, and is never the best.
+    Methods that are better than each of their null models, at least in part, come before those
+    that are not or were not tested, whatever their scores. One that is in nothing better than a
+    null model is never the best.
     """
     tests = null_tests(projections) if tests is None else tests
     found = [_entry(method, projections[method], tests.of(method)) for method in projections]
-    found.sort(key=lambda each: (each.nulls == "no better", each.score is None, -(each.score or 0)))
+    found.sort(key=lambda each: (not _beats(each), each.score is None, -(each.score or 0)))
     items: list[Ranked] = []
     for place, entry in enumerate(found, 1):
         # The first of a tie decides, so that no chain of small steps makes all methods equal.
@@ -170,20 +171,25 @@ def _stable(numbers: Mapping[str, float]) -> str:
 def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
     if not items:
         return "No projection was made."
-    if not best and items[0].nulls != "no better":
+    if not best and any(each.nulls != "no better" for each in items):
         return "No projection stands out."
     if not best:
         return "No projection stands out: each has null models that do as well or better."
     how = "Most" if len(best) == 1 else "Equally"
-    titles = [each.title for each in best]
-    untested = [each.title for each in best if each.nulls == "not tested"]
-    which = "" if untested == titles else f" ({listed(untested)})"
-    tail = f", not tested against null models{which}" if untested else ""
-    return f"{how} faithful and stable: {listed(titles)}{tail}."
+    tails = {
+        "not tested": ", not tested against null models",
+        "mixed": ", better than null models only in part",
+    }
+    tail = next((tails[each.nulls] for each in best if each.nulls in tails), "")
+    return f"{how} faithful and stable: {listed([each.title for each in best])}{tail}."
+
+
+def _beats(entry: Ranked) -> bool:
+    return entry.nulls in ("better", "mixed")
 
 
 def _tied(first: Ranked, entry: Ranked) -> bool:
-    if (first.nulls == "no better") != (entry.nulls == "no better"):
+    if _beats(first) != _beats(entry):
         return False
     if first.score is None or entry.score is None:
         return first.score is entry.score

@@ -95,19 +95,30 @@ class _Writer:
         values = f"{wording.both(main)}, over {wording.count(main)}"
         if main.significant or learning:
             best = main if main.significant else learning[0]
-            difference = f"{wording.instead(best)}{wording.agreement(best)}"
-            return f"{they_learn} {wording.adverb(best)}: {difference}.", True
+            slightly = "slightly " if sample_size.equivalent(best) else ""
+            how = f"{slightly}{wording.adverb(best)}{self._but(best, learning)}"
+            return f"{they_learn} {how}: {wording.evidence(best)}.", True
         if sample_size.equivalent(main):
             return f"{they_learn} {wording.as_well(main)} {those}: {values}.", True
         if others:
-            difference = f"{wording.instead(others[0])}{wording.agreement(others[0])}"
             return (
-                f"{they_learn} along other paths than {those}: {difference}; "
+                f"{they_learn} along other paths than {those}: {wording.evidence(others[0])}; "
                 f"whether {'faster' if wording.is_time(main) else 'better'} is undecided.",
                 False,
             )
         text = f"Whether {networks} {self.learn} {wording.either(main)} than {those} is undecided"
         return f"{text}: {values}.", False
+
+    def _but(self, best: Comparison, learning: list[Comparison]) -> str:
+        """What is significant the other way round, of the measures of learning."""
+        against = [
+            row
+            for row in learning
+            if measure_of(row.measure).family == "learning"
+            and wording.is_better(row) != wording.is_better(best)
+        ]
+        ends = [row for row in against if row.measure in ("failed", "final_accuracy", "final_loss")]
+        return f", but {wording.but((ends or against)[0])}" if against else ""
 
     # Bullets
 
@@ -155,6 +166,8 @@ class _Writer:
             p = formatting.p_value(row.adjusted_p)
             parts.append(f"{measured.title} {change} ({bounds}p = {p})")
         parts.append(f"p-values are corrected for {self._tests(main)} measures")
+        if sample_size.equivalent(main):
+            parts.append(f"differences within {100 * sample_size.MARGIN:g} % count as small")
         parts += [self.pairing] if self.pairing else []
         return f"{formatting.capital('; '.join(parts))}."
 
@@ -186,9 +199,10 @@ class _Writer:
             return ""
         share = formatting.percent(main.rounding_share, 0 if main.rounding_share >= 0.1 else 1)
         title = quantity(main.measure).title
+        what = f"the difference in {title}" if main.pairs is not None else title
         chance = main.rounding_share > 0.5
         warning = ", so what a single network does is mostly chance" if chance else ""
-        return f"Rounding alone makes {share} of the variance over seeds of {title}{warning}."
+        return f"Rounding alone makes {share} of the variance over seeds of {what}{warning}."
 
     def _partners(self, main: Comparison) -> str:
         row = self.all.of("partner_distance", (main.reference, main.other))

@@ -60,12 +60,35 @@ def units(row: Comparison) -> str:
     return "pairs" if row.design == "paired" else "networks in each group"
 
 
-def agreement(row: Comparison) -> str:
-    """In how many pairs the other network differs in the direction of the effect."""
-    if None in (row.pairs, row.higher, row.lower, row.effect):
-        return f", over {count(row)}"
-    agree = row.higher if row.effect > 0 else row.lower  # type: ignore[operator]
-    return f", in {agree} of {count(row)}"
+def evidence(row: Comparison) -> str:
+    """What a significant row found, in numbers that point the same way as its effect.
+
+    The values of both groups, and in how many pairs the other network differs in that direction.
+    Ranks of differences can point elsewhere than medians or most pairs do; then it is the
+    difference within pairs, and where that is not defined, how many pairs differ in each direction.
+    """
+    upwards = (row.effect or 0) > 0
+    if None in (row.pairs, row.higher, row.lower):
+        if _rises(row) == upwards:
+            return f"{instead(row)}, over {count(row)}"
+    else:
+        agree, disagree = (row.higher, row.lower) if upwards else (row.lower, row.higher)
+        if _rises(row) == upwards and agree > disagree:  # type: ignore[operator]
+            return f"{instead(row)}, in {agree} of {count(row)}"
+    measured = quantity(row.measure)
+    if row.difference is not None and row.difference != 0 and (row.difference > 0) == upwards:
+        return f"{measured.title} {measured.difference(row.difference)}, over {count(row)}"
+    if row.pairs is None:
+        return f"{measured.title}, over {count(row)}"
+    return f"{measured.title} more in {row.higher} and less in {row.lower} of {count(row)}"
+
+
+def _rises(row: Comparison) -> bool | None:
+    """Whether the group's values say that the other group has more; ``None``: neither."""
+    one, other = row.reference_value, row.other_value
+    if one is None or other is None:  # fewer reach it, so it takes more
+        one, other = row.reached_other, row.reached_reference
+    return None if one is None or other is None or one == other else other > one
 
 
 def is_time(row: Comparison) -> bool:
@@ -91,6 +114,22 @@ def adverb(row: Comparison) -> str:
     if measure.better == "neither":
         return "along other paths"
     return "better" if more == (measure.better == "higher") else "less well"
+
+
+def is_better(row: Comparison) -> bool | None:
+    """Whether the other group learns better; ``None`` of a measure without a better side."""
+    better = measure_of(row.measure).better
+    return None if better == "neither" else ((row.effect or 0) > 0) == (better == "higher")
+
+
+def but(row: Comparison) -> str:
+    """What else is true of the other group: "have a lower final test accuracy"."""
+    more = (row.effect or 0) > 0
+    if row.measure == "failed":
+        return "fail more often" if more else "fail less often"
+    if is_time(row):
+        return f"reach {_target(row)} {'later' if more else 'sooner'}"
+    return f"have a {'higher' if more else 'lower'} {quantity(row.measure).title}"
 
 
 def _target(row: Comparison) -> str:

@@ -25,9 +25,10 @@ class AutoencoderPlane(Method):
     key, title, axes = "autoencoder", "Autoencoder", ("code unit 1", "code unit 2")
     merges_equal_rows = False
     most_rows = 50_000
-    reads = "Smooth courses: near points are rebuilt as near weights, with less loss than by PCA."
+    reads = "Smooth courses: near points are rebuilt as near weights."
     cautions = (
-        "Distances and directions: the plane is bent, and another seed may bend it otherwise."
+        "Distances and directions: the plane is bent, and another seed may bend it otherwise. "
+        "Explained variance: it may have learnt the snapshots by heart."
     )
 
     @dataclass(frozen=True)

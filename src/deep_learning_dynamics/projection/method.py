@@ -35,14 +35,15 @@ define(
         "explained variance",
         "%",
         "higher",
-        "Share of the variance of the weights that can be rebuilt from the plane.",
+        "Share of the variance of the fitted weights that can be rebuilt from the plane.",
     ),
     Quantity(
         "code_explained_variance",
         "explained variance of the code",
         "%",
         "higher",
-        "Share of the variance of the weights that can be rebuilt from the autoencoder's code.",
+        "Share of the variance of the fitted weights that can be rebuilt from the autoencoder's "
+        "code.",
     ),
     Quantity(
         "quantisation_error",

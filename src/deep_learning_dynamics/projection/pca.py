@@ -21,9 +21,12 @@ class PrincipalComponents(Method):
 
     key, title, axes = "pca", "Principal component analysis", ("PC 1", "PC 2")
     merges_equal_rows = False
-    reads = "Directions and lengths of large movements: the plane is a true shadow of the paths."
+    reads = (
+        "What differs most between snapshots: the plane is a shadow, in which lines stay straight."
+    )
     cautions = (
-        "Paths that cross or come close in the plane may be far apart in the other dimensions."
+        "Lengths and crossings: the plane holds no more than the explained variance, and what is "
+        "near in it may be far apart outside."
     )
 
     @dataclass(frozen=True)

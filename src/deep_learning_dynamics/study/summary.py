@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deep_learning_dynamics.files import write_json
+from deep_learning_dynamics.geometry.measures import WHOLE
 from deep_learning_dynamics.store.schema import last_phase
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def write(measures: "Measures", comparisons: "Comparisons") -> None:
         names = networks.loc[networks[comparisons.by or "condition"] == condition, "network"]
         numbers = {"networks": len(names), "failed": comparisons.counts[condition]["failed"]}
         for key in OF_CONDITIONS:
-            values = measures.values(key)
-            numbers[key] = _rounded(values[values.index.isin(names)].astype(float).median())
+            numbers[key] = _median(comparisons, key, condition)
         found[condition] = {key: value for key, value in numbers.items() if value is not None}
     for contrast in comparisons.contrasts[:1]:
         item = comparisons.of("final_accuracy", contrast)
@@ -40,6 +40,16 @@ def write(measures: "Measures", comparisons: "Comparisons") -> None:
             }
             found["difference"] = {k: _rounded(v) for k, v in numbers.items() if v is not None}
     write_json(Path("metrics/summary.json"), found)
+
+
+def _median(comparisons: "Comparisons", key: str, condition: str) -> float | None:
+    """As the comparisons have it, which count failed networks in."""
+    for item in comparisons.items:
+        if (item.measure, item.parameter) == (key, WHOLE):
+            values = {item.reference: item.reference_value, item.other: item.other_value}
+            if (value := values.get(condition)) is not None:
+                return _rounded(value)
+    return None
 
 
 def _rounded(value: float) -> float | None:

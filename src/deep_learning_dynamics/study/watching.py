@@ -94,7 +94,8 @@ def headlines(training: Training) -> list[str]:
         median, low, high = (
             percent(value) for value in (accuracy.median(), accuracy.min(), accuracy.max())
         )
+        those = f" of the {len(accuracy)} that have one" if len(accuracy) < len(group) else ""
         failed = int((group["outcome"] != "").sum())
         and_failed = f", {failed} failed" if failed else ""
-        lines.append(f"{what}: median test accuracy {median} ({low} to {high}{and_failed})")
+        lines.append(f"{what}: median test accuracy {median}{those} ({low} to {high}{and_failed})")
     return lines
