@@ -12,7 +12,7 @@ from deep_learning_dynamics.quantities import quantity
 PARTS = dict(zip(NAMES, np.split(np.arange(sum(SIZES)), np.cumsum(SIZES)[:-1]), strict=True))
 PARTS[""] = np.arange(sum(SIZES))
 PATH_MEASURES = ("path_length", "displacement", "straightness", "turning_angle",
-                 "effective_dimension", "speed")  # fmt: skip
+                 "effective_dimension")  # fmt: skip
 
 
 def pairs_and_twins(snapshots=7):

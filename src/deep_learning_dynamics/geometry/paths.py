@@ -54,12 +54,6 @@ class Path:
         return np.concatenate([[np.nan], self.lengths / np.diff(self.steps)])
 
     @property
-    def mean_speed(self) -> float:
-        """Length / optimiser steps; NaN without a step."""
-        taken = self.steps[-1] - self.steps[0]
-        return self.length / float(taken) if taken > 0 else float("nan")
-
-    @property
     def turning(self) -> Float64[np.ndarray, " snapshot"]:
         """The angle between the moves to and from each snapshot, 0 (straight on) to 180 degrees.
 
@@ -165,13 +159,6 @@ class TurningAngle(_OfPath):
 class EffectiveDimension(_OfPath):
     key, title, number = "effective_dimension", "effective dimension", "dimension"
     meaning = "Participation ratio of the snapshots' covariance; long random walks have 2.5."
-
-
-@MEASURES.register
-class Speed(_OfPath):
-    key, title, number = "speed", "mean speed", "mean_speed"
-    unit = "per step"
-    meaning = "Path length divided by the number of optimiser steps."
 
 
 @MEASURES.register
