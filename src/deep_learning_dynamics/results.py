@@ -34,6 +34,13 @@ class Results:
     provenance: tuple[dict[str, Any], ...] = ()  # of each dataset: label, original, ...
     description: str = ""  # of the selected weights: "all weight matrices, without biases"
 
+    @property
+    def ranked(self) -> list[str]:
+        """Methods of the projections in the order of their rank, those without one last."""
+        present = self.projections or {}
+        first = [item.method for item in self.ranking.items] if self.ranking else []
+        return [key for key in dict.fromkeys([*first, *present]) if key in present]
+
     @classmethod
     def gather(cls, folder: Path | str) -> "Results":
         """Read what the stages wrote into a project's folder.

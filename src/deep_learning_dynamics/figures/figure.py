@@ -135,8 +135,7 @@ def draw_all(results: Results, folder: Path, style: Style) -> dict[str, str]:
 
 def animated(results: Results) -> str:
     """The method whose paths are animated: the first of the ranking that places a network."""
-    ranked = [item.method for item in results.ranking.items] if results.ranking else []
-    for method in [*ranked, *(results.projections or {})]:
+    for method in results.ranked:
         if last_phase(results.projections[method].coordinates)["x"].notna().any():
             return method
     return ""

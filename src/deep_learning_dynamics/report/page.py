@@ -83,7 +83,7 @@ def page(results: "Results", about: About) -> str:
     from plotly.offline import get_plotlyjs
 
     networks = LinkedNetworks.of(results)
-    methods = tables.in_order(results)
+    methods = results.ranked
     data = linked(results, networks, methods)
     figures = defaultdict(list)
     for _, key, variant in available(results):

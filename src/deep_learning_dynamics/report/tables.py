@@ -21,13 +21,6 @@ BADGES = (
 )  # fmt: skip
 
 
-def in_order(results: "Results") -> list[str]:
-    """Methods in the order of their rank, others after them."""
-    present = results.projections or {}
-    ranked = [item.method for item in results.ranking.items] if results.ranking else []
-    return [key for key in dict.fromkeys([*ranked, *present]) if key in present]
-
-
 def facts(results: "Results", networks: LinkedNetworks) -> list[tuple[str, str]]:
     """Names and values of what heads the page."""
     many, failed = len(networks.table), int(networks.table["failed"].sum())
