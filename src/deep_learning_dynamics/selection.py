@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from deep_learning_dynamics.errors import StoreError
 from deep_learning_dynamics.formatting import listed
@@ -70,8 +70,8 @@ def paths_of(rows: "pd.DataFrame") -> "list[Int[np.ndarray, ' row']]":
     return np.split(order, np.flatnonzero(np.diff(path)) + 1) if len(order) else []
 
 
-def evenly(numbers: Int[np.ndarray, " number"], most: int) -> Int[np.ndarray, " chosen"]:
-    """At most so many of some numbers, evenly spread, the first and the last among them."""
+def evenly(numbers: Real[np.ndarray, " number"], most: int) -> Real[np.ndarray, " chosen"]:
+    """At most ``most`` of the numbers, evenly spread, the first and the last among them."""
     if len(numbers) <= most:
         return numbers
     return numbers[np.linspace(0, len(numbers) - 1, most).round().astype(int)]

@@ -15,6 +15,7 @@ from deep_learning_dynamics.figures.style import QUIET, Style
 from deep_learning_dynamics.figures.trajectories import Trajectory, until
 from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.results import Results
+from deep_learning_dynamics.selection import evenly
 
 FRAME, LAST = 100, 1500  # milliseconds for which a moment and the last one are shown
 MOST_EARLIER, MOST_MOMENTS = 10, 30  # moments of earlier training and of the networks themselves
@@ -87,7 +88,6 @@ def moments_of(trajectories: list[Trajectory]) -> list[tuple[str, float]]:
     for phase, most in (("earlier", MOST_EARLIER), ("", MOST_MOMENTS)):
         mine = [t.steps for t in trajectories if t.earlier == bool(phase) and len(t.steps)]
         if mine:
-            steps = np.unique(np.concatenate(mine))
-            kept = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round())
-            moments += [(phase, float(step)) for step in steps[kept.astype(int)]]
+            steps = evenly(np.unique(np.concatenate(mine)), most)
+            moments += [(phase, step) for step in steps.tolist()]
     return moments

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from deep_learning_dynamics.figures import style as look
 from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.style import ScoreScale, Style, colour, group_entries
+from deep_learning_dynamics.selection import evenly
 
 MOST_STEPS = 400  # of a median: networks with other steps are interpolated to these
 
@@ -52,9 +53,7 @@ def series_of(table: pd.DataFrame, groups: Groups, key: str) -> list[Series]:
         rows = table[(numbers == number) & np.isfinite(table[key].to_numpy(float))]
         if not len(rows):
             continue
-        steps = np.unique(rows["step"].to_numpy(float))
-        if len(steps) > MOST_STEPS:
-            steps = steps[np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int)]
+        steps = evenly(np.unique(rows["step"].to_numpy(float)), MOST_STEPS)
         values, failed = [], []
         for _, network in rows.groupby("network", sort=False):
             ordered = network.sort_values("step")
