@@ -62,7 +62,7 @@ class SurfaceFigure(AnalysisFigure):
             share = found.numbers[plane]["share"]
             below = "" if share is None else _share(plane, share)
             title_of(panel, style, PLANES[plane], below)
-            _draw_own(axes[f"{plane}/own"], snapshots, groups, scale, style)
+            _draw_own(axes[f"{plane}/own"], snapshots, groups, scale)
         bar = body.colorbar(
             mesh, ax=list(axes.values()), location="bottom", aspect=60, shrink=0.6, pad=0.02
         )
@@ -186,9 +186,7 @@ def _draw_surface(
     return mesh
 
 
-def _draw_own(
-    axes: Axes, snapshots: pd.DataFrame, groups: Groups, scale: LogNorm, style: Style
-) -> None:
+def _draw_own(axes: Axes, snapshots: pd.DataFrame, groups: Groups, scale: LogNorm) -> None:
     ends = [scale.vmin, scale.vmax]
     axes.plot(ends, ends, color=look.QUIET, linewidth=0.8, linestyle=_EVEN, zorder=1)
     for name, part in snapshots.groupby("group", sort=False):

@@ -101,7 +101,7 @@ def train(
         remaining = loss.error(found)
         if remaining < least - GAIN:
             best, least = found, remaining
-    weights = best | loss.decoder(*loss.features(best))
+    weights = best | loss.decoder(*loss.features(best)[1:])
     weights = {name: value.astype(np.float64) for name, value in weights.items()}
     return Autoencoder(weights, mean, inputs, scale)
 
@@ -140,7 +140,7 @@ class Loss:
         As the decoder is the best, the loss does not change with it to first order.
         """
         encoded, code, decoded = self.features(w)
-        best = self.decoder(encoded, code, decoded)
+        best = self.decoder(code, decoded)
         wrong = _rebuilt(best, code, decoded) - self.rows
         loss = float(np.vdot(wrong, wrong)) / self.variance
         loss += self.decay * sum(float(np.vdot(w[name], w[name])) for name in DECAYED)
@@ -165,8 +165,8 @@ class Loss:
 
     def error(self, w: Weights) -> float:
         """Squared error / variance."""
-        features = self.features(w)
-        wrong = _rebuilt(self.decoder(*features), *features[1:]) - self.rows
+        _, *features = self.features(w)
+        wrong = _rebuilt(self.decoder(*features), *features) - self.rows
         return float(np.vdot(wrong, wrong) / np.vdot(self.rows, self.rows))
 
     def features(self, w: Weights) -> Features:
@@ -175,7 +175,7 @@ class Loss:
         code = self.rows @ w["encoder"] + encoded @ w["encoder_output"]
         return encoded, code, np.tanh(code @ w["decoder_hidden"] + w["decoder_hidden_bias"])
 
-    def decoder(self, encoded: np.ndarray, code: np.ndarray, decoded: np.ndarray) -> Weights:
+    def decoder(self, code: np.ndarray, decoded: np.ndarray) -> Weights:
         """The best linear maps from the code and the hidden layer of g back to the rows."""
         from scipy.linalg import solve
 

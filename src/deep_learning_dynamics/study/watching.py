@@ -23,7 +23,7 @@ Show = Callable[..., None]  # (done, of), and words instead of a percentage
 
 
 @contextmanager
-def watching(training: Training, continued: bool = False) -> Iterator[tuple[Observer, "Show"]]:
+def watching(training: Training, continued: bool = False) -> Iterator[tuple[Observer, Show]]:
     """What a training calls while it lasts: at every snapshot, and after every part of it.
 
     Args:
@@ -49,7 +49,7 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
 
 
 @contextmanager
-def line(title: str) -> Iterator["Show"]:
+def line(title: str) -> Iterator[Show]:
     """Say how far something is: on one line that changes on a terminal, now and then elsewhere.
 
     What is given is called with how much is done, and of how much.
