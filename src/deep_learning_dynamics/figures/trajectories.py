@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from deep_learning_dynamics.figures.groups import Groups
 from deep_learning_dynamics.figures.style import TONE, ScoreScale
+from deep_learning_dynamics.store.schema import DEAD
 
 MOST_NUMBERED = 25  # pairs whose ends carry their number
 # Fields of trajectories by snapshot.
@@ -141,7 +142,7 @@ def framed(trajectories: Sequence[Trajectory]) -> Points:
     if not kept:
         return np.array([[-1.0, -1.0], [1.0, 1.0]])
     inside = np.concatenate(kept)
-    dead = [t.points for t in drawn if t.outcome == "dead"]
+    dead = [t.points for t in drawn if t.outcome == DEAD]
     together = np.concatenate([inside, *dead])
     return together if _extent(together) <= 1.2 * _extent(inside) or not sound else inside
 

@@ -21,6 +21,7 @@ from deep_learning_dynamics.inference.paired import of_pairs
 from deep_learning_dynamics.inference.statistics import Sample, holm
 from deep_learning_dynamics.null_models import NULL_MODELS, expected_products
 from deep_learning_dynamics.quantities import quantity
+from deep_learning_dynamics.store.schema import DIVERGED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +176,7 @@ def path_null_tests(measures: Measures, by: str = "condition", seed: int = 0) ->
     by_network = dict(tuple(paths.groupby("network", sort=False)))
     items: list[NullTest] = []
     for group in groups_of(measures, by):
-        kept = group.take(group.outcomes != "diverged")
+        kept = group.take(group.outcomes != DIVERGED)
         expected = [_expected(by_network[network]) for network in kept.networks]
         for model in ("random_walk", "momentum_walk"):
             tests = [

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int, Int64, UInt8
 from deep_learning_dynamics import seeds
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.store import Parameters, StoreWriter
+from deep_learning_dynamics.store.schema import DEAD, DIVERGED
 from deep_learning_dynamics.store.writer import BUFFER_BYTES
 from deep_learning_dynamics.study.datasets import Examples
 from deep_learning_dynamics.study.networks import Ensemble
@@ -202,7 +203,7 @@ def outcomes(
     most_frequent = np.bincount(task.test_labels).max() / len(task.test_labels)
     # Accuracies may be in single precision, and rounded up or down.
     dead = np.float32(test_accuracy) <= np.float32(most_frequent)
-    return np.where(diverged, "diverged", np.where(dead, "dead", "")).tolist()
+    return np.where(diverged, DIVERGED, np.where(dead, DEAD, "")).tolist()
 
 
 def _scores(
