@@ -78,7 +78,7 @@ class Environment:
 
 @cache
 def code_digest() -> str:
-    """A digest of the program's own code, which one version number may stand for several of."""
+    """A digest of the package's code, as one version number may cover several states of it."""
     digest, root = hashlib.blake2b(digest_size=4), Path(__file__).parent
     for file in sorted(root.rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())

@@ -14,8 +14,8 @@ from typing import Any
 
 from deep_learning_dynamics.errors import ResultsError, TooFewRowsError
 
-NOTE = "README"  # in a folder that holds nothing else: why
-PARTIAL = ".partial"  # the end of what is being written, which .dvcignore knows
+NOTE = "README"  # the only file of a folder without results, which says why there are none
+PARTIAL = ".partial"  # suffix of what is being written; .dvcignore excludes it
 
 
 @contextmanager
@@ -34,9 +34,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def workspace(path: Path) -> Iterator[Path]:
-    """A folder beside ``path`` for what becomes it, removed at the end.
+    """A temporary folder beside ``path``, in which its new content is made; removed at the end.
 
-    What a killed process left is removed by the next that writes the same.
+    Folders that killed processes left are removed by the next writer of the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):

@@ -18,7 +18,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def shortened(texts: Sequence[str]) -> dict[str, str]:
-    """Numbers among texts with as few digits, from three on, as still tell them apart."""
+    """The texts, with numbers cut to the fewest digits (three or more) that tell them apart."""
     for digits in range(3, 18):
         short = {text: _short(text, digits) for text in texts}
         if len(set(short.values())) == len(short):
@@ -43,7 +43,7 @@ def _short(text: str, digits: int) -> str:
 
 
 def index(value: float | None) -> str:
-    """Three decimals of a number of at most 1; what is less does not read 1."""
+    """Three decimals of a number of at most 1; only 1 itself reads 1.000."""
     if value is None or value != value:
         return "–"
     shown = 0.999 if 0.999 < value < 1 else value

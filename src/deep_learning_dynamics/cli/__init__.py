@@ -46,7 +46,7 @@ OUTSIDE = ("collect", "audit", "draw", "cluster")  # those that need no project
 
 
 class Commands(TyperGroup):
-    """Ends with one clear line and the error's exit status where a person can put it right."""
+    """Commands whose errors end in one clear line, with the error's exit status."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         print_anywhere()
@@ -111,9 +111,9 @@ for _name, _function in COMMANDS.items():
 
 
 def _use_own_code(root: Path) -> None:
-    """Start again with the project's own code where another project's was imported.
+    """Restart with the project's own code if that of another copy was imported.
 
-    As in a worktree or a copy, with the environment of the original.
+    A worktree or a copy often uses the environment of the original.
     """
     own = root / "src" / "deep_learning_dynamics"
     here = Path(__file__).resolve().parent.parent

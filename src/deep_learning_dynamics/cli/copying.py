@@ -1,4 +1,4 @@
-"""A copy of the project in which something else is computed, so that the person's files stay.
+"""A temporary copy of the project to compute in, so that the user's own files do not change.
 
 DVC's own queue puts uncommitted edits into ``git stash`` while it makes such copies, where a
 conflict or a kill leaves them; a clone touches nothing. DVC's cache is shared.

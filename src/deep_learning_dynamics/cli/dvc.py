@@ -27,7 +27,7 @@ class DvcError(DynamicsError):
 
 
 def prepare(root: Path) -> None:
-    """Set DVC up where it is not or where there is no git, and repair what a kill left behind.
+    """Set DVC up if the project lacks it, and repair what killed commands left behind.
 
     Call it while no other DVC works in the project.
 
@@ -66,7 +66,7 @@ def repair(root: Path) -> None:
 
 
 def restore_if_cut(root: Path, before: bytes | None) -> None:
-    """Give ``dvc.lock`` back what it held before DVC was interrupted while it wrote it.
+    """Restore ``dvc.lock`` if DVC was interrupted while it wrote the file.
 
     DVC finds in its cache what was computed since.
     """
@@ -81,7 +81,7 @@ def restore_if_cut(root: Path, before: bytes | None) -> None:
 
 
 def _is_whole(lock: Path) -> bool:
-    """Whether the last line ends, and every stage has all that DVC asks for."""
+    """Whether the file ends with a line break, and every stage has the keys that DVC needs."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -111,9 +111,9 @@ def mending(root: Path) -> str:
 
 
 def discard_damaged(root: Path, stages: Collection[str]) -> list[str]:
-    """Remove outputs of stages that came back from DVC's cache damaged, there too; which they were.
+    """Remove outputs of stages that DVC restored damaged, from its cache too; returns their paths.
 
-    Then the same pipeline computes them again.
+    The same pipeline then computes them again.
     """
     lock = read_lock(root)
     known = {
@@ -132,7 +132,7 @@ def discard_damaged(root: Path, stages: Collection[str]) -> list[str]:
 
 
 def _discard(cache: Path, md5: str) -> None:
-    """Remove what is damaged of an entry of the cache: a file, or a list of files and these."""
+    """Remove the damaged files of a cache entry: a file, or a folder's list and what it names."""
     entry = cache / md5[:2] / md5[2:]
     if not entry.exists():
         return
@@ -145,7 +145,7 @@ def _discard(cache: Path, md5: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a DVC: this Python, and what stages are to know."""
+    """The environment of a DVC process, with which it and its stages run this Python."""
     # Not resolved: a virtual environment's python is a link to one outside of it.
     here = str(Path(sys.executable).parent)
     variables = os.environ | {
@@ -189,9 +189,9 @@ def _remove(root: Path, path: Path, why: str) -> None:
 
 
 def _is_stale(lock: Path) -> bool:
-    """Whether a lock of DVC is cut, or held by processes alone that are no DVC any more.
+    """Whether a lock of DVC is cut off, or none of its holders is a DVC process any more.
 
-    DVC itself looks at their numbers only, which in a container soon belong to other processes.
+    DVC itself compares process ids alone, which a container soon gives to other processes.
     """
     import psutil
 

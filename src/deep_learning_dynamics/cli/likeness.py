@@ -1,4 +1,4 @@
-"""How like two versions of an output are: the same bytes, numbers within rounding, or different."""
+"""How similar two versions of an output are: identical, equal but for rounding, or different."""
 
 import json
 import re
@@ -48,8 +48,8 @@ SAME = Likeness(0.0, "")
 def compare(before: Path, after: Path) -> Likeness:
     """Compare two files, or two folders file by file.
 
-    A picture that differs counts only where nothing else does: where the numbers that it is drawn
-    from differ by rounding, its bytes differ too.
+    Pictures count only if nothing else differs: if the numbers behind a picture differ by rounding,
+    its bytes differ too.
     """
     found, pictures = [], []
     for name in sorted({*_parts(before), *_parts(after)}):

@@ -36,7 +36,7 @@ GONE = {  # options of 2020 without a counterpart, and what to do instead
 def with_options(
     root: Path, assigned: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What ``-S`` sets, and with it what the options of 2020 set.
+    """The values that ``-S`` and the options of 2020 set, together.
 
     Args:
         assigned: values by dotted key.

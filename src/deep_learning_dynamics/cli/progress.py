@@ -50,7 +50,7 @@ class Progress:
     running: list[Heard] = field(default_factory=list)
 
     def hear(self, line: str, heard: Heard) -> None:
-        """Learn from a line of a DVC process how far the pipeline is."""
+        """Update the progress from a line that a DVC process printed."""
         running, skipped = RUNNING.match(line), SKIPPED.match(line)
         if running or skipped:
             self.end(heard)
@@ -70,7 +70,7 @@ class Progress:
                 self.say(line)
 
     def end(self, heard: Heard, failed: bool = False) -> None:
-        """Say the line that stays of a stage that is done."""
+        """Print the final line of a stage that has ended."""
         if heard.stage is None:
             return
         self.running.remove(heard)
@@ -107,7 +107,7 @@ class Progress:
 
 @contextmanager
 def shown(progress: Progress, verbose: bool) -> Iterator[None]:
-    """Print lines that stay; on a terminal one that changes is below them."""
+    """Print a line for each finished stage; on a terminal, with a live line below them."""
     if verbose or not sys.stdout.isatty():
         progress.say = (lambda line: None) if verbose else partial(print, flush=True)
         yield

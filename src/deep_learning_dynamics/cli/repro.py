@@ -1,4 +1,4 @@
-"""The pipeline as ``dynamics`` runs it: stages that need nothing of each other run side by side."""
+"""The pipeline as ``dynamics`` runs it: independent stages run side by side."""
 
 import contextlib
 import json
@@ -26,12 +26,12 @@ from deep_learning_dynamics.tracking import stage_names
 from deep_learning_dynamics.workspace import SCRATCH
 
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
-# What ends a stage, and for how many seconds it may tidy up before the next.
+# Signals that end a stage, each with the seconds it has to tidy up before the next signal.
 SIGNALS = {signal.SIGINT: 20.0, signal.SIGTERM: 5.0, signal.SIGKILL: 1.0}
 CONTINUES = "interrupted; the same command continues"
 WHOLE = ("repro",)  # arguments of DVC
-# Stages that can run side by side, after FIRST and all that it needs, and what each needs of the
-# others. `dvc repro` ends it all, so that what is computed does not depend on what stands here.
+# Stages that can run side by side once FIRST is done, and which of the others each depends on. At
+# the end, `dvc repro` runs whatever is missing: this table decides on speed, not on results.
 FIRST = "train"
 SIDE_BY_SIDE = {
     "reduce": set[str](),
@@ -41,8 +41,8 @@ SIDE_BY_SIDE = {
     "figures": {"reduce", "geometry", "project", "measure"},
     "report": {"reduce", "geometry", "project", "measure"},
 }
-WORTH = 90.0  # seconds that all stages take; for less, DVC itself takes too long to start
-LAST = {"figures", "report", "log"}  # quick enough to run one after the other if they run alone
+WORTH = 90.0  # seconds; a shorter pipeline gains less than the starts of more DVCs cost
+LAST = {"figures", "report", "log"}  # if only these are to run, they run one after the other
 
 
 class StageError(DynamicsError):
@@ -104,7 +104,7 @@ def repro(
 
 
 def _stages_side_by_side(root: Path) -> tuple[list[str], int]:
-    """Stages that run at the same time where they can, the longest first, and how many of them."""
+    """Stages that may run side by side, the longest first, and how many of them at once."""
     from deep_learning_dynamics.study import params
     from deep_learning_dynamics.study.estimate import estimate
 
@@ -148,7 +148,7 @@ def _compiling(root: Path) -> Iterator[None]:
 
 
 class Pipeline:
-    """Calls of DVC in a project, and what is heard of them."""
+    """The DVC processes in a project, and their output."""
 
     def __init__(
         self, root: Path, progress: Progress, variables: Mapping[str, str], verbose: bool
@@ -158,7 +158,7 @@ class Pipeline:
         self._lines: queue.SimpleQueue[tuple[Call, str]] = queue.SimpleQueue()
 
     def run(self, calls: Sequence[Sequence[str]], at_once: int = 1) -> None:
-        """Run calls of DVC, each when what it needs of the others is done; none after a failure.
+        """Run DVC commands, each once those it depends on are done; none after a failure.
 
         Raises:
             StageError, DvcError, InterruptionError: as :func:`repro`.
@@ -239,7 +239,7 @@ class Pipeline:
 
 @dataclass(eq=False)
 class Call:
-    """One DVC process; what it says is put into ``lines``, and "" when it has said all."""
+    """One DVC process; each line that it prints goes into ``lines``, and "" at its end."""
 
     arguments: Sequence[str]
     process: "subprocess.Popen[str]"
@@ -259,7 +259,7 @@ class Call:
 
 
 def _ready(waiting: Sequence[Sequence[str]], working: Sequence[Call]) -> list[Sequence[str]]:
-    """The calls whose stages need nothing of what is not done yet."""
+    """The calls whose dependencies are done."""
     unfinished = {_kind(arguments[-1]) for arguments in [*waiting, *(c.arguments for c in working)]}
     return [
         arguments
@@ -269,7 +269,7 @@ def _ready(waiting: Sequence[Sequence[str]], working: Sequence[Call]) -> list[Se
 
 
 def _shares(number: int) -> list[set[int]]:
-    """The cores of this process in so many parts; empty ones where a process cannot be bound."""
+    """The cores of this process, dealt to so many parts; empty sets where the system cannot."""
     if number < 2 or not hasattr(os, "sched_setaffinity"):
         return [set() for _ in range(number)]
     cores = sorted(os.sched_getaffinity(0))
@@ -279,7 +279,7 @@ def _shares(number: int) -> list[set[int]]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let processes that are started here hear SIGINT, which scripts in the background ignore."""
+    """Let child processes receive SIGINT, even where a background script has it ignored."""
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored:  # children would inherit that and never tidy up
         signal.signal(signal.SIGINT, signal.default_int_handler)

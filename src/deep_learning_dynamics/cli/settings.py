@@ -112,7 +112,7 @@ def described(values: Mapping[str, Any]) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as YAML on one line, such that it is read back as it is."""
+    """A value as one line of YAML, which reads back unchanged."""
     return _dumped([value], flow=True).strip()[1:-1]
 
 

@@ -24,7 +24,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function that is told how much is done, of how much; a terminal shows it."""
+    """A progress callback, called with what is done and the total; a terminal shows a bar."""
     from rich.console import Console
     from rich.progress import Progress
 

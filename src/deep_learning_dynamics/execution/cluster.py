@@ -30,9 +30,9 @@ from deep_learning_dynamics.formatting import count, size
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-LOOK_AHEAD = 2  # tasks for each thread of the workers whose results may wait for earlier ones
+LOOK_AHEAD = 2  # tasks per worker thread that run, or wait for the results of earlier ones
 ANSWER = 15.0  # seconds in which a scheduler answers
-GLANCE = 1.0  # seconds after which it is seen what became of workers
+GLANCE = 1.0  # seconds between two looks at the workers
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
 CLUSTER_PACKAGES = ("dask", "distributed", "cloudpickle")  # that must be the same, too
 
@@ -125,7 +125,7 @@ class Cluster:
                 self.client.cluster.close()
 
     def ask_for(self, workers: int) -> int:
-        """Have so many started, if they are started for this process; how many there will be."""
+        """Start so many workers, if this process starts them; returns how many there will be."""
         if self.started is None or self.started.most is None:
             return len(self._threads())
         self.started.ask_for(workers)
@@ -315,7 +315,7 @@ def _versions() -> dict[str, str]:
 
 
 def _check_versions(here: dict[str, str], there: dict[str, str], worker: str) -> None:
-    """Refuse a worker with other versions; packages that it lacks are missed when they are used."""
+    """Refuse a worker with other versions; a package that it lacks fails where it is used."""
     for package in here.keys() & there.keys():
         if here[package] != there[package]:
             raise ExecutionError(

@@ -155,7 +155,7 @@ def _check_certificates(wanted: str) -> None:
 
 
 def _private(path: Path, name: str, made: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with which nothing listens on networks that were not named.
+    """Settings with which nothing listens on a network that the file does not name.
 
     Scheduler and workers run code for whoever reaches them; of Dask's dashboards, some listen on
     all networks unless they have an address.

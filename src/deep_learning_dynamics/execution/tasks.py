@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 # Seconds of work below which no other process is worth its start: it must first import all that
 # the work needs (UMAP with its compiled functions takes about three seconds).
 WORTH_PROCESSES = 6.0
-LONG = 2.0  # seconds after which a first task is no matter of imports alone
+LONG = 2.0  # seconds; a first task that takes longer does more than import
 
 
 @runtime_checkable
@@ -47,8 +47,9 @@ def run_tasks(
         label: what the tasks are, for backends that show them: "refits of umap".
         progress: called with the number of tasks done and of all tasks, after each.
         backend: where they run. By default the first two tasks (the first may import and compile)
-            run in this process, and the shorter time decides whether the others are worth others:
-            those of the cluster in ``DYNAMICS_CLUSTER``, or one for each core of this machine.
+            run in this process, and the shorter time decides whether other processes are worth
+            their start for the rest: those of the cluster in ``DYNAMICS_CLUSTER``, or one for each
+            core of this machine.
 
     An error in a task is raised as soon as it is known, and the other tasks are given up; so they
     are if the iterator is closed, and on Ctrl-C and SIGTERM.

@@ -1,4 +1,4 @@
-"""What is said while a cluster has no worker, or fewer than are waited for."""
+"""Messages while a command waits for the workers of a cluster."""
 
 import sys
 import time
@@ -8,14 +8,14 @@ from deep_learning_dynamics.errors import ExecutionError
 from deep_learning_dynamics.execution.starting import Started
 from deep_learning_dynamics.formatting import count, duration, listed
 
-PATIENCE = 5.0  # seconds after which it is said what is waited for,
-REMINDER = 60.0  # and again; then after twice as many
-NAMED = 3  # jobs
+PATIENCE = 5.0  # seconds before the first message
+REMINDER = 60.0  # seconds before the second; each further one waits twice as long
+NAMED = 3  # jobs in a message
 
 
 @dataclass
 class Wait:
-    """For workers of a cluster."""
+    """A wait for workers of a cluster."""
 
     wanted: str  # the value of DYNAMICS_CLUSTER
     started: Started | None
@@ -23,10 +23,10 @@ class Wait:
     silent_for: float = field(default_factory=lambda: PATIENCE)  # seconds
 
     def say(self, workers: int = 1) -> None:
-        """Say what is waited for, if it was not for a while.
+        """Print what is being waited for, unless that was done a short while ago.
 
         Raises:
-            ExecutionError: it cannot be started.
+            ExecutionError: no worker can be started.
         """
         jobs = None if self.started is None else self.started.jobs
         if jobs is not None and jobs.problem and not jobs.names():  # others may only be queued

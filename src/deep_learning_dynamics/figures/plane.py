@@ -55,11 +55,11 @@ class Plane:
         return float(high / wide)
 
     def _ellipses(self) -> tuple[list[Trajectory], np.ndarray, np.ndarray]:
-        """The networks whose ends have ellipses, their half axes and angles in degrees.
+        """The networks whose ends get ellipses; half axes and angles (degrees) of all of them.
 
-        None have where refits put ends anywhere: where an ellipse covers a twentieth of the plane,
-        or all together 1.3 times the plane. They would hide the paths, and the disparity says it.
-        Nor where there are so many that none could be told from the others.
+        There are none where refits put ends anywhere (the median ellipse covers a twentieth of the
+        plane, or all together 1.3 times the plane): they would hide the paths, and the disparity
+        says the same. Nor are there any of more than 60 networks, which nobody could tell apart.
         """
         networks = [t for t in self.trajectories if t.sound and not t.earlier and len(t.points)]
         ends = [t for t in networks if t.spread is not None and np.isfinite(t.spread[-1]).all()]

@@ -148,7 +148,7 @@ def framed(trajectories: Sequence[Trajectory]) -> Points:
 
 
 def _without_far_ones(paths: list[_Path]) -> list[_Path]:
-    """At most one of ten, and one only where there are four or more."""
+    """The paths without outliers: of four or more one may go, of 20 or more a tenth."""
     may_go = max(len(paths) // 10, 1) if len(paths) >= 4 else 0
     for _ in range(may_go):
         low = np.array([path.min(axis=0) for path in paths])

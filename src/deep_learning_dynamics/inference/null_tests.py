@@ -1,6 +1,6 @@
 """Would nothing but chance look the same? One rule for projections and for paths.
 
-A direction is told where its adjusted p-value is at most ``ALPHA``: *better than* the null model,
+A test has a direction if its adjusted p-value is at most ``ALPHA``: *better than* the null model,
 *worse than* it (*more* and *less* where neither side is better), else *as* it. With fewer than
 ``FEWEST_NULLS`` nulls, or ``FEWEST_NETWORKS`` networks, it was *not tested*.
 """

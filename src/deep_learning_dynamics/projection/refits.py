@@ -267,7 +267,7 @@ def moved_onto(base: Points, points: Points) -> tuple[float, Points]:
 def _planned(
     settings: RobustnessSettings, method: type[Method], rows: pd.DataFrame, chance: bool, seed: int
 ) -> tuple[list[Fit], dict[str, str]]:
-    """All fits, the one first with which the others are compared; what is not tested, and why."""
+    """All fits, first the one that the others are compared with; what is not tested, and why."""
     fits, not_tested = [], {}
     if settings.seeds == 0:
         not_tested["seeds"] = "robustness.seeds is 0"

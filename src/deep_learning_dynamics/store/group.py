@@ -85,9 +85,9 @@ class StoreGroup:
             self._arrays[name][networks, snapshots] = values
 
     def clear(self, networks: slice, snapshots: slice, known: Collection[str]) -> None:
-        """Forget scores and outputs other than those that are known.
+        """Reset the scores and outputs that the new snapshots do not bring along.
 
-        There are some where snapshots were dropped, or a writer was killed before they counted.
+        Old values remain where snapshots were dropped, or a writer was killed before they counted.
         """
         for name, array in self._arrays.items():
             if name not in (schema.WEIGHTS, schema.STEP, *known):

@@ -76,7 +76,7 @@ class Recorder:
         self._coordinates = coordinates
         self._started = self._closed = False
         self._error: BaseException | None = None  # of the thread that writes
-        self._told = False
+        self._raised = False  # whether that error was
         self._warned: set[str] = set()  # scores
         self._previous = -1  # the step recorded last, whether it was kept or not
         self._pending: tuple[int, Any, dict[str, Any]] | None = None  # it, if it was not kept
@@ -274,9 +274,9 @@ class Recorder:
 
     def _raise_error(self) -> None:
         error = self._error
-        if error is None or self._told:
+        if error is None or self._raised:
             return
-        self._told = True
+        self._raised = True
         if isinstance(error, StoreError):
             raise error
         raise StoreError(

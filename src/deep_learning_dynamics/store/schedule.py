@@ -15,7 +15,7 @@ PER_DECADE = 10
 class Schedule:
     """A rule for steps. The first step that is recorded and the last are always kept.
 
-    A step that a training does not record is made up for by the next one that it does.
+    If a training does not record a step that is due, the next one that it records is kept.
     """
 
     due: Callable[[int, int], bool]  # of the step recorded before (−1: none) and this one

@@ -280,7 +280,7 @@ def networks_table(runs: "xr.Dataset") -> "pd.DataFrame":
 
 
 def without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of networks that do not only repeat another but for rounding."""
+    """The rows without twins: networks that repeat another one but for rounding."""
     return table[~table["twin"].fillna(False).astype(bool)] if "twin" in table else table
 
 

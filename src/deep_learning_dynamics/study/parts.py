@@ -1,7 +1,7 @@
-"""Ensembles in parts: pairs that train apart from others, on a cluster or for want of memory.
+"""Ensembles in parts: pairs that train apart from others, on a cluster or to save memory.
 
-What becomes of a network depends on itself alone, to the last bit, so that the store is the same
-however many networks train together. Each part has a store of its own until all are there.
+A network's training depends on itself alone, to the last bit, so that the store is the same however
+many networks train together. Each part has a store of its own until all are there.
 """
 
 import hashlib

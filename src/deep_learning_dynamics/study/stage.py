@@ -1,4 +1,4 @@
-"""The door of every stage: settings in, one clear line out if something is wrong.
+"""The entry point of every stage: reads its settings, and turns errors into one message.
 
 What the system and the libraries raise (a full disk, a memory limit, a damaged file) is turned
 into one message that says which file or limit it was and what to do.

@@ -40,7 +40,7 @@ class Task:
     def of(
         cls, name: str, examples: Examples, seed: int, scored_examples: int, probes: int
     ) -> "Task":
-        """Put a dataset as training needs it.
+        """A dataset in the form that training needs.
 
         Scored and probe examples are drawn by fixed streams of ``seed``; where the dataset has
         fewer than asked for, all are taken.
@@ -136,7 +136,7 @@ class Training:
             writer.label("outcome", outcomes(scores["test_accuracy"], diverged, task))
 
     def _order(self, epoch: int, group: str) -> Int[np.ndarray, " position"]:
-        """In which order a group of networks sees the examples in an epoch."""
+        """The order in which a group of networks sees the examples of an epoch."""
         of = () if group == SHARED else ("pair", int(group))
         rng = seeds.generator(self.seed, "batch order", self.task.name, epoch, *of)
         return rng.permutation(len(self.task.labels)).astype(np.int32)

@@ -50,9 +50,9 @@ def watching(training: Training, continued: bool = False) -> Iterator[tuple[Obse
 
 @contextmanager
 def line(title: str) -> Iterator[Show]:
-    """Say how far something is: on one line that changes on a terminal, now and then elsewhere.
+    """Report progress: on one changing line of a terminal, with a line now and then elsewhere.
 
-    What is given is called with how much is done, and of how much.
+    Yields a function that is called with what is done and the total.
     """
     live, start, drawn = sys.stderr.isatty(), time.monotonic(), -math.inf
     interval = LIVE_INTERVAL if live else INTERVAL

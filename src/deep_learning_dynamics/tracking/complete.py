@@ -139,7 +139,7 @@ def describe(
 def _log_files(
     connection: Connection, run: "Run", root: Path, results: Results, scratch: Path
 ) -> tuple[list[str], list[str]]:
-    """Copy an execution's files to its run: which figures are previews, and what was too large."""
+    """Copy an execution's files to its run; returns the previews, and what was too large."""
     client, run_id = connection.client, run.info.run_id
     lock = read_lock(root)
     sources = {name: root / name for name in ("params.yaml", "dvc.yaml", *lock.outputs)}

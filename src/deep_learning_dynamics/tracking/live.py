@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INTERVAL = 0.5  # seconds from one writing to the next
-PATIENCE = 10.0  # seconds to wait for a process that logs what is not logged yet
-PIPE = 2**20  # bytes that are told before MLflow is imported, or while a server hangs
+PATIENCE = 10.0  # seconds that a process has to log the rest
+PIPE = 2**20  # bytes that wait while MLflow is imported or a server hangs
 MAIN = "from deep_learning_dynamics.tracking.live import main; main()"
 SCORES = {"test_accuracy": "accuracy", "train_loss": "loss"}  # shown, with short names for columns
 Log = Callable[[int, Mapping[str, Float[np.ndarray, " network"]]], None]
@@ -148,7 +148,7 @@ def curves_locked(root: Path) -> AbstractContextManager[bool]:
 
 
 def main() -> None:
-    """What the process beside a training runs: log what it is told, until the training ends."""
+    """What the process beside a training runs: log what that sends, until it ends."""
     os.nice(5)  # the training goes first
     root = Path(sys.argv[1])
     try:
@@ -161,8 +161,8 @@ def main() -> None:
 
 
 def _record(root: Path) -> None:
-    told = _told()
-    opening, *first = next(told)
+    received = _received()
+    opening, *first = next(received)
     identity = identity_of(root, opening["parameters"], opening["device"])
     connection = connect(store_of(root))
     with reaching(connection.store):
@@ -170,7 +170,7 @@ def _record(root: Path) -> None:
         if run.info.status == FINISHED:  # the same is recorded; it stays as it is
             return
         status = "KILLED"  # unless the training says otherwise before it ends
-        for events in chain([first], told):
+        for events in chain([first], received):
             curves: dict[str, dict[int, float]] = {}
             for event in events:
                 status = event.get("status", status)
@@ -182,8 +182,8 @@ def _record(root: Path) -> None:
             connection.client.set_terminated(run.info.run_id, status=status)
 
 
-def _told() -> Iterator[list[dict[str, Any]]]:
-    """What the training has told since the last time."""
+def _received() -> Iterator[list[dict[str, Any]]]:
+    """What the training has sent since the last time."""
     rest = b""
     while some := os.read(sys.stdin.fileno(), PIPE):
         *lines, rest = (rest + some).split(b"\n")

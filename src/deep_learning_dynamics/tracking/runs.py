@@ -45,13 +45,13 @@ class Record:
 
 
 def running(connection: Connection, execution: str) -> "list[Run]":
-    """What a working copy is at, according to MLflow."""
+    """The runs that a working copy has under way, according to MLflow."""
     condition = f"tags.execution = '{execution}' AND attributes.status = 'RUNNING'"
     return list(_search(connection, condition))
 
 
 def open_run(connection: Connection, identity: RunIdentity) -> "Run":
-    """This execution's run: the interrupted one, or a new one; or that which is finished."""
+    """This execution's run: the finished one, else the interrupted one, else a new one."""
     from mlflow.entities import Param, RunTag
 
     client, alike = connection.client, _alike(connection, identity.fingerprint)

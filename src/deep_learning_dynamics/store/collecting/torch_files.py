@@ -15,7 +15,7 @@ from deep_learning_dynamics.store.collecting.converting import CONVERTER, Refuse
 from deep_learning_dynamics.store.collecting.safetensors_files import TYPES, Safetensors
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-# Files that lie beside weights and are none; some of them are pickles.
+# Beginnings of files that lie beside weights but hold none; some of them are pickles.
 NO_WEIGHTS = ("optimizer", "scheduler", "training_args", "rng_state", "scaler")
 OLDEST_TORCH = (2, 10)  # earlier versions could be made to execute code in spite of weights_only
 STEP_KEYS = ("global_step", "step", "iteration", "iter", "num_steps", "epoch")

@@ -159,8 +159,8 @@ def fetch(
 ) -> Provenance:
     """Write ``folder/KEY.npz`` and ``folder/KEY.json`` from the first source that has the dataset.
 
-    What each source without it said goes to standard error, and so does a warning where another
-    than the original is used. Files appear whole or stay as they were.
+    Why earlier sources lacked it goes to standard error, and so does a warning if anything but the
+    original is used. Files appear whole or stay as they were.
 
     Raises:
         DataError: no source has the dataset, or one has it damaged.

@@ -1,4 +1,4 @@
-"""Datasets from public servers, with checksums, given up within seconds where no network is.
+"""Datasets from public servers, with checksums; without a network it gives up within seconds.
 
 torchvision's own download takes seconds to import and waits for a silent server for ever.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from deep_learning_dynamics.study.datasets.dataset import Dataset, Examples, UnavailableError
 from deep_learning_dynamics.study.datasets.local import files_in
 
-PATIENCE = 8.0  # seconds that a server has to give each part
+PATIENCE = 8.0  # seconds that a server may take for each part
 PART = 2**15  # bytes
 LARGEST = 2**26  # bytes of a file
 
