@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,7 +71,8 @@ def compare(
             print(f"The networks of {listed(names)} are identical, bit for bit.\n")
         if figure or report:
             name = "_".join(record.name for record in compared)
-            for path in draw(compared, places, results, method, save / name, report):
+            provenance = results[0].provenance
+            for path in draw(compared, places, provenance, method, save / name, report):
                 print(f"{'page' if path.suffix == '.html' else 'figure'}: {path}")
 
 
@@ -127,7 +128,7 @@ def _identical(compared: Sequence[Record], places: Sequence[Path]) -> Iterator[l
 def draw(
     compared: Sequence[Record],
     places: Sequence[Path],
-    results: "Sequence[Results]",
+    provenance: tuple[dict[str, Any], ...],
     method: str,
     folder: Path,
     report: bool = False,
@@ -155,7 +156,7 @@ def draw(
         titles={**projection.titles, "run": _labels(compared)},
         scores=scores_table(runs),
         projections={method: projection},
-        provenance=results[0].provenance,
+        provenance=provenance,
         description=projection.description,
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ def sweep(
 
 
 def _here(root: Path, todo: Todo, verbose: bool) -> Iterator[tuple[int, str]]:
-    """Run experiments one after the other in a copy: the number of each, and why it failed."""
+    """Run experiments one after the other in a copy; yields number and error ("": none) of each."""
     with copied(root, "sweep") as copy:
         for number, values in todo.items():
             arguments, title = _arguments(copy, values), f"{setting.described(values)}  "
@@ -209,16 +209,16 @@ def _draw(root: Path, keys: Sequence[str], done: Done) -> None:
     print(f"\nCompare: dynamics compare {' '.join(record.name for record in compared)}")
     try:
         with folders(connection, compared) as places:
-            results = [Results.gather(place) for place in places]
+            provenance = Results.gather(places[0]).provenance
             folder = root / "compared" / "_".join(record.name for record in compared)
-            for path in draw(compared, places, results, "pca", folder):
+            for path in draw(compared, places, provenance, "pca", folder):
                 print(f"figure: {path.relative_to(root)}")
     except DynamicsError as error:  # networks of different architectures have no plane in common
         print(f"no figure: {error}")
 
 
 def _arguments(copy: Path, values: Mapping[str, Any]) -> list[str]:
-    """What DVC is to do: an experiment of its own kind, where there is git."""
+    """The arguments for DVC: those of ``dvc exp run`` where there is git, else ``repro``."""
     if git(copy, "ls-files", "--error-unmatch", "dvc.yaml") is None:
         setting.write(copy, values)
         return ["repro"]
