@@ -18,9 +18,9 @@ from pydantic import Field, ValidationError, create_model
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.registry import import_plugins, plugin_files
 from deep_learning_dynamics.study.sections import (
-    KeyOf,
     Section,
     explained,
+    key_of,
     known_keys,
     registry,
     settings_section,
@@ -49,7 +49,7 @@ class DataSection(Section):
 class NetworkSection(Section):
     """What is trained; with the settings of its kind."""
 
-    kind: Annotated[str, KeyOf("study.networks.NETWORKS")]
+    kind: key_of("study.networks.NETWORKS")
 
     def settings(self) -> Any:
         """The settings of this kind of network."""
@@ -67,8 +67,8 @@ class SnapshotsSection(Section):
 class PretrainSection(Section):
     """How networks learn a dataset."""
 
-    dataset: Annotated[str, KeyOf("study.datasets.DATASETS")]
-    optimiser: Annotated[str, KeyOf("study.optimisers.OPTIMISERS")]
+    dataset: key_of("study.datasets.DATASETS")
+    optimiser: key_of("study.optimisers.OPTIMISERS")
     learning_rate: Positive
     weight_decay: NotNegative
     batch_size: _count(1, 60_000)
@@ -90,13 +90,13 @@ class ViewSection(Section):
     parameters: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
     snapshots: _count(2, 1_000_000) | None
     separately: bool
-    align: Annotated[str, KeyOf("selection.ALIGNMENTS", "none")]
+    align: key_of("selection.ALIGNMENTS", "none")
 
 
 class ProjectSection(Section):
     """With which methods; with a section for each method."""
 
-    methods: Annotated[tuple[Annotated[str, KeyOf("projection.METHODS")], ...], Field(min_length=1)]
+    methods: Annotated[tuple[key_of("projection.METHODS"), ...], Field(min_length=1)]
     fit_on_first_network_only: bool
 
     def settings(self, method: str) -> Any:
@@ -107,7 +107,7 @@ class ProjectSection(Section):
 class GeometrySection(Section):
     """What is asked of the networks' weights without any projection."""
 
-    analyses: tuple[Annotated[str, KeyOf("geometry.ANALYSES")], ...]
+    analyses: tuple[key_of("geometry.ANALYSES"), ...]
     examples: _count(1, 1_000_000)
 
 
@@ -156,7 +156,7 @@ class Params(Section):
         return values
 
 
-Condition = Annotated[str, KeyOf("study.conditions.CONDITIONS")]
+Condition = key_of("study.conditions.CONDITIONS")
 # The type of each section, from the plain contents of the file; what a registry holds is imported
 # for those that need it.
 TYPES: dict[str, Callable[[dict[Any, Any]], Any]] = {

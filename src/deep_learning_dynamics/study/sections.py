@@ -5,10 +5,9 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from deep_learning_dynamics.registry import Registry
 
@@ -24,29 +23,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class KeyOf:
-    """Marks a text that is the key of a registered variant: of "study.datasets.DATASETS"."""
+def key_of(name: str, *others: str) -> Any:
+    """The type of a text that is the key of a registered variant: of "study.datasets.DATASETS".
 
-    def __init__(self, registry: str, *others: str) -> None:
-        """
-        Args:
-            others: texts that are allowed besides.
-        """
-        self._registry, self._others = registry, others
+    Args:
+        others: texts that are allowed besides.
+    """
 
-    def _keys(self) -> list[str]:
-        return [*self._others, *registry(self._registry)]
+    def keys() -> list[str]:
+        return [*others, *registry(name)]
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        def check(value: str) -> str:
-            if value not in self._keys():
-                raise ValueError("not a known key")
-            return value
+    def check(value: str) -> str:
+        if value not in keys():
+            raise ValueError("not a known key")
+        return value
 
-        return core_schema.no_info_after_validator_function(check, core_schema.str_schema())
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
-        return {"enum": self._keys()}
+    # The keys are looked up at each use, as plug-ins may have registered more.
+    choices = Field(json_schema_extra=lambda schema: schema.update(enum=keys()))
+    return Annotated[str, AfterValidator(check), choices]
 
 
 def registry(name: str) -> Registry:

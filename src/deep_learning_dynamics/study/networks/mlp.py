@@ -13,7 +13,7 @@ from deep_learning_dynamics.store import Parameters
 from deep_learning_dynamics.study.kernel import Architecture, PortableEnsemble, initial_weights
 from deep_learning_dynamics.study.networks.network import NETWORKS, Images, Network, Weights
 from deep_learning_dynamics.study.optimisers import Optimisation
-from deep_learning_dynamics.study.sections import KeyOf
+from deep_learning_dynamics.study.sections import key_of
 
 Units = Annotated[int, Field(ge=1, le=4096)]
 
@@ -30,7 +30,7 @@ class Mlp(Network):
     @dataclass(frozen=True)
     class Settings:
         hidden_layers: Annotated[tuple[Units, ...], Field(min_length=1)] = (8, 8, 8, 8, 8)
-        activation: Annotated[str, KeyOf("study.activations.ACTIVATIONS")] = "relu"
+        activation: key_of("study.activations.ACTIVATIONS") = "relu"
 
     @cached_property
     def architecture(self) -> Architecture:
