@@ -45,18 +45,10 @@ class TestAgainstNulls:
         (found,) = against("pca", "random_walk", {"mystery": 3.0}, nulls_of(keys=("mystery",)))
         assert found.direction == "more than"
 
-    def test_the_sentence_is_what_the_numbers_say(self):
-        real = dict(zip(KEYS, (0.95, 0.6, 0.8, 0.95), strict=True))
-        found = against("pca", "momentum_walk", real, nulls_of())
-        assert found[0].sentence == (
-            "Trustworthiness 0.950: better than walks with momentum (0.804, p = 0.025)."
-        )
-        assert ": as walks with momentum (" in found[2].sentence
-
     def test_with_fewer_than_39_nulls_nothing_is_tested(self):
         found = against("pca", "random_walk", {"continuity": 5.0}, nulls_of(38))
         assert [test.direction for test in found] == ["not tested"]
-        assert found[0].sentence == ("Continuity: not tested (38 nulls; at least 39 are needed).")
+        assert found[0].reason == "38 nulls; at least 39 are needed"
         assert found[0].p is None
 
     def test_numbers_that_all_share_are_as_the_nulls(self):

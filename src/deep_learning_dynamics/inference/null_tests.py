@@ -19,7 +19,7 @@ from deep_learning_dynamics.geometry.paths import Path
 from deep_learning_dynamics.inference.groups import Group, groups_of
 from deep_learning_dynamics.inference.paired import of_pairs
 from deep_learning_dynamics.inference.statistics import Sample, holm
-from deep_learning_dynamics.null_models import NULL_MODELS, expected_products
+from deep_learning_dynamics.null_models import expected_products
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.store.schema import DIVERGED
 
@@ -60,20 +60,6 @@ class NullTest:
         if better == "neither":
             return "more than" if more else "less than"
         return "better than" if more == (better == "higher") else "worse than"
-
-    @property
-    def sentence(self) -> str:
-        """ "Trustworthiness 0.98: better than random walks (0.91, p = 0.025)." """
-        measured = quantity(self.quantity)
-        title = formatting.capital(measured.title)
-        if self.reason:
-            return f"{title}: not tested ({self.reason})."
-        value, null_value = (measured.format(each) for each in (self.value, self.null_value))
-        p = formatting.p_value(self.adjusted_p)
-        return (
-            f"{title} {value}: {self.direction} {NULL_MODELS[self.model].title} "
-            f"({null_value}, p = {p})."
-        )
 
 
 @dataclass(frozen=True)
