@@ -77,7 +77,7 @@ class Environment:
 
 
 @cache
-def code_digest() -> str:
+def package_digest() -> str:
     """A digest of the package's code, as one version number may cover several states of it."""
     digest, root = hashlib.blake2b(digest_size=4), Path(__file__).parent
     for file in sorted(root.rglob("*.py")):

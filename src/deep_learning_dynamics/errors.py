@@ -5,6 +5,11 @@ command line print it and exit with ``exit_status``.
 """
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another library says first; the name of its class if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class DynamicsError(Exception):
     """Something that the person running the program can put right."""
 

@@ -20,8 +20,8 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.environment import PACKAGES, Environment, code_digest
-from deep_learning_dynamics.errors import ExecutionError
+from deep_learning_dynamics.environment import PACKAGES, Environment, package_digest
+from deep_learning_dynamics.errors import ExecutionError, first_line
 from deep_learning_dynamics.execution.local import on_one_thread
 from deep_learning_dynamics.execution.starting import VARIABLE, Started, start
 from deep_learning_dynamics.execution.waiting import Wait
@@ -99,10 +99,10 @@ class Cluster:
         except (OSError, ValueError, RuntimeError) as error:
             if started is not None:
                 started.deployment.close()
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ExecutionError(
-                f"No Dask scheduler answers at {wanted} ({reason}). Start one with: dask scheduler "
-                f"--host ADDRESS; see its workers with: dynamics cluster; or unset {VARIABLE}"
+                f"No Dask scheduler answers at {wanted} ({first_line(error)}). Start one with: "
+                "dask scheduler --host ADDRESS; see its workers with: dynamics cluster; or unset "
+                f"{VARIABLE}"
             ) from None
         cluster = cls(wanted, client, started)
         atexit.register(cluster.close)
@@ -311,7 +311,7 @@ def _versions() -> dict[str, str]:
     for package in (*PACKAGES, *CLUSTER_PACKAGES):
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-    return found | {"the code of deep-learning-dynamics": code_digest()}
+    return found | {"the code of deep-learning-dynamics": package_digest()}
 
 
 def _check_versions(here: dict[str, str], there: dict[str, str], worker: str) -> None:

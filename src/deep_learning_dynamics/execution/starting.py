@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.errors import ExecutionError
+from deep_learning_dynamics.errors import ExecutionError, first_line
 
 if TYPE_CHECKING:
     from distributed import SpecCluster
@@ -113,9 +113,8 @@ def _start_from(path: Path) -> Started:
     except ExecutionError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExecutionError(
-            f"{path}: {name} cannot be started ({reason}). Correct its settings."
+            f"{path}: {name} cannot be started ({first_line(error)}). Correct its settings."
         ) from error
     workers = content.get("workers")
     jobs = _keeper(cluster) if isinstance(cluster, SpecCluster) else None

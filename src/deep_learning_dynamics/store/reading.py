@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.errors import StoreError, first_line
 from deep_learning_dynamics.formatting import listed
 from deep_learning_dynamics.store import schema
 
@@ -60,7 +60,7 @@ def read(path: str) -> StoredTrajectories:
         raise StoreError(_nothing_at(path)) from error
     except DAMAGES as error:
         raise StoreError(
-            f"{path} cannot be opened ({_first_line(error)}); expected a store of trajectories "
+            f"{path} cannot be opened ({first_line(error)}); expected a store of trajectories "
             "whose zarr.json files are whole. Copy it again, or record it again."
         ) from error
     missing = [
@@ -162,9 +162,5 @@ def _nothing_at(path: str) -> str:
 def damaged(where: str, error: BaseException) -> StoreError:
     """Of a store, or of an array or a file in it."""
     return StoreError(
-        f"{where} is damaged ({_first_line(error)}). Copy the store again, or record it again."
+        f"{where} is damaged ({first_line(error)}). Copy the store again, or record it again."
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

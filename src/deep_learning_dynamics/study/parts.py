@@ -143,7 +143,7 @@ def _digest(
     inputs = [Path("data", f"{params[name]['dataset']}.npz") for name in ("pretrain", "train")]
     if phase == "main_training":
         inputs.append(PRETRAIN)
-    made_of = [phase, params, plugins, [each.start for each in pairs], environment.code_digest()]
+    made_of = [phase, params, plugins, [each.start for each in pairs], environment.package_digest()]
     made_of += [md5_of(each) for each in inputs if each.exists()]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
