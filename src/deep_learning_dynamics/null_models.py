@@ -28,7 +28,7 @@ class NullModel:
 
     key: str
     title: str
-    keeps: str  # what is as in the real paths, by construction
+    keeps: str  # the properties of the real paths that it has, too
     draw: Callable[[Vectors, Sequence[Path], int, np.random.Generator], Walk]
     """Of ``vectors``, the paths among their rows, the number of weights that the vectors stand for,
     and a random stream: null vectors of the same rows. Their axes are those given if there are as

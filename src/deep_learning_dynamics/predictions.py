@@ -97,7 +97,7 @@ class Embedding:
     coordinates: Float64[np.ndarray, "row component"]
     signs: Int[np.ndarray, " component"]  # −1: squared lengths along it count negative
     eigenvalues: Float64[np.ndarray, " component"]
-    explained: Float64[np.ndarray, " component"]  # stress that so many components explain, to 1
+    explained: Float64[np.ndarray, " component"]  # share of stress, of the first 1, 2, ...
     means: Float64[np.ndarray, " row"]  # of each row's divergences from all
 
     def place(self, divergences: Float[np.ndarray, "new row"]) -> Float64[np.ndarray, "new _"]:

@@ -136,7 +136,7 @@ def enter_stage() -> None:
 
 
 def print_anywhere() -> None:
-    """Let what is printed get through any encoding: "−" is "-" where only ASCII is known."""
+    """Let output get through any encoding: where only ASCII is known, "−" becomes "-"."""
     plain = {"−": "-", "–": "-", "×": "x", "·": "-", "…": "...", "✓": "+", "✗": "x", "∞": "inf"}
 
     def replace(error: UnicodeEncodeError) -> tuple[str, int]:

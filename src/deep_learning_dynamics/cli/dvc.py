@@ -60,9 +60,9 @@ def repair(root: Path) -> None:
     if not text.strip():
         _remove(root, path, "it was empty; DVC finds what was computed in its cache")
     elif any(line.startswith(CONFLICT) for line in lines):
-        raise DvcError(f"dvc.lock has conflict markers of a merge. {mending(root)}")
+        raise DvcError(f"dvc.lock has conflict markers of a merge. {hint(root)}")
     elif not any(line.startswith("stages:") for line in lines) or "\0" in text:
-        raise DvcError(f"dvc.lock is cut or not what DVC writes. {mending(root)}")
+        raise DvcError(f"dvc.lock is cut or not what DVC writes. {hint(root)}")
 
 
 def restore_if_cut(root: Path, before: bytes | None) -> None:
@@ -101,7 +101,7 @@ def _is_whole(lock: Path) -> bool:
         return False
 
 
-def mending(root: Path) -> str:
+def hint(root: Path) -> str:
     """What to do about a damaged ``dvc.lock``."""
     restore = "git checkout HEAD -- dvc.lock" if git(root, "ls-files", "dvc.lock") else ""
     return (

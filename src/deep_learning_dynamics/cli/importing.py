@@ -155,7 +155,7 @@ def _read(source: Path) -> dict[str, Any]:
 
 
 def _network(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The keys of ``params.yaml`` for a scikit-learn network, and what is lost."""
+    """The keys of ``params.yaml`` for a scikit-learn network; settings that have no equivalent."""
     found = SKLEARN | given
     lost = [
         f"network_parameters.{key} = {value}: there is no such setting"

@@ -85,7 +85,7 @@ def verdict(record: Record) -> str:
 
 
 def value_of(text: str) -> Any:
-    """A parameter as params.yaml has it: runs keep text, what is not text as JSON."""
+    """A parameter's value as in params.yaml; runs keep texts as they are, all else as JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

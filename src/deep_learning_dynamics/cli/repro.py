@@ -225,7 +225,7 @@ class Pipeline:
             errors = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
             last = " ".join(line.strip() for line in said[-3:])  # some errors have no such mark
             reason = " ".join(errors) or last or f"exit status {failed[0].process.returncode}"
-            advice = f" {dvc.mending(self._root)}" if "dvc.lock" in reason else ""
+            advice = f" {dvc.hint(self._root)}" if "dvc.lock" in reason else ""
             raise dvc.DvcError(f"DVC failed: {reason}{advice}")
         if not self._verbose:
             for call in stages:

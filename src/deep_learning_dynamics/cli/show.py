@@ -59,7 +59,7 @@ def show(
         path = wanted[0]
         if not path.exists():
             raise TrackingError(f"The run {record} has no report; it is {record.status}.")
-        if local_files(record) is None:  # downloaded; what is shown outlives this command
+        if local_files(record) is None:  # downloaded: a copy stays open after this command ends
             kept = Path(tempfile.gettempdir()) / f"dynamics-show-{os.getuid()}" / record.run_id
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             copy_into(path, kept)

@@ -118,7 +118,7 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster, and end it if it was started for this process."""
         atexit.unregister(self.close)
-        with suppress(Exception):  # what is gone need not be closed
+        with suppress(Exception):  # it may be gone already
             self.client.close(timeout=2)
         with suppress(Exception):
             if self.client.cluster is not None:

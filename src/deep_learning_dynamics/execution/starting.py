@@ -34,7 +34,7 @@ class Started:
     asked: int = 0
 
     def ask_for(self, workers: int) -> None:
-        """Have so many processes started, if the file allows them."""
+        """Start so many processes, at most as many as the file allows."""
         if self.most is None or min(workers, self.most) <= self.asked:
             return
         self.asked = min(workers, self.most)

@@ -96,7 +96,7 @@ def paths(projection: "Projection", *, by: str | None = None, **options: Any) ->
 
 
 def method_of(projection: "Projection") -> Any:
-    """The method; of one that nobody registered here, as much as its key tells."""
+    """The method; for one that is not registered here, a stand-in made from its key."""
     from deep_learning_dynamics.projection.method import METHODS
 
     key = projection.method

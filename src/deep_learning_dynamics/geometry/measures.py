@@ -153,9 +153,9 @@ _TABLES = ("table", "over_time", "distances", "ends")
 
 
 def measure_of(key: str) -> type[Measure]:
-    """The measure of that key, or for a key of which nobody registered one, a neutral one.
+    """The measure of that key; a neutral one if none is registered.
 
-    So results of a plug-in can be read where the plug-in is not.
+    So the results of a plug-in can be read where the plug-in is missing.
     """
     if key in MEASURES:
         return MEASURES[key]

@@ -81,7 +81,7 @@ def _of_pairs(
     """Distance, distance after alignment and angle after it."""
     found = np.full((len(pairs), 3), np.nan)
     for row, pair in zip(found, pairs, strict=True):
-        # Where units are rescaled, it matters which of both is aligned: the one that is longer.
+        # If units are rescaled, it matters which of the two is aligned: here the longer one.
         near, far = sorted(ends[pair], key=lambda end: float(np.linalg.norm(end)))
         row[0] = np.linalg.norm(near - far)
         if perceptron is not None:

@@ -17,7 +17,7 @@ from deep_learning_dynamics.geometry.measures import MEASURES, OfNetworks
 from deep_learning_dynamics.geometry.networks import per_network
 from deep_learning_dynamics.selection import evenly
 
-MOST_NETWORKS = 20  # of a larger group, the first so many stand for all
+MOST_NETWORKS = 20  # of larger groups, the first 20 stand for all
 SNAPSHOTS = 5  # of each network over training, the first and the last among them
 MOST_BYTES = 10**9  # of activations that are kept
 LEAST_EXAMPLES = 4  # of which the unbiased HSIC can be estimated

@@ -10,7 +10,7 @@ from deep_learning_dynamics.store import schema
 
 Block = Float[np.ndarray, "network snapshot weight"]
 
-FELLOWS = 20  # of a larger group, the first so many stand for all in distances within the group
+FELLOWS = 20  # distances within a larger group are those to its first 20 networks
 
 
 @dataclass(frozen=True)

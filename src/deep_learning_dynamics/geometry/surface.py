@@ -236,7 +236,7 @@ def _number(value: float) -> float | None:
 def _scores(
     forward: Forward, weights: Callable[[slice], Weights], count: int
 ) -> dict[str, Float64[np.ndarray, " row"]]:
-    """Loss and accuracy of so many rows, in blocks of bounded memory."""
+    """Loss and accuracy of ``count`` rows of weights, in blocks of bounded memory."""
     found: dict[str, list[np.ndarray]] = {"loss": [], "accuracy": []}
     size = len(weights(slice(0, 1))[0])
     at_once = max(1, BLOCK_BYTES // (4 * size))

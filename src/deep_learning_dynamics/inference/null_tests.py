@@ -104,7 +104,7 @@ def against(
     real: Mapping[str, float],
     nulls: Mapping[str, Float[np.ndarray, " null"]],
 ) -> list[NullTest]:
-    """Test the numbers of one subject against nulls of one model, of which each has all numbers."""
+    """Test the numbers of one subject against nulls of one model, each of which has all of them."""
     keys = [key for key in real if real[key] is not None and np.isfinite(real[key])]
     if not keys:
         return []

@@ -48,7 +48,7 @@ def more_than_too_few(row: Comparison, tests: int, command: str | None) -> str:
 
 
 def fewest(row: Comparison, tests: int) -> int:
-    """The least with which anything can be significant after correction for so many tests."""
+    """The fewest with which a difference can be significant, corrected for so many tests."""
     if row.design == "paired":
         return ceil(1 + log2(tests / ALPHA))
     return next(n for n in range(2, 100) if 2 / comb(2 * n, n) * tests <= ALPHA)

@@ -95,7 +95,7 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float64[np.ndarray, " test"]:
 def median_and_interval(
     values: Float64[np.ndarray, " value"], outside: int
 ) -> tuple[float | None, float | None, float | None]:
-    """With so many of the sorted values outside of the interval at each end; None: not finite."""
+    """Median, and interval without ``outside`` values at each end; None: not finite."""
     ordered = np.sort(values)
     ends = (ordered[outside], ordered[-1 - outside]) if outside >= 0 else (np.nan, np.nan)
     found = (float(value) for value in (np.median(ordered), *ends))

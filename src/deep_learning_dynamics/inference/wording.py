@@ -92,7 +92,7 @@ def _rises(row: Comparison) -> bool | None:
 
 
 def is_time(row: Comparison) -> bool:
-    """Whether it is a time to learn, of which one speaks as faster or slower."""
+    """Whether it is a time until something was learnt, which is called faster or slower."""
     measure = measure_of(row.measure)
     return measure.censored and measure.family == "learning"
 

@@ -108,16 +108,16 @@ def rank_correlations(
 
 
 def limited(neighbours: int, rows: int) -> int:
-    """The k that trustworthiness allows for so many rows, at most (rows − 1) / 2; 0 if none."""
+    """``neighbours``, at most what trustworthiness allows: (rows − 1) / 2, 0 below four rows."""
     return min(neighbours, (rows - 1) // 2) if rows >= 4 else 0
 
 
 def squared_distances(
     rows: Vectors, others: Float[np.ndarray, "other component"] | None = None
 ) -> Float64[np.ndarray, "row other"]:
-    """From inner products, of which what is no more than rounding counts as 0.
+    """From inner products; values that could be rounding alone are 0.
 
-    Of few components they are summed from differences, so that equal ones are equal to the bit.
+    With few components they are summed from differences: equal distances have equal bits.
     """
     if rows.shape[1] <= EXACT:
         from scipy.spatial.distance import cdist

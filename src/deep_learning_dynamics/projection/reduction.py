@@ -18,7 +18,7 @@ from deep_learning_dynamics.projection.method import Method
 from deep_learning_dynamics.selection import Selection
 
 EXACT = 6000  # components; beyond, an exact decomposition takes minutes
-# Components where it would: as many as a sketch finds in about a minute, within these limits.
+# Components beyond it: as many as a sketch finds in about a minute, within these limits.
 LEAST_LIMITED, MOST_LIMITED, LIMITED_NUMBERS = 256, 1024, 10**7
 MOST_BYTES = 4 * 10**9
 

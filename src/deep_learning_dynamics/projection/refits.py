@@ -344,7 +344,7 @@ def _by_test(
 
 
 def _moments(moved: Sequence[Points]) -> Float64[np.ndarray, "row 3"]:
-    """Mean xx, xy and yy of the moves of each row; NaN for one that no refit has."""
+    """Mean xx, xy and yy of the moves of each row; NaN where no refit has the row."""
     moves = np.stack(moved)
     products = np.stack([moves[..., a] * moves[..., b] for a, b in ((0, 0), (0, 1), (1, 1))], -1)
     known = np.isfinite(moves[..., 0]).sum(axis=0)[:, None]

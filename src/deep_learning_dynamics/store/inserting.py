@@ -49,7 +49,7 @@ def insert(store: str | Path, group: StoreGroup) -> None:
 
 
 def _neighbours(positions: Sequence[int], most: int) -> Iterator[tuple[slice, slice]]:
-    """Networks of another store, and where they are here: as many as stand side by side in both."""
+    """Runs of networks that are neighbours in both stores: where they are there, and here."""
     start = 0
     for end in range(1, len(positions) + 1):
         split = end == len(positions) or positions[end] != positions[end - 1] + 1
@@ -59,7 +59,7 @@ def _neighbours(positions: Sequence[int], most: int) -> Iterator[tuple[slice, sl
 
 
 def _check_whole(store: Path, array: Any) -> None:
-    """Refuse an array of which a file is missing: it would read as if nothing had been written.
+    """Refuse an array with a missing file: it would read as if nothing had been written.
 
     A score that came late has no files of the snapshots before it.
     """

@@ -217,7 +217,7 @@ def _joined_tables(stores: Sequence[StoredTrajectories]) -> "pd.DataFrame":
         known = table[name].notna()
         if kinds == {"b"}:
             table[name] = table[name].where(known, False).astype(bool)
-        elif not kinds <= set("iuf"):  # what is not known of numbers is NaN
+        elif not kinds <= set("iuf"):  # unknown numbers are NaN
             table[name] = table[name].where(known, "").map(str)
     return table
 

@@ -286,7 +286,7 @@ class Recorder:
 
 
 def _score(name: str, value: Any) -> Any:
-    """A number; one that a device computes is waited for only when it is written."""
+    """A number. One that a device still computes is read only when it is written."""
     if hasattr(value, "detach"):
         return value.detach()
     if hasattr(value, "block_until_ready"):  # JAX

@@ -23,7 +23,7 @@ class Schedule:
 
     @classmethod
     def every(cls, steps: int) -> "Schedule":
-        """Every so many steps."""
+        """Every ``steps`` steps."""
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise ParamsError(
                 f"A schedule of every {steps!r} steps; expected a whole number from 1 on."

@@ -105,7 +105,7 @@ def train(
 
 
 def plan(training: Training, most: int) -> list[range]:
-    """The pairs of each part, about as many in each, that need so many bytes at most."""
+    """The pairs of each part: parts of about equal size that need ``most`` bytes or less."""
     networks, settings = training.networks, training.settings
     pairs = networks["pair"].nunique()
     each = 4 * COPIES * training.parameters.size * len(networks) / pairs
@@ -149,5 +149,5 @@ def _digest(
 
 
 def _remove(parts: Path) -> None:
-    """Remove the parts of a training, such that none looks whole if this is interrupted."""
+    """Remove the parts of a training; if interrupted, what is left does not look whole."""
     shutil.rmtree(parts.rename(parts.with_suffix(".old")))

@@ -1,4 +1,4 @@
-"""What sections of ``params.yaml`` are made of, and what is wrong with a value in words."""
+"""The building blocks of sections of ``params.yaml``, and explanations of invalid values."""
 
 import difflib
 import importlib

@@ -32,7 +32,7 @@ class Task:
     scored: Int64[np.ndarray, " scored"]  # which of the training examples are scored
     test_images: UInt8[np.ndarray, "test pixel"]
     test_labels: Int64[np.ndarray, " test"]
-    probes: int  # the first so many test examples, whose outputs are kept
+    probes: int  # how many test examples, the first ones, have their outputs recorded
     shape: tuple[int, int]  # height and width
     classes: int
 

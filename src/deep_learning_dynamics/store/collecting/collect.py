@@ -139,7 +139,7 @@ class _Reading:
 def _on_workers(
     cluster: Cluster, reading: _Reading, runs: list[list[Snapshot]], writer: StoreWriter
 ) -> Iterator[int]:
-    """Each run by a worker, into a store of its own beside the one that they become.
+    """Have workers read the runs, each into a temporary store of its own, and join these.
 
     Yields how many snapshots were added.
     """

@@ -89,5 +89,5 @@ class Network:
         raise NotImplementedError
 
     def sensitive(self, images: Images) -> Bool[np.ndarray, " weight"]:
-        """Which weights these images can reach, so that a change of them changes what is learnt."""
+        """The weights that these images can reach: a change of others would change nothing."""
         return np.ones(self.parameters.size, bool)
