@@ -43,7 +43,7 @@ _KEYS = ["kind", "group", "other_group", "aligned"]
 _HEIGHTS = ["loss_barrier", "error_barrier"]
 _PAIRS = ["kind", "network", "other", *_KEYS[1:], "distance", "relative_distance", *_HEIGHTS]
 _QUARTILES = ("low", "median", "high")
-_APPROACH = ["network", "group", "towards", "snapshot", "step", "loss_rise", "error_rise"]
+_APPROACH = ["network", "group", "snapshot", "step", "loss_rise", "error_rise"]
 
 
 @MEASURES.register
@@ -215,17 +215,15 @@ def _quartiles(rows: pd.DataFrame, curves: dict[str, np.ndarray]) -> pd.DataFram
 
 
 def _approach(subject: Subject, pair: _Pair) -> Iterator[tuple[Any, ...]]:
-    """Rises on the lines from snapshots of a network to its own end, and to that of its twin."""
+    """Rises on the lines from snapshots of a network to the end of its twin."""
     kept = evenly(subject.snapshots[pair.first], MOST_SNAPSHOTS)
     path = subject.weights(pair.first, kept)
     steps = subject.steps[pair.first, kept]
     who = subject.names[pair.first], subject.groups[pair.first]
-    ends = {"own_end": path[-1], "twin_end": subject.end(pair.second)}
-    for towards, end in ends.items():
-        lines = ((start, end) for start in path)
-        found = along(lines, subject.forward, POINTS_OF_SNAPSHOTS)
-        for *at, loss, error in zip(kept, steps, *map(rises, found), strict=True):
-            yield *who, towards, *map(int, at), float(loss), float(error)
+    end = subject.end(pair.second)
+    found = along(((start, end) for start in path), subject.forward, POINTS_OF_SNAPSHOTS)
+    for *at, loss, error in zip(kept, steps, *map(rises, found), strict=True):
+        yield *who, *map(int, at), float(loss), float(error)
 
 
 def commitment(
@@ -239,10 +237,9 @@ def commitment(
 
 def _measures(rows: pd.DataFrame, snapshots: pd.DataFrame) -> pd.DataFrame:
     of_twins = rows[(rows["kind"] == "twins") & ~rows["aligned"]].set_index("network")
-    towards = snapshots[snapshots["towards"] == "twin_end"]
     steps = {
         network: commitment(path["step"].to_numpy(), path["error_rise"].to_numpy())
-        for network, path in towards.groupby("network", sort=False)
+        for network, path in snapshots.groupby("network", sort=False)
     }
     found = {TwinBarrier.key: of_twins["error_barrier"], CommitmentStep.key: pd.Series(steps)}
     return per_network(found)
