@@ -267,6 +267,7 @@ def test_where_an_exact_decomposition_takes_long_components_are_limited(decaying
     found = reduce(selected(decaying))
     assert found.vectors.shape == (700, 30)
     assert 0 < found.lost < 0.01
+    assert f"{100 * found.lost:.2g} % lie outside of" in found.description
 
 
 def test_minisom_finds_the_same_units_on_weights_and_on_vectors(paths):

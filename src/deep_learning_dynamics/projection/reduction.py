@@ -149,6 +149,10 @@ def reduce(selection: Selection, *, progress: Callable[[float], None] | None = N
     lost = 0.0
     if not exact and found.total_variance > 0:
         lost = max(0.0, 1 - float(found.variance.sum()) / found.total_variance)
+    description = selection.description
+    if lost > 0:
+        share = f"{max(100 * lost, 0.01):.2g}"
+        description += f" (of squared distances, {share} % lie outside of {kept:,} components)"
     return Reduction(
         vectors=found.vectors,
         rows=rows.reset_index(drop=True),
@@ -157,7 +161,7 @@ def reduce(selection: Selection, *, progress: Callable[[float], None] | None = N
         total_variance=found.total_variance,
         lost=lost,
         titles=dict(selection.titles),
-        description=selection.description,
+        description=description,
         roots=_roots(selection),
     )
 
