@@ -145,6 +145,11 @@ def test_every_problem_is_named_at_once(changed):
         ({"conditions": ["scratch", "scratch"]}, "conditions names scratch more than once"),
         ({"contrasts": [["scratch", "rescaled"]]}, "contrasts names rescaled, which is not in"),
         ({"contrasts": [["scratch", "scratch"]]}, "contrasts compares scratch with itself"),
+        ({"pretrain.dataset": "mnist"}, "pretrain.dataset and train.dataset are both mnist"),
+        (
+            {"view.parameters": ["hidden9.weight"]},
+            "view.parameters: No parameter is called 'hidden9.weight'; these are there: hidden1",
+        ),
         ({"project.umap": None}, "project.umap is missing, but project.methods names umap"),
     ],
 )

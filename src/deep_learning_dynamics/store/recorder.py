@@ -28,9 +28,10 @@ class Recorder:
     Use it in a ``with`` block, or call :meth:`close` at the end:
 
         with dld.Recorder("runs/adam-0.zarr", model, group="adam", seed=0) as record:
-            for step, batch in enumerate(loader):
+            record(0)
+            for step, batch in enumerate(loader, start=1):
+                loss = train_step(batch)
                 record(step, loss=loss)  # the weights as they are after this many updates
-                ...
 
     A store that is there is continued: the same network goes on after the snapshots before the
     first step that is recorded; another network is added to it.

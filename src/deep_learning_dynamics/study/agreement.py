@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deep_learning_dynamics import environment
-from deep_learning_dynamics.formatting import count, size
+from deep_learning_dynamics.errors import StoreError
+from deep_learning_dynamics.formatting import count, listed, size
 from deep_learning_dynamics.study.sections import shown
 
 if TYPE_CHECKING:
@@ -34,6 +35,19 @@ def disagreements(params: "Params") -> Iterator[str]:
                 )
         if len(set(contrast)) == 1:
             yield f"contrasts compares {contrast[0]} with itself; expected two conditions."
+    from deep_learning_dynamics.study.conditions import CONDITIONS
+    from deep_learning_dynamics.study.estimate import parameters
+
+    continuing = [key for key in params.conditions if CONDITIONS[key].pretraining]
+    if continuing and params.pretrain.dataset == params.train.dataset:
+        yield (
+            f"pretrain.dataset and train.dataset are both {params.train.dataset}; expected two, as "
+            f"conditions names {listed(continuing)}. Set another one."
+        )
+    try:
+        parameters(params).matching(params.view.parameters)
+    except StoreError as error:
+        yield f"view.parameters: {error}"
     # DVC hashes a method's settings by its section, so that it has to be there.
     for method in params.project.methods:
         if getattr(params.project, method) is None:

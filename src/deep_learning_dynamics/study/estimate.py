@@ -11,6 +11,7 @@ from deep_learning_dynamics import environment
 from deep_learning_dynamics.formatting import count, duration, size
 
 if TYPE_CHECKING:
+    from deep_learning_dynamics.store.schema import Parameters
     from deep_learning_dynamics.study.params import Params
 
 # Of the digits, which is right enough before data are there.
@@ -62,13 +63,18 @@ class Estimate:
         )
 
 
+def parameters(params: "Params") -> "Parameters":
+    """Those of a network."""
+    from deep_learning_dynamics.study.networks import NETWORKS
+
+    return NETWORKS[params.network.kind](params.network.settings(), SHAPE, CLASSES).parameters
+
+
 def estimate(params: "Params") -> Estimate:
     """Of all settings together; of the machine, its cores and its memory have a part in it."""
     from deep_learning_dynamics.study.conditions import CONDITIONS
-    from deep_learning_dynamics.study.networks import NETWORKS
 
-    network = NETWORKS[params.network.kind](params.network.settings(), SHAPE, CLASSES)
-    weights, cores = network.parameters.size, environment.cores()
+    weights, cores = parameters(params).size, environment.cores()
     pretrainings = {CONDITIONS[key].pretraining for key in params.conditions} - {None}
     networks = params.pairs * len(params.conditions)
     trained = networks * (2 if params.twins else 1)
