@@ -53,7 +53,7 @@ class BarriersFigure(AnalysisFigure):
         if approach:
             panel = axes["commitment"]
             draw_series(panel, approach, "rise_percent", style, title="To the twin's end")
-            panel.set_ylabel("Rise of the error (%)")
+            panel.set_ylabel("Rise (points)")
             limit = 100 * found.numbers["threshold"]
             panel.axhline(limit, color=look.QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
         return figure
@@ -118,7 +118,7 @@ def _committed(results: Results, found: Finding) -> list[str]:
     return parts and [
         "A network has committed when, from then on, the error on the straight line to the end of "
         "its twin does not rise above that of the line's worse end (by more than "
-        f"{100 * found.numbers['threshold']:g} %): after a median of {listed(parts)}."
+        f"{100 * found.numbers['threshold']:g} points): after a median of {listed(parts)}."
     ]
 
 

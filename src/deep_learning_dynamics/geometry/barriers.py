@@ -60,7 +60,7 @@ class CommitmentStep(OfNetworks):
     key, title, unit, censored = "commitment_step", "steps until commitment", "steps", True
     meaning = (
         "The first snapshot from which on the error on the straight line to the end of the "
-        "network's rounding twin rises by at most 2 % above that of the worse end."
+        "network's rounding twin rises by at most 2 points above that of the worse end."
     )
 
 
