@@ -95,8 +95,7 @@ class _Writer:
         values = f"{wording.both(main)}, over {wording.count(main)}"
         if main.significant or learning:
             best = main if main.significant else learning[0]
-            slightly = "slightly " if sample_size.equivalent(best) else ""
-            how = f"{slightly}{wording.adverb(best)}{self._but(best, learning)}"
+            how = f"{self._how(best)}{self._but(best, learning)}"
             return f"{they_learn} {how}: {wording.evidence(best)}.", True
         if sample_size.equivalent(main):
             return f"{they_learn} {wording.as_well(main)} {those}: {values}.", True
@@ -108,6 +107,11 @@ class _Writer:
             )
         text = f"Whether {networks} {self.learn} {wording.either(main)} than {those} is undecided"
         return f"{text}: {values}.", False
+
+    def _how(self, row: Comparison) -> str:
+        """ "faster", "slightly less well"."""
+        small = sample_size.equivalent(row) and wording.is_better(row) is not None
+        return f"{'slightly ' if small else ''}{wording.adverb(row)}"
 
     def _but(self, best: Comparison, learning: list[Comparison]) -> str:
         """What is significant the other way round, of the measures of learning."""
@@ -182,7 +186,7 @@ class _Writer:
                 continue
             networks, reference = self._networks(row.other), self._title(row.reference)
             if row.significant:
-                text = f"{networks} learn {wording.adverb(row)} than {reference}"
+                text = f"{networks} learn {self._how(row)} than {reference}"
             elif sample_size.equivalent(row):
                 text = f"{networks} learn {wording.as_well(row)} {reference}"
             else:
@@ -190,7 +194,10 @@ class _Writer:
                     f"whether {networks} learn {wording.either(row)} than {reference} is undecided"
                 )
             over = "" if row.pairs in (None, main.pairs) else f", over {wording.count(row)}"
-            parts.append(f"{text} ({wording.both(row, plain=row.measure == named)}{over})")
+            shown = f"{wording.both(row, plain=row.measure == named)}{over}"
+            if row.significant and not wording.agrees(row):
+                shown = wording.evidence(row)
+            parts.append(f"{text} ({shown})")
             named = row.measure
         return f"{formatting.capital('; '.join(parts))}." if parts else ""
 

@@ -63,24 +63,33 @@ def units(row: Comparison) -> str:
 def evidence(row: Comparison) -> str:
     """What a significant row found, in numbers that point the same way as its effect.
 
-    The values of both groups, and in how many pairs the other network differs in that direction.
-    Ranks of differences can point elsewhere than medians or most pairs do; then it is the
-    difference within pairs, and where that is not defined, how many pairs differ in each direction.
+    Where the values of both groups do not, it is the difference within pairs, and where that is not
+    defined, how many pairs differ in each direction.
     """
     upwards = (row.effect or 0) > 0
-    if None in (row.pairs, row.higher, row.lower):
-        if _rises(row) == upwards:
+    if agrees(row):
+        if None in (row.pairs, row.higher, row.lower):
             return f"{instead(row)}, over {count(row)}"
-    else:
-        agree, disagree = (row.higher, row.lower) if upwards else (row.lower, row.higher)
-        if _rises(row) == upwards and agree > disagree:  # type: ignore[operator]
-            return f"{instead(row)}, in {agree} of {count(row)}"
+        return f"{instead(row)}, in {row.higher if upwards else row.lower} of {count(row)}"
     measured = quantity(row.measure)
     if row.difference is not None and row.difference != 0 and (row.difference > 0) == upwards:
         return f"{measured.title} {measured.difference(row.difference)}, over {count(row)}"
     if row.pairs is None:
         return f"{measured.title}, over {count(row)}"
     return f"{measured.title} more in {row.higher} and less in {row.lower} of {count(row)}"
+
+
+def agrees(row: Comparison) -> bool:
+    """Whether the values of both groups, and most pairs, point the way of the effect.
+
+    The effect follows the ranks of all differences, which can point elsewhere.
+    """
+    upwards = (row.effect or 0) > 0
+    if row.higher is not None and row.lower is not None:
+        agree, disagree = (row.higher, row.lower) if upwards else (row.lower, row.higher)
+        if agree <= disagree:
+            return False
+    return _rises(row) == upwards
 
 
 def _rises(row: Comparison) -> bool | None:
