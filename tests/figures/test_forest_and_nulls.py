@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from made_results import words
+from matplotlib.colors import to_rgb
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.forest import _cells, contrast_entries
+from deep_learning_dynamics.figures.style import QUIET, colour
 from deep_learning_dynamics.formatting import signed
 
 
@@ -42,6 +44,59 @@ def test_dots_are_filled_where_the_difference_is_significant(measured):
     caption = figures.caption("forest", dataclasses.replace(measured, comparisons=comparisons))
     assert "1 of 2 rows differ" in caption
     assert first.reference == "scratch"
+
+
+def in_one_contrast(measured, **fields):
+    """Results of one contrast whose rows have these fields."""
+    items = tuple(
+        dataclasses.replace(row, **fields)
+        for row in measured.comparisons.items
+        if row.other == "pretrained"
+    )
+    contrasts = (("scratch", "pretrained"),)
+    comparisons = dataclasses.replace(measured.comparisons, items=items, contrasts=contrasts)
+    return dataclasses.replace(measured, comparisons=comparisons)
+
+
+def test_partners_have_a_block_of_their_own(measured):
+    """What two networks have in common is no value of one group or the other."""
+    results = in_one_contrast(measured, effect=-0.5)
+    names = [row.measure for row in rows(results)]
+    assert names[-2:] == ["partner_distance", "partner_angle"]
+    figure = figures.draw("forest", results)
+    figure.canvas.draw()
+    effects, *columns = figure.axes
+    labels = [label.get_text().replace("\n", " ") for label in effects.get_yticklabels()]
+    assert labels[-3:-1] == ["Partners against other pairs", "Distance between partners' ends"]
+    block = effects.get_yticks()[-3]
+    for column, head in zip(columns, ("other pairs", "partners", "", ""), strict=True):
+        texts = dict(zip(column.get_yticks(), column.get_yticklabels(), strict=True))
+        assert texts[block].get_text() == head
+        assert len(texts) == len(names) + 2  # a cell in each row, and two heads
+    colours = {
+        float(dot.get_ydata()[0]): dot.get_markeredgecolor()
+        for dot in effects.lines
+        if dot.get_marker() == "o"
+    }
+    above, below = ({c for y, c in colours.items() if (y > block) == own} for own in (False, True))
+    assert below == {to_rgb(QUIET)}
+    assert above == {colour(0)}
+
+
+def test_the_caption_says_when_an_effect_is_one_and_what_was_corrected_together(measured):
+    paired = figures.caption("forest", in_one_contrast(measured, adjusted_p=0.01))
+    count = len(rows(in_one_contrast(measured))) - 2
+    assert f" {count} of {count} rows and 2 of 2 rows of partners differ at 0.05 " in paired
+    assert "1 where in every pair that differs the network of the other group has more. " in paired
+    assert "over the measures of a contrast and, apart, over its rows of partners; " in paired
+    assert "than every one of the reference" not in paired
+    kept = [row for row in in_one_contrast(measured).comparisons.items if row.design == "paired"]
+    items = tuple(dataclasses.replace(row, design="independent", pairs=None) for row in kept)
+    comparisons = dataclasses.replace(measured.comparisons, items=items)
+    apart = figures.caption("forest", dataclasses.replace(measured, comparisons=comparisons))
+    assert "1 where every network of the other group has more than every one of the refer" in apart
+    assert "pairs" not in apart.partition("Effect: ")[2]
+    assert "partners" not in apart
 
 
 def test_times_that_half_never_reached_say_how_many_did(measured):
@@ -123,6 +178,7 @@ def test_the_contrast_in_which_most_parameters_differ_is_named(measured):
     ("fields", "says"),
     [
         ({"effect": 1.0, "design": "paired"}, "(none where all pairs agree)"),
+        ({"effect": 1.0, "design": "partners"}, "(none where all pairs agree)"),
         ({"effect": -1.0, "design": "independent"}, "(none where groups do not overlap)"),
         ({"effect": 0.5, "n_other": 4}, "(none where a group has fewer than 5 networks)"),
     ],

@@ -103,6 +103,19 @@ def test_each_row_of_the_table_has_the_numbers_of_its_comparison(results, text):
         assert ("significant" in row[0]) == item.significant
 
 
+def test_rows_of_partners_stand_under_heads_of_their_own(text):
+    table = re.search(r"<h3>pre-trained compared with from scratch</h3>.*?</table>", text, re.S)[0]
+    head, *bodies = re.split(r"<tbody>", table)
+    assert len(bodies) == 2
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", head)
+    assert heads[:3] == ["measure", "from scratch", "pre-trained"]
+    assert "Path length" in bodies[0]
+    assert "partners" not in bodies[0]
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", bodies[1])
+    assert heads[:3] == ["Partners against other pairs", "other pairs", "partners"]
+    assert bodies[1].count("</td></tr>") == 2
+
+
 def title_of(item):
     from deep_learning_dynamics.quantities import quantity
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from deep_learning_dynamics.inference import Comparison
 
 
+# The rows of partners have a block and heads of their own: both networks of a pair are in each of
+# their values.
+PARTNERS, PARTNER_HEADS = "Partners against other pairs", ("other pairs", "partners")
+_HEAD = ""  # in place of the key of a measure
+_MARK: dict[str, Any] = {"marker": "o", "markersize": 4.6, "linewidth": 1.4}
+
+
 @FIGURES.register
 class Forest(FigureKind):
     key, title, needs = "forest", "Differences between groups", ("comparisons",)
@@ -39,16 +47,18 @@ class Forest(FigureKind):
             title = f"{capital(other)} against {reference}"
             row = 2.6 if style.is_narrow else 2.05  # there labels have two lines
         width = 1.25 if style.is_narrow else 2.4
-        keys = dict.fromkeys(row.measure for row in rows)
-        labels = {key: wrapped(look.with_unit(key), width, style.text) for key in keys}
+        labels = {
+            key: wrapped(look.with_unit(key) if key else PARTNERS, width, style.text)
+            for key in _keys(rows)
+        }
         figure, body = page(
             style,
-            len(keys) * pitch_of(contrasts) * row * style.text / 72 + 0.75,
+            len(labels) * pitch_of(contrasts) * row * style.text / 72 + 0.75,
             title,
             results.comparisons.verdict.sentence,
             f"{_counted(rows)} {marks_of(rows)}",
             results,
-            contrast_entries(results, contrasts),
+            [*contrast_entries(results, contrasts), *_partner_entries(rows)],
         )
         columns = _columns(rows, results, style)
         # Columns of the table have no width but that of their texts.
@@ -56,35 +66,63 @@ class Forest(FigureKind):
         effects, *axes = body.subplots(1, len(ratios), width_ratios=ratios)
         places = draw_effects(effects, rows, "measure", labels, contrasts, results)
         small = style.text - 0.6
-        top = effects.get_ylim()[1]
+        # Heads stand above all rows, and those of partners in the row that is theirs.
+        heads = [effects.get_ylim()[1], *_places_of_heads(labels, contrasts)]
         for column, texts in zip(axes, columns, strict=True):
             column.set(ylim=effects.get_ylim(), xticks=[])
-            column.set_yticks([top, *places], texts)
+            column.set_yticks([*heads, *places], texts)
             column.tick_params(axis="y", length=0, labelcolor=look.INK, labelsize=small)
-            column.get_yticklabels()[0].set(va="bottom", color=look.QUIET)
+            for label in column.get_yticklabels()[: len(heads)]:
+                label.set_color(look.QUIET)
+            column.get_yticklabels()[0].set_va("bottom")
             column.spines[:].set_visible(False)
-        for row, label in zip(rows, axes[-1].get_yticklabels()[1:], strict=True):
+        for label, key in zip(effects.get_yticklabels(), labels, strict=True):
+            label.set_color(look.INK if key else look.QUIET)
+        for row, label in zip(rows, axes[-1].get_yticklabels()[len(heads) :], strict=True):
             label.set_weight("bold" if row.significant else "normal")
         return figure
 
     def caption(self, results: Results, variant: str = "") -> str:
         rows = _rows(results)
-        counted = (
-            f"{sum(row.significant for row in rows)} of {len(rows)} rows differ at {ALPHA:g} after "
-            "Holm's correction."
-        )
+        measures, partners = blocks_of(rows)
         paired = any(row.design == "paired" for row in rows)
         sentences = [
             results.comparisons.verdict.sentence,
-            counted,
-            "Effect: rank-biserial correlation, 1 where every network of the other group has more.",
+            _how_many_differ(measures, partners),
+            f"Effect: {_meaning_of_effect(rows)}.",
             "Differences are within pairs." if paired else "",
+            "Partners: the distance (angle) between the two networks of a pair, against the median "
+            "one between either of them and networks of other pairs; effect 1 where partners have "
+            "more in every pair."
+            if partners
+            else "",
             "Intervals: bootstrap, 95 %. "
-            "p: two-sided, adjusted by Holm's method over the rows of a contrast; a network that "
+            "p: two-sided, adjusted by Holm's method over the measures of a contrast"
+            f"{' and, apart, over its rows of partners' if partners else ''}; a network that "
             "never reached an accuracy counts as later than any that did, and where half of them "
             "did not, the table says how many did.",
         ]
         return " ".join(filter(None, sentences))
+
+
+def _how_many_differ(measures: list["Comparison"], partners: list["Comparison"]) -> str:
+    """How many rows are significant: in each block, as each is adjusted by itself."""
+    count = " and ".join(
+        f"{sum(row.significant for row in rows)} of {len(rows)} {words}"
+        for rows, words in ((measures, "rows"), (partners, "rows of partners"))
+        if rows
+    )
+    return f"{count} differ at {ALPHA:g} after Holm's correction."
+
+
+def _meaning_of_effect(rows: Sequence["Comparison"]) -> str:
+    """Where it is 1: a matched-pairs correlation is another than that of two samples."""
+    where = {
+        "paired": "in every pair that differs the network of the other group has more",
+        "independent": "every network of the other group has more than every one of the reference",
+    }
+    found = [words for design, words in where.items() if any(row.design == design for row in rows)]
+    return f"rank-biserial correlation, 1 where {listed(found, 'or')}"
 
 
 def name_of(results: Results, group: str) -> str:
@@ -143,6 +181,8 @@ def draw_effects(
             continue
         # Towards the group that has more; of several contrasts each has its colour.
         own = _colour(results, row.reference if alone and row.effect < 0 else row.other)
+        if alone and row.design == "partners":  # neither group has more of what both have in common
+            own = to_rgb(look.QUIET)
         if row.effect_low is not None and row.effect_high is not None:
             axes.plot([row.effect_low, row.effect_high], [place] * 2, color=own, linewidth=1.4)
         axes.plot(
@@ -170,9 +210,38 @@ def contrast_entries(results: Results, contrasts: Sequence[tuple[str, str]]) -> 
     else:
         named = [(group, f"{sign} more {name_of(results, group)}")
                  for sign, group in zip("←→", contrasts[0], strict=True)]  # fmt: skip
-    mark: dict[str, Any] = {"marker": "o", "markersize": 4.6, "linewidth": 1.4}
     return [
-        Line2D([], [], color=_colour(results, group), label=label, **mark) for group, label in named
+        Line2D([], [], color=_colour(results, group), label=label, **_MARK)
+        for group, label in named
+    ]
+
+
+def _partner_entries(rows: Sequence["Comparison"]) -> list[Line2D]:
+    """What the grey of partners means; of several contrasts each has its own colour there, too."""
+    if not blocks_of(rows)[1] or len(contrasts_of(rows)) > 1:
+        return []
+    return [Line2D([], [], color=look.QUIET, label="← less, → more between partners", **_MARK)]
+
+
+def blocks_of(rows: Sequence["Comparison"]) -> tuple[list["Comparison"], list["Comparison"]]:
+    """Rows of measures, and those of partners."""
+    partners = [row for row in rows if row.design == "partners"]
+    return [row for row in rows if row.design != "partners"], partners
+
+
+def _keys(rows: Sequence["Comparison"]) -> list[str]:
+    """The measures from the top, a head above those of partners."""
+    measures, partners = (dict.fromkeys(row.measure for row in block) for block in blocks_of(rows))
+    return [*measures, *([_HEAD, *partners] if partners else [])]
+
+
+def _places_of_heads(
+    labels: Mapping[str, str], contrasts: Sequence[tuple[str, str]]
+) -> list[float]:
+    """Where the head of partners stands; none without them."""
+    middle = (len(contrasts) - 1) / 2
+    return [
+        number * pitch_of(contrasts) + middle for number, key in enumerate(labels) if key == _HEAD
     ]
 
 
@@ -195,7 +264,7 @@ def _why_bare(row: "Comparison") -> str:
         return f"a group has fewer than {FEWEST_RESAMPLED} networks"
     if abs(row.effect or 0) < 1:
         return "resamples are alike"
-    return "all pairs agree" if row.design == "paired" else "groups do not overlap"
+    return "groups do not overlap" if row.design == "independent" else "all pairs agree"
 
 
 def rows_of(results: Results, of_parameters: bool, nothing: str) -> list["Comparison"]:
@@ -217,15 +286,16 @@ def rows_of(results: Results, of_parameters: bool, nothing: str) -> list["Compar
 
 
 def _columns(rows: list["Comparison"], results: Results, style: Style) -> list[tuple[str, ...]]:
-    """The head and the cells of each column; a narrow table has only two."""
-    heads = ["difference", "p"]
+    """The heads and the cells of each column; a narrow table has only two."""
+    heads, of_partners = ["difference", "p"], ["", ""]
     if not style.is_narrow:
         named = ["reference", "other"]
         if len(contrasts_of(rows)) == 1:
             titles = [name_of(results, group) for group in _contrast(rows[0])]
             named = [wrapped(title, 0.8, style.text) for title in titles]
-        heads = [*named, *heads]
-    return list(zip(heads, *(_cells(row, style.is_narrow) for row in rows), strict=True))
+        heads, of_partners = [*named, *heads], [*PARTNER_HEADS, *of_partners]
+    lines = [heads, *([of_partners] if blocks_of(rows)[1] else [])]
+    return list(zip(*lines, *(_cells(row, style.is_narrow) for row in rows), strict=True))
 
 
 def _cells(row: "Comparison", narrow: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.figures.forest import name_of
+from deep_learning_dynamics.figures.forest import PARTNER_HEADS, PARTNERS, blocks_of, name_of
 from deep_learning_dynamics.figures.groups import titles_for
 from deep_learning_dynamics.figures.paths import method_of, shade_of
 from deep_learning_dynamics.figures.style import Style
@@ -62,7 +62,10 @@ def shade(results: "Results", methods: list[str]) -> str:
 
 
 def contrasts(results: "Results") -> list[dict[str, Any]]:
-    """A table for each pair of groups, or for each group where there are no two."""
+    """A table for each pair of groups, or for each group where there are no two.
+
+    The rows of partners are a block of their own, whose columns have other heads.
+    """
     tables, comparisons = [], results.comparisons
     if comparisons is None:
         return []
@@ -75,7 +78,13 @@ def contrasts(results: "Results") -> list[dict[str, Any]]:
         names = [name_of(results, name) if name else "" for name in (reference, other)]
         if rows:
             title = f"{names[1]} compared with {names[0]}" if other else names[0]
-            tables.append({"title": title, "names": names, "rows": rows})
+            heads = (("measure", names), (PARTNERS, PARTNER_HEADS))
+            blocks = [
+                {"head": head, "names": of, "rows": block}
+                for (head, of), block in zip(heads, blocks_of(rows), strict=True)
+                if block
+            ]
+            tables.append({"title": title, "rows": rows, "blocks": blocks})
     return tables
 
 
