@@ -78,6 +78,19 @@ def test_the_answer_on_the_surface_follows_its_error(bowls, of_bowls):
     assert parts[1] == parts[2]
 
 
+def test_a_plane_that_is_wrong_where_networks_learn_is_not_praised(of_bowls):
+    """The median error hides the few snapshots of a steep loss, which a surface is for."""
+    found = of_bowls.geometry.get("surface")
+    caption = figures.caption("surface", of_bowls)
+    for plane, begins in (("one", "One network's own first two"), ("random", "Two random dir")):
+        rows = found.tables["snapshots"]
+        rows = rows[rows["plane"] == plane]
+        error = (rows["surface_loss"] - rows["loss"]).abs()
+        sentence = caption[caption.index(begins) :]
+        said = re.search(r"\(90th percentile of the error: (\S+) nats\)\. ", sentence)[1]
+        assert float(said.replace("−", "-")) == pytest.approx(error.quantile(0.9), rel=5e-3)
+
+
 def test_the_surface_is_judged_where_networks_have_learnt(of_bowls):
     """Most snapshots are early ones, whose loss is much the same everywhere."""
     found = of_bowls.geometry.get("surface")

@@ -108,7 +108,7 @@ def _answer(found: Finding) -> str:
         f"{' (others end without a finite loss)' if some else ''}: "
         f"{_held('all', found.numbers['all'])}; there the median loss of the ends is "
         f"{number(ends['surface_loss'].median())} nats, their own {number(loss)} "
-        f"(median error {number(error)})."
+        f"(median error {number(error)} nats)."
     )
 
 
@@ -119,14 +119,19 @@ def _held(plane: str, numbers: dict[str, Any]) -> str:
 
 
 def _values(plane: str, numbers: dict[str, Any]) -> str:
-    """The same, and what the surface says of all snapshots."""
+    """The same, and what the surface says of all snapshots.
+
+    A plane may be wrong exactly where networks learn, at the few snapshots of a steep loss; the
+    median error does not show it.
+    """
     held = _held(plane, numbers)
-    if numbers["median_error"] is None:
+    if numbers["error_90"] is None:
         return f"{held}; no snapshot has a finite loss there"
     return (
         f"{held}; there the median loss is "
         f"{number(numbers['median_surface_loss'])} nats, the snapshots' own "
-        f"{number(numbers['median_loss'])} (median error {number(numbers['median_error'])})"
+        f"{number(numbers['median_loss'])} (90th percentile of the error: "
+        f"{number(numbers['error_90'])} nats)"
     )
 
 
