@@ -200,7 +200,11 @@ def test_figures_say_why_effects_have_no_interval(fields, says, measured):
 
 @pytest.mark.parametrize(
     ("shift", "says"),
-    [(5.0, "worse than those of"), (-5.0, "better than those of"), (0.0, "no better and no worse")],
+    [
+        (5.0, "worse than those of"),
+        (-5.0, "better than those of"),
+        (0.0, "No difference was found"),
+    ],
 )
 def test_null_figures_say_what_the_tests_found(shift, says, make_results):
     results = make_results(pairs=2)
@@ -219,7 +223,38 @@ def test_null_figures_say_what_the_tests_found(shift, says, make_results):
     assert says in caption.split(".")[0]
     assert "walks with momentum" in caption
     text = words(figures.draw("nulls", results, variant="pca")).replace("\n", " ")
-    assert "A value outside a bar may be “as null”, because p-values are corrected" in text
+    assert "A value outside a bar may be “not significant”, because p-values are corrected" in text
+    assert ("  not significant" in text) == (shift == 0)
+
+
+def test_null_figures_say_which_snapshots_their_numbers_are_of(make_results):
+    results = make_results(pairs=2, robust=True)
+    projection = results.projections["pca"]
+    table = projection.coordinates
+    place = table.groupby("path").cumcount().to_numpy()
+    some = np.where((place < 3)[:, None], table[["x", "y"]], np.nan)
+    sentences = (
+        (
+            some,
+            f"Real and null numbers are of fits to {3 * table['path'].nunique()} of "
+            f"{len(table)} snapshots (3 of each path), and so differ from those of the whole "
+            "picture.",
+        ),
+        (
+            table[["x", "y"]].to_numpy(),
+            f"Real and null numbers are of fits to all {len(table)} snapshots.",
+        ),
+    )
+    for example, says in sentences:
+        robustness = dataclasses.replace(
+            projection.robustness,
+            examples=dict.fromkeys(projection.robustness.examples, example),
+        )
+        drawn = dataclasses.replace(projection, robustness=robustness)
+        changed = dataclasses.replace(results, projections={"pca": drawn})
+        assert says in figures.caption("nulls", changed, "pca")
+        figure = figures.draw("nulls", changed, variant="pca")
+        assert says in words(figure).replace("\n", " ")
 
 
 def test_too_few_nulls_are_not_tested(make_results):

@@ -88,6 +88,14 @@ def test_earlier_training_leads_to_the_start(text):
         assert (path["before"][0][-1], path["before"][1][-1]) == (path["x"][0], path["y"][0])
 
 
+def test_the_reading_of_each_method_has_its_name(text, results):
+    for block in re.findall(r"<div data-method=.*?</div>", text, re.S):
+        title = re.search(r"<h3>(.*?)</h3>", block)[1]
+        assert title == "Principal component analysis"
+        assert block.index(title) < block.index("May be read:")
+    assert text.count("<div data-method=") == len(results.projections)
+
+
 def test_a_failed_network_is_marked_and_counted(text):
     networks = data_of(text)["networks"]
     assert [network["failed"] for network in networks].count(True) == 1
@@ -250,6 +258,58 @@ def test_a_null_model_stands_beside_the_paths_within_the_window(opened):
 
 
 @pytest.mark.browser
+def test_real_paths_are_drawn_at_the_snapshots_of_the_null_model_beside_them(opened, results):
+    """Paths of more snapshots would look less smooth than those of the null model."""
+
+    def lengths():
+        return opened.evaluate(
+            "[...document.querySelectorAll('#planes .plot')]"
+            ".map(e => e.data.filter(t => t.path).map(t => t.x.length))"
+        )
+
+    (whole,) = lengths()
+    assert not opened.is_visible("#null-note")
+    opened.select_option("#nulls", index=1)
+    opened.wait_for_timeout(300)
+    real, null = lengths()
+    assert real == null
+    assert max(real) < min(whole)
+    (projection,) = results.projections.values()
+    seen = np.isfinite(projection.robustness.examples["momentum_walk"]).all(axis=1)
+    assert f"at {seen.sum():,} of {len(seen):,} snapshots" in opened.inner_text("#null-note")
+    assert "no scores" in opened.inner_text("#null-note")
+    opened.select_option("#nulls", index=0)
+    assert lengths() == [whole]
+    assert not opened.is_visible("#null-note")
+
+
+@pytest.mark.browser
+def test_a_finger_finds_a_network_by_tapping_its_path(browser, path):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function("document.querySelector('#planes .plot').data")
+    page.locator("#planes").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    x, y = page.evaluate(
+        """(() => {
+          const plot = document.querySelector('#planes .plot'), box = plot.getBoundingClientRect();
+          const { xaxis, yaxis, _size } = plot._fullLayout, trace = plot.data.find((t) => t.path);
+          const [end] = trace.x.slice(-1), [height] = trace.y.slice(-1);
+          return [box.left + _size.l + xaxis.l2p(end), box.top + _size.t + yaxis.l2p(height)];
+        })()"""
+    )
+    for lit in (2, 0):  # the network and its partner; a second tap ends it
+        page.touchscreen.tap(x, y)
+        page.wait_for_timeout(700)
+        assert page.locator("#networks label.lit").count() == lit
+    assert "tap its path" in page.inner_text("#curves")
+    context.close()
+
+
+@pytest.mark.browser
 def test_a_phone_keeps_measure_effect_and_p(browser, path):
     page = browser.new_page(viewport={"width": 380, "height": 740})
     page.goto(path.as_uri())
@@ -259,10 +319,23 @@ def test_a_phone_keeps_measure_effect_and_p(browser, path):
     )
     assert shown[:3] == ["measure", "effect", "p"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Figures keep their size and scroll inside their boxes, as their texts are small.
+    for box, image in page.evaluate(
+        "[...document.querySelectorAll('#measures figure .scroll')]"
+        ".map(e => [e.clientWidth, e.firstElementChild.getBoundingClientRect().width])"
+    ):
+        assert box < 380
+        assert image >= 640
+    hint = "getComputedStyle(document.querySelector('#measures figure'), '::before').content"
+    assert "Scroll sideways" in page.evaluate(hint)
+    list_of = "(e => [e.scrollHeight, e.clientHeight])(document.querySelector('#networks'))"
+    needed, there = page.evaluate(list_of)
+    assert needed == there
     lacking = page.locator("text=Values and differences: on a wider screen")
     assert lacking.is_visible()
     page.set_viewport_size({"width": 900, "height": 740})
     assert not lacking.is_visible()
+    assert page.evaluate(hint) == "none"
     page.set_viewport_size({"width": 380, "height": 740})
     # Plots follow a moment later.
     page.wait_for_function("document.documentElement.scrollWidth <= 390")

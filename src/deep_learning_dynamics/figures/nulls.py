@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from jaxtyping import Bool
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,21 +18,23 @@ from deep_learning_dynamics.figures.paths import method_of, placed
 from deep_learning_dynamics.figures.plane import Plane, draw_planes, frame_axes
 from deep_learning_dynamics.figures.style import Style, group_entries
 from deep_learning_dynamics.figures.trajectories import trajectories_of
-from deep_learning_dynamics.formatting import capital, listed
+from deep_learning_dynamics.formatting import capital, count, listed
 from deep_learning_dynamics.null_models import NULL_MODELS
 from deep_learning_dynamics.quantities import quantity
 from deep_learning_dynamics.results import Results
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.inference.null_tests import NullTest
+    from deep_learning_dynamics.projection.projection import Projection
 
 _GREYS = ("#5c5c5c", "#929292", "#bdbdbd")  # of null models, in their order
 _WORDS = {"better than": "better", "worse than": "worse", "more than": "more", "less than": "less",
-          "as": "as null", "not tested": "not tested"}  # fmt: skip
+          "as": "not significant", "not tested": "not tested"}  # fmt: skip
 
 SOURCE = "Random walks in many dimensions look like learning (Antognini and Sohl-Dickstein, 2018)."
 CORRECTED = (
-    "A value outside a bar may be “as null”, because p-values are corrected for the number of rows."
+    "A value outside a bar may be “not significant”, because p-values are corrected for the number "
+    "of rows."
 )
 
 
@@ -50,8 +54,7 @@ class Nulls(FigureKind):
         groups, table = groups_of(results, projection.coordinates), projection.coordinates
         layouts = {"real": table[["x", "y"]].to_numpy(float), **projection.robustness.examples}
         # Real paths are shown at the snapshots that the nulls have, too.
-        seen = np.all([np.isfinite(each).all(axis=1) for each in layouts.values()][1:], axis=0)
-        seen = np.broadcast_to(seen if seen.any() else True, len(table))
+        seen = _in_nulls(projection)
         planes = {
             name: Plane(trajectories_of(table[seen], groups, points=of[seen]), text=style.text)
             for name, of in layouts.items()
@@ -69,7 +72,7 @@ class Nulls(FigureKind):
             groups,
             f"{method_of(projection).title}: real paths and null models",
             _answer(tests),
-            f"{SOURCE} {CORRECTED}" if tests else SOURCE,
+            f"{_fitted(projection)} {SOURCE}{f' {CORRECTED}' if tests else ''}",
             results,
             legend=[
                 *group_entries(groups, numbers, look.TONE, True),
@@ -93,11 +96,37 @@ class Nulls(FigureKind):
             if model in NULL_MODELS
         ]
         return (
-            f"{_answer(tests)}{''.join(kept)} Below: where the number of "
-            "the real paths (diamond) lies among those of the null paths (bars: middle 95 %; tick: "
-            "median), each row from the smallest to the largest; the words say what tests find, "
-            "corrected for the number of rows (Westfall and Young's step-down method)."
+            f"{_answer(tests)}{''.join(kept)} {_fitted(results.projections[variant])} Below: where "
+            "the number of the real paths (diamond) lies among those of the null paths (bars: "
+            "middle 95 %; tick: median), each row from the smallest to the largest; the words say "
+            "what tests find, corrected for the number of rows (Westfall and Young's step-down "
+            "method)."
         )
+
+
+def _in_nulls(projection: "Projection") -> Bool[np.ndarray, " row"]:
+    """The snapshots that nulls have; all where there is none."""
+    examples = projection.robustness.examples.values()
+    seen = np.all([np.isfinite(each).all(axis=1) for each in examples], axis=0)
+    return np.broadcast_to(seen if seen.any() else True, len(projection.coordinates))
+
+
+def _fitted(projection: "Projection") -> str:
+    """Which snapshots the numbers are of."""
+    table, seen = projection.coordinates, _in_nulls(projection)
+    differ = "" if seen.all() else ", and so differ from those of the whole picture"
+    return f"Real and null numbers are of fits to {share_of_snapshots(table, seen)}{differ}."
+
+
+def share_of_snapshots(table: pd.DataFrame, seen: Bool[np.ndarray, " row"]) -> str:
+    """ "280 of 1,820 snapshots (7 of each path)"."""
+    if seen.all():
+        return f"all {count(len(table), 'snapshot')}"
+    paths = table["path"] if "path" in table else table["network"]
+    sizes, all_paths = paths[seen].value_counts(), paths.nunique()
+    each = " to ".join(str(size) for size in sorted({sizes.min(), sizes.max()}))
+    which = "each path" if len(sizes) == all_paths else f"{len(sizes):,} of {all_paths:,} paths"
+    return f"{int(seen.sum()):,} of {count(len(table), 'snapshot')} ({each} of {which})"
 
 
 def _tests(results: Results, method: str) -> list["NullTest"]:
@@ -121,7 +150,9 @@ def _answer(tests: list["NullTest"]) -> str:
                 parts.append(f"{direction} those of NULL in {words}")
         text = f"The picture of the real paths is {' and '.join(parts)}."
         if not parts:
-            text = "The picture of the real paths is no better and no worse than those of NULL."
+            text = (
+                "No difference was found between the picture of the real paths and those of NULL."
+            )
         if all(test.direction == "not tested" for test in mine):
             text = f"Not tested against NULL: {mine[0].reason or 'too few nulls'}."
         found.setdefault(text, []).append(_title(model))

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.colors import to_hex
 
 from deep_learning_dynamics.figures.learning_curves import score_keys
+from deep_learning_dynamics.figures.nulls import share_of_snapshots
 from deep_learning_dynamics.figures.paths import color_of, method_of, plane_of
 from deep_learning_dynamics.figures.plane import Plane, hexagons, shades
 from deep_learning_dynamics.figures.style import (
@@ -134,7 +135,13 @@ def _method(
     for key, places in _null_examples(projection).items():
         seen = np.isfinite(places).all(axis=1)
         null = Plane(trajectories_of(table[seen], groups, points=places[seen]))
-        nulls[key] = _plane(null, table, networks, color)
+        real = Plane(trajectories_of(table[seen], groups, color), plane.scale)
+        nulls[key] = {
+            **_plane(null, table, networks, color),
+            # The real paths at the same snapshots: with more, they would look less smooth.
+            "real": _plane(real, table, networks, color)["paths"],
+            "snapshots": share_of_snapshots(table, seen),
+        }
     return {
         "title": method_of(projection).title,
         "nulls": nulls,

@@ -69,9 +69,14 @@ function draw() {
   const panels = chosen.flatMap((method) => {
     const title = state.method === "all" || state.nulls ? method.title : "";
     const beside = method.nulls[state.nulls];
-    const own = [method, method.cells, title];
-    return beside ? [own, [beside, [], data.null_models[state.nulls]]] : [own];
+    if (!beside) return [[method, method.cells, title]];
+    // Both at the snapshots of the null model: a path of more snapshots looks less smooth.
+    const real = { paths: beside.real, frame: method.frame };
+    return [[real, method.cells, title], [beside, [], data.null_models[state.nulls]]];
   });
+  const shares = new Set(chosen.flatMap((method) => method.nulls[state.nulls]?.snapshots ?? []));
+  find("#null-note").hidden = !shares.size;
+  find("#null-snapshots").textContent = [...shares].join("; ");
   // All have their places before any is drawn, because a plot takes the width that it finds.
   const elements = panels.map(() => planes.appendChild(document.createElement("div")));
   panels.forEach(([plane, cells, title], at) => {
@@ -119,9 +124,18 @@ const marker = () => {
 
 // Linking
 
+let pointed = false; // by a mouse; a finger only taps
 function link(element) {
-  element.on("plotly_hover", (event) => light(event.points[0].data.meta));
-  element.on("plotly_unhover", () => light(null));
+  const point = (network) => {
+    pointed = network !== null;
+    light(network);
+  };
+  element.on("plotly_hover", (event) => point(event.points[0].data.meta));
+  element.on("plotly_unhover", () => point(null));
+  element.on("plotly_click", (event) => {
+    const network = event.points[0].data.meta;
+    if (!pointed) light(network === state.lit ? null : network);
+  });
 }
 
 let waiting = 0;
