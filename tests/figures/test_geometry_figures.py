@@ -95,6 +95,9 @@ def test_exponents_are_compared_with_those_of_shuffled_entries(of_layers):
         f"places in {many} of 12 networks (median {medians[0]} against {medians[1]})"
     )
     assert "The layer has 9 eigenvalues: too few" in figures.caption("spectra", of_layers)
+    labels = [axes.get_ylabel() for axes in figures.draw("spectra", of_layers).axes]
+    assert labels[0] == "Weight"
+    assert labels[-1] == "Exponent"
 
 
 def test_without_exponents_the_first_sentence_is_about_the_spread(of_layers):

@@ -55,6 +55,8 @@ class SpectraFigure(AnalysisFigure):
         for name in shown:
             _draw_quantiles(axes[name], table[table["parameter"] == name], groups)
             axes[name].set_title(name)
+            if axes[name].get_subplotspec().is_first_col():
+                axes[name].set_ylabel("Weight")
         if len(exponents):
             _draw_exponents(axes["exponents"], exponents, groups, style)
         return figure
@@ -147,5 +149,6 @@ def _draw_exponents(axes: Axes, ends: pd.DataFrame, groups: Groups, style: Style
     short = [name.removesuffix(".weight") for name in names]
     axes.set_xticks(range(len(names)), short, rotation=30 if style.is_narrow else 0)
     axes.set(xlim=(-0.6, len(names) - 0.4), title="Spectral exponent at the end")
+    axes.set_ylabel("Exponent")
     axes.locator_params(axis="y", nbins=4)
     axes.grid(axis="y")
