@@ -88,10 +88,31 @@ def test_an_animation_shows_earlier_training_first_and_ends_with_all(make_result
             gif.seek(number)
             frames.append(np.asarray(gif.convert("RGB"), int))
     inked = [(frame.min(axis=2) < 200).sum() for frame in frames]
-    assert len(frames) == len(moments)  # the last stays, as one frame that is shown longer
-    assert inked[-1] > inked[4] > inked[0]
+    # The last stays, as one frame that is shown longer, and is also what previews show.
+    assert len(frames) == len(moments) + 1
+    assert np.array_equal(frames[0], frames[-1])
+    assert inked[-1] > inked[5] > inked[1]
     figures.save_animation(results, "pca", tmp_path / "again.gif")
     assert (tmp_path / "paths.gif").read_bytes() == (tmp_path / "again.gif").read_bytes()
+
+
+def test_the_legend_of_an_animation_says_what_its_squares_are(make_results, tmp_path, monkeypatch):
+    """They move with time; only the last ones are ends."""
+    seen = []
+    drawn = animation.plane_page
+
+    def kept(*given, **named):
+        seen.append(drawn(*given, **named))
+        return seen[-1]
+
+    monkeypatch.setattr(animation, "plane_page", kept)
+    results = make_results(pairs=2, steps=np.array([0.0, 10, 20, 30]), robust=False)
+    moments = figures.save_animation(results, "pca", tmp_path / "paths.gif")
+    text = words(seen[0][0]).split("\n")
+    assert "network at this step" in text
+    assert "end" not in text
+    caption = animation.animation_caption(results, "pca", moments)
+    assert "The last is shown first, too. Squares: where networks are at the step" in caption
 
 
 def test_a_frame_shows_nothing_of_those_before_it(make_results, tmp_path, monkeypatch):

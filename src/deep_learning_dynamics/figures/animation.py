@@ -17,14 +17,16 @@ from deep_learning_dynamics.files import replacing
 from deep_learning_dynamics.results import Results
 from deep_learning_dynamics.selection import evenly
 
-FRAME, LAST = 100, 1500  # milliseconds for which a moment and the last one are shown
+# Milliseconds for which a moment, the last one and, before all others, the last one are shown.
+FRAME, LAST, FIRST = 100, 1200, 400
 MOST_EARLIER, MOST_MOMENTS = 10, 30  # moments of earlier training and of the networks themselves
 
 
 def save_animation(results: Results, method: str, path: Path) -> list[tuple[str, float]]:
     """Write the animation of one method; the same results give the same bytes.
 
-    Earlier training comes first, where there is any.
+    The first frame is the last moment, because it is what previews and printers show. Then earlier
+    training comes first, where there is any.
 
     Returns:
         The moments that are shown: "earlier" or "", and the step.
@@ -38,6 +40,7 @@ def save_animation(results: Results, method: str, path: Path) -> list[tuple[str,
         trajectories = plane.trajectories
         placed(trajectories)  # refuses a plane with nothing in it
         plane.ellipses = ([], *plane.ellipses[1:])  # of ends, which only the last moment has
+        plane.moving = True
         height = (style.width - 0.1) * float(np.clip(plane.shape, 0.5, 0.8))
         title = method_of(projection).title
         figure, axes, _ = plane_page(
@@ -66,9 +69,9 @@ def save_animation(results: Results, method: str, path: Path) -> list[tuple[str,
             canvas.restore_region(empty)
             panel.draw(canvas.get_renderer())
             frames.append(Image.fromarray(np.array(canvas.buffer_rgba())).convert("RGB"))
-    durations = [FRAME] * (len(frames) - 1) + [LAST]
+    durations = [FIRST] + [FRAME] * (len(frames) - 1) + [LAST]
     with replacing(path) as partial:
-        frames[0].save(partial, save_all=True, append_images=frames[1:], duration=durations, loop=0)
+        frames[-1].save(partial, save_all=True, append_images=frames, duration=durations, loop=0)
     return moments
 
 
@@ -78,7 +81,8 @@ def animation_caption(results: Results, method: str, moments: list[tuple[str, fl
     before = "after earlier training, " if any(phase for phase, _ in moments) else ""
     return (
         f"Networks learn until step {moments[-1][1]:,.0f}, {before}in {len(moments)} moments. "
-        f"Squares: where networks are; all else as in the figure of {title}."
+        "The last is shown first, too. Squares: where networks are at the step; all else as in the "
+        f"figure of {title}."
     )
 
 

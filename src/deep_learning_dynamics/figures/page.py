@@ -213,7 +213,9 @@ def plane_entries(planes: Sequence[Plane]) -> list[Any]:
     entries.append(Line2D([], [], marker="o", label="start", **ring))
     if any(t.sound for t in trained):
         numbered = any(plane.numbered for plane in planes)
-        label = "end, number of pair" if numbered else "end"
+        moving = any(plane.moving for plane in planes)
+        label = "network at this step" if moving else "end"
+        label += ", number of pair" if numbered else ""
         if look.ends_differ(t.group for t in trained if t.end == ""):
             label += ", with its group's sign"
         entries.append(Line2D([], [], marker="s", label=label, **mark))

@@ -39,6 +39,7 @@ class Plane:
     scale: ScoreScale | None = None  # None: each group has one colour
     cells: Any = None  # MapCells of a self-organising map
     numbered: bool = False  # ends carry the numbers of pairs
+    moving: bool = False  # paths end where networks are at a moment
     text: float = 7.0  # size of text in points
 
     def __post_init__(self) -> None:
