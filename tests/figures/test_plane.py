@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.groups import Groups
-from deep_learning_dynamics.figures.plane import Plane, draw_planes
+from deep_learning_dynamics.figures.plane import Plane, draw_planes, moved_apart
 from deep_learning_dynamics.figures.style import INK, Style, colour
 from deep_learning_dynamics.figures.trajectories import (
     LEAST_INK,
@@ -111,6 +111,31 @@ def test_ends_carry_the_numbers_of_few_pairs_only():
     assert not can_number([line((1, 0)), line((0, 1))])
 
 
+def test_numbers_of_ends_do_not_hide_each_other():
+    close = [line((1, 0.01 * n), label=str(n)) for n in range(3)]
+    far = [line((-1, n), label=str(n + 3)) for n in range(2)]
+    plane = drawn([*close, *far], numbered=True)
+    squares = markers(plane, "s")
+    places = np.array([(each.get_xdata()[0], each.get_ydata()[0]) for each in squares])
+    on_paper = plane.axes.transData.transform(places) / plane.axes.figure.dpi * 72
+    gaps = np.abs(on_paper[:, None] - on_paper).max(axis=2)[np.triu_indices(5, 1)]
+    assert gaps.min() > 0.9 * squares[0].get_markersize()
+    np.testing.assert_allclose(places[3:], [each.points[-1] for each in far])  # these did not move
+    leads = [each for each in plane.axes.lines if len(each.get_xdata()) == 2]
+    ends = [(each.get_xdata()[0], each.get_ydata()[0]) for each in leads]
+    assert 2 <= len(ends) <= 3
+    assert all(any(np.allclose(end, each.points[-1]) for each in close) for end in ends)
+
+
+def test_squares_at_one_place_are_moved_apart_but_not_far():
+    moved = moved_apart(np.zeros((4, 2)), 9.0)
+    gaps = np.abs(moved[:, None] - moved).max(axis=2)[np.triu_indices(4, 1)]
+    assert gaps.min() > 0.9 * 9
+    assert np.abs(moved_apart(np.zeros((50, 2)), 9.0)).max() <= 1.5 * 9
+    apart = np.array([[0.0, 0.0], [0.0, 10.0]])
+    np.testing.assert_array_equal(moved_apart(apart, 9.0), apart)
+
+
 def test_points_fade_as_their_neighbours_are_lost():
     faded = path(np.eye(3)[:, :2], faith=np.array([1.0, 0.75, 0.5]))
     assert faded.inks.tolist() == [1.0, pytest.approx((1 + LEAST_INK) / 2), LEAST_INK]
@@ -128,6 +153,18 @@ def test_ellipses_are_left_out_where_refits_put_ends_anywhere():
     assert Plane(spread(1.0)).ellipses[0] == []
     assert len(Plane(spread(0.1, 50)).ellipses[0]) == 50
     assert Plane(spread(0.17, 50)).ellipses[0] == [], "each is small, all together cover the plane"
+
+
+def test_ellipses_are_framed_unless_paths_would_shrink_by_much():
+    def with_spread(height):
+        long = line((0, 1), spread=np.tile([0.0001, 0, height**2], (6, 1)))
+        return Plane([*SMALL[:1], *SMALL[2:], long])
+
+    assert with_spread(0.3).ellipses[0]
+    assert with_spread(0.3).high[1] > 1.3
+    assert with_spread(0.01).high[1] == pytest.approx(1.1)
+    assert with_spread(3.0).ellipses[0]
+    assert with_spread(3.0).high[1] < 1.6
 
 
 def test_ellipses_have_the_axes_of_the_covariance():

@@ -74,9 +74,10 @@ class Paths(FigureKind):
             f"{method.reads} {method.cautions}",
             f"Hue: {results.by.replace('_', ' ')}." if results.by else "",
             f"Lightness: {shade}." if shade else "",
-            "Circle: start; square: end, numbered by pair where there are few; arrowheads point in "
-            "the direction of learning; dotted: the trajectory that a network continues; dashed "
-            "with a cross: a network that failed. The frame holds the networks that did not fail; "
+            "Circle: start; square: end, numbered by pair where there are few (beside the end, "
+            "with a line to it, where numbers would overlap); arrowheads point in the direction of "
+            "learning; dotted: the trajectory that a network continues; dashed with a cross: a "
+            "network that failed. The frame holds the networks that did not fail; "
             "a triangle at its edge shows where a path leaves it.",
         ]
         return " ".join(part for part in parts if part)

@@ -48,6 +48,7 @@ class Plane:
         margin = 0.05 * (span.max() or np.abs(shown).max() or 1.0) if self.cells is None else 0.75
         self.low, self.high = shown.min(axis=0) - margin, shown.max(axis=0) + margin
         self.ellipses = self._ellipses()
+        self._make_room_for_ellipses()
 
     @property
     def shape(self) -> float:
@@ -73,6 +74,18 @@ class Plane:
         areas = np.pi * half.prod(axis=1) / np.prod(self.high - self.low)
         anywhere = np.median(areas) > 0.05 or areas.sum() > 1.3
         return ([] if anywhere or len(ends) > 60 else ends), half, angles
+
+    def _make_room_for_ellipses(self) -> None:
+        """Frame the ellipses, too, as far as paths do not become much smaller for it."""
+        ends = np.array([t.points[-1] for t in self.ellipses[0]]).reshape(-1, 2)
+        reach = np.sqrt([t.spread[-1][[0, 2]] for t in self.ellipses[0]]).reshape(-1, 2)
+        inside = ((ends >= self.low) & (ends <= self.high)).all(axis=1)
+        if inside.any():
+            most = 0.2 * (self.high - self.low)
+            low = (ends - 1.03 * reach)[inside].min(axis=0)
+            high = (ends + 1.03 * reach)[inside].max(axis=0)
+            self.low = np.clip(low, self.low - most, self.low)
+            self.high = np.clip(high, self.high, self.high + most)
 
     def place(self, axes: Axes) -> None:
         """Take axes, with limits that are roughly the final ones: axes' numbers need their room."""
@@ -122,8 +135,9 @@ class Plane:
             linewidths=max(0.15 * self.mark, 0.5),
             zorder=_STARTS,
         )
-        for trajectory in networks:
-            self._mark_end(trajectory)
+        aside = self._places_aside(networks)
+        for number, trajectory in enumerate(networks):
+            self._mark_end(trajectory, aside.get(number))
 
     def is_unscored(self, trajectory: Trajectory) -> bool:
         """Whether a network has no score where others show theirs."""
@@ -217,15 +231,45 @@ class Plane:
                         break
         self._add_shapes(triangles, colours, _ARROWS)
 
-    def _mark_end(self, t: Trajectory) -> None:
-        """A square where a path ends, a cross if it failed, a triangle where it leaves."""
+    def _places_aside(self, networks: Sequence[Trajectory]) -> dict[int, np.ndarray]:
+        """Where ends whose numbers would overlap are marked, by the number of the network."""
+        ends = {
+            number: t.points[-1]
+            for number, t in enumerate(networks)
+            if self.numbered and t.label and t.sound
+            if ((t.points[-1] >= self.low) & (t.points[-1] <= self.high)).all()
+        }
+        if len(ends) < 2:
+            return {}
+        places = np.array(list(ends.values())) * self._scale
+        apart = moved_apart(places, self._end_size)
+        moved = np.abs(apart - places).max(axis=1) > 0.05 * self._end_size
+        return {
+            number: at / self._scale
+            for number, at, aside in zip(ends, apart, moved, strict=True)
+            if aside
+        }
+
+    @property
+    def _end_size(self) -> float:
+        return max(0.9 * self.mark, 1.55 * self.number_size if self.numbered else 0)
+
+    def _mark_end(self, t: Trajectory, aside: np.ndarray | None = None) -> None:
+        """A square where a path ends, a cross if it failed, a triangle where it leaves.
+
+        Args:
+            aside: where the square is instead, with a line to the end.
+        """
         low, high = self.low, self.high
         inside = ((t.points >= low) & (t.points <= high)).all(axis=1)
         look: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.4}
         if inside[-1] and t.sound:
-            size = max(0.9 * self.mark, 1.55 * self.number_size if self.numbered else 0)
-            marker, at, order = t.end or end_marker(t.group), t.points[-1], _ENDS
+            size, at = self._end_size, t.points[-1] if aside is None else aside
+            marker, order = t.end or end_marker(t.group), _ENDS
             look["color"] = colour(t.group, 0.85)
+            if aside is not None:
+                lead = np.transpose([t.points[-1], at])
+                self.axes.plot(*lead, color=look["color"], linewidth=0.6, zorder=_STARTS)
         else:
             size, order = max(1.15 * self.mark, 4.5), _FAILURES
             inset = (0.6 * size + 1) / self._scale
@@ -261,6 +305,28 @@ def draw_planes(figure: Figure, planes: Sequence[Plane]) -> None:
     figure.set_layout_engine("none")
     for plane in planes:
         plane.draw()
+
+
+def moved_apart(places: Points, size: float) -> Points:
+    """Centres of squares, moved so that squares of this size do not overlap; by 1.5 sizes at most.
+
+    Pairs that overlap push each other apart, along the axis on which they are farther apart.
+    """
+    moved = places.copy()
+    numbers = np.arange(len(places))
+    earlier = np.sign(numbers[:, None] - numbers)  # which of two at the same place goes where
+    for _ in range(200):
+        gaps = moved[:, None] - moved
+        overlap = size - np.abs(gaps).max(axis=2)
+        np.fill_diagonal(overlap, 0)
+        if overlap.max() < 0.05 * size:
+            break
+        along = np.abs(gaps).argmax(axis=2)
+        sides = np.take_along_axis(np.sign(gaps), along[..., None], axis=2)[..., 0]
+        push = 0.3 * np.maximum(overlap, 0) * np.where(sides == 0, earlier, sides)
+        moved += np.stack([np.where(along == axis, push, 0).sum(axis=1) for axis in (0, 1)], axis=1)
+        moved = places + np.clip(moved - places, -1.5 * size, 1.5 * size)
+    return moved
 
 
 def hexagons(centres: Float[np.ndarray, "unit 2"]) -> Float[np.ndarray, "unit corner 2"]:
