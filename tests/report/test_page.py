@@ -9,7 +9,10 @@ import pytest
 from made_results import STEPS, build, write_store
 
 from deep_learning_dynamics import figures, store
+from deep_learning_dynamics.figures import Style
+from deep_learning_dynamics.figures.paths import plane_of
 from deep_learning_dynamics.report import About, report
+from deep_learning_dynamics.report.linked import LinkedNetworks, linked
 from deep_learning_dynamics.report.tables import shade
 from deep_learning_dynamics.results import Results
 
@@ -63,6 +66,19 @@ def test_paths_end_where_the_projection_says(results, text):
         ends = pair.groupby("network").tail(1)[["x", "y"]].to_numpy()
         here = np.array([path["x"][-1], path["y"][-1]])
         assert np.isclose(ends, here, rtol=1e-4).all(axis=1).any()
+
+
+def test_planes_leave_no_room_for_ellipses_which_the_page_does_not_draw(results, text):
+    (key,) = results.projections
+    table = results.projections[key].coordinates
+    wide = table.assign(spread_xx=(0.3 * np.ptp(table["x"])) ** 2, spread_yy=1e-6, spread_xy=0.0)
+    projection = replace(results.projections[key], coordinates=wide)
+    changed = replace(results, projections={key: projection})
+    (before,) = data_of(text)["methods"]
+    networks = LinkedNetworks.of(changed)
+    (after,) = linked(changed, networks, [key])["methods"]
+    assert plane_of(projection, changed, Style())[0].ellipses[0]
+    assert after["frame"] == before["frame"]
 
 
 def test_a_score_that_was_not_recorded_is_not_given_as_if_it_was(results, tmp_path):

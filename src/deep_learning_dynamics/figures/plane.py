@@ -47,6 +47,7 @@ class Plane:
         span = np.ptp(shown, axis=0)
         margin = 0.05 * (span.max() or np.abs(shown).max() or 1.0) if self.cells is None else 0.75
         self.low, self.high = shown.min(axis=0) - margin, shown.max(axis=0) + margin
+        self.frame_of_paths = self.low, self.high  # of pictures without ellipses
         self.ellipses = self._ellipses()
         self._make_room_for_ellipses()
 

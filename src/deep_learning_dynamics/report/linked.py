@@ -1,6 +1,7 @@
 """What the page's script draws: paths, learning curves and networks, as plain values for JSON.
 
-Colours, frames, cells and fading are those of the figures, so that both show the same.
+Colours, cells and fading are those of the figures, so that both show the same; ellipses, and the
+room for them, are in the figures alone.
 """
 
 from dataclasses import dataclass
@@ -166,7 +167,7 @@ def _plane(
         for t in plane.trajectories
         if not t.earlier and len(t.points)
     ]
-    (left, low), (right, high) = plane.low, plane.high
+    (left, low), (right, high) = plane.frame_of_paths
     return {"paths": paths, "frame": {"x": _short([left, right]), "y": _short([low, high])}}
 
 
