@@ -120,7 +120,7 @@ def test_a_method_that_a_null_model_matches_comes_last_whatever_its_score():
     assert found.items[0].score < found.items[1].score
     assert [entry.nulls for entry in found.items] == ["better", "no better"]
     assert [entry.rank for entry in found.items] == [1, 2]
-    assert found.items[1].reason.endswith("; walks with momentum do as well")
+    assert found.items[1].reason.endswith("; not better than walks with momentum")
     assert found.best == ("som",)
 
 
@@ -158,19 +158,17 @@ def test_the_sentence_says_where_the_best_is_better_than_null_models_only_in_par
 def test_where_null_models_match_all_no_projection_is_the_best():
     found = ranking({"pca": projection(noisy(0.05), nulls={"random_walk": high()})})
     assert found.best == ()
-    assert found.sentence == (
-        "No projection stands out: each has null models that do as well or better."
-    )
+    assert found.sentence == ("No projection stands out: none is better than all its null models.")
 
 
 @pytest.mark.parametrize(
     ("random_walk", "momentum_walk", "standing", "told"),
     [
-        ("====", "====", "no better", "random walks and walks with momentum do as well"),
-        ("----", "++++", "no better", "random walks do better"),
-        ("====", "----", "no better", "random walks do as well and walks with momentum do better"),
+        ("====", "====", "no better", "not better than random walks and walks with momentum"),
+        ("----", "++++", "no better", "worse than random walks"),
+        ("====", "----", "no better", "not better than random walks and worse than walks with momentum"),
         ("====", "--==", "no better",
-         "random walks do as well and walks with momentum do as well or better"),
+         "not better than random walks and in part worse than walks with momentum"),
         ("++++", "--+=", "mixed", "in part better, in part worse than random walks and walks with "
          "momentum"),
         ("++++", "==+=", "mixed", "in part better than random walks and walks with momentum"),

@@ -43,7 +43,7 @@ class Ranked:
     paths: float | None
     stability: float | None
     # Against the null models: "better" in all that was tested, "mixed" (better in part of it than
-    # each of them), "no better" (in nothing better than one of them, which may do better itself),
+    # each of them), "no better" (in nothing better than one of them, maybe worse),
     # "not tested".
     nulls: str
     reason: str
@@ -129,14 +129,14 @@ def _standing(tested: list[NullTest]) -> tuple[str, str]:
     directions: dict[str, set[str]] = {}  # of each null model
     for each in tested:
         directions.setdefault(NULL_MODELS[each.model].title, set()).add(each.direction)
-    # The hardest null model counts: what one of them does as well needs no other explanation.
+    # The hardest null model counts: what one of them reaches needs no other explanation.
     unbeaten = {title: of for title, of in directions.items() if "better than" not in of}
     if unbeaten:
         words: dict[str, list[str]] = {}
         for title, of in unbeaten.items():
-            how = "do as well or better" if "as" in of else "do better"
-            words.setdefault(how if "worse than" in of else "do as well", []).append(title)
-        return "no better", listed([f"{listed(titles)} {how}" for how, titles in words.items()])
+            how = "in part worse" if "as" in of else "worse"
+            words.setdefault(how if "worse than" in of else "not better", []).append(title)
+        return "no better", listed([f"{how} than {listed(found)}" for how, found in words.items()])
     titles = listed(list(directions))
     found = set().union(*directions.values())
     if found == {"better than"}:
@@ -174,7 +174,7 @@ def _sentence(items: list[Ranked], best: list[Ranked]) -> str:
     if not best and any(each.nulls != "no better" for each in items):
         return "No projection stands out."
     if not best:
-        return "No projection stands out: each has null models that do as well or better."
+        return "No projection stands out: none is better than all its null models."
     how = "Most" if len(best) == 1 else "Equally"
     tails = {
         "not tested": ", not tested against null models",
