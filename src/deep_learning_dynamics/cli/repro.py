@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from deep_learning_dynamics import environment
+from deep_learning_dynamics import environment, tracking
 from deep_learning_dynamics.cli import dvc
 from deep_learning_dynamics.cli.progress import FAILED, Heard, Progress, shown
 from deep_learning_dynamics.errors import DynamicsError
 from deep_learning_dynamics.execution.starting import VARIABLE as CLUSTER
 from deep_learning_dynamics.files import write_json
 from deep_learning_dynamics.formatting import listed
-from deep_learning_dynamics.tracking import stage_names
 from deep_learning_dynamics.workspace import SCRATCH
 
 TIMINGS = SCRATCH / "timings.json"  # seconds that each stage took last, no output of the pipeline
@@ -76,7 +75,7 @@ def repro(
         DvcError: DVC did, before or between stages.
         InterruptionError: Ctrl-C, SIGTERM or SIGHUP; the stages have tidied up and ended.
     """
-    progress = Progress(stage_names(root), _timings(root), title)
+    progress = Progress(tracking.stage_names(root), _timings(root), title)
     pipeline = Pipeline(root, progress, variables or {}, verbose)
     lock = root / "dvc.lock"
     before = lock.read_bytes() if lock.exists() else None
@@ -103,12 +102,29 @@ def repro(
     return list(dict.fromkeys([*progress.ran, *again]))
 
 
+@contextmanager
+def marked(root: Path) -> Iterator[None]:
+    """Mark the run of a working copy in MLflow as FAILED or KILLED if the block ends with an error.
+
+    Otherwise it stays RUNNING, as its stages leave it for those that follow.
+    """
+    try:
+        yield
+    except (DynamicsError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, InterruptionError | KeyboardInterrupt)
+        try:
+            tracking.mark(root, "KILLED" if interrupted else "FAILED")
+        except DynamicsError as problem:  # what stopped it matters more
+            print(f"warning: {problem}", file=sys.stderr)
+        raise
+
+
 def _stages_side_by_side(root: Path) -> tuple[list[str], int]:
     """Stages that may run side by side, the longest first, and how many of them at once."""
     from deep_learning_dynamics.study import params
     from deep_learning_dynamics.study.estimate import estimate
 
-    names = stage_names(root)
+    names = tracking.stage_names(root)
     if FIRST not in names or os.environ.get(CLUSTER) or not _much_has_changed(root, names):
         return [], 1  # with a cluster, one stage has all of it
     expected = estimate(params.load(root / "params.yaml"))

@@ -11,7 +11,7 @@ from deep_learning_dynamics import tracking
 from deep_learning_dynamics.cli import dvc, options_2020, repro
 from deep_learning_dynamics.cli import settings as setting
 from deep_learning_dynamics.cli.opening import Note, Settings, Verbose
-from deep_learning_dynamics.errors import DynamicsError, TrackingError
+from deep_learning_dynamics.errors import TrackingError
 from deep_learning_dynamics.workspace import alone, end_like_ctrl_c, project_root
 
 # The options of the 2020 script are hidden, so that --help fits a screen.
@@ -71,15 +71,8 @@ def execute(root: Path, variables: dict[str, str], verbose: bool = False) -> Non
     from deep_learning_dynamics.results import Results
     from deep_learning_dynamics.study import params
 
-    try:
+    with repro.marked(root):
         ran = repro.repro(root, variables=variables, verbose=verbose)
-    except DynamicsError as error:
-        status = "KILLED" if isinstance(error, repro.InterruptionError) else "FAILED"
-        try:
-            tracking.mark(root, status)
-        except DynamicsError as problem:  # what stopped it matters more
-            print(f"warning: {problem}", file=sys.stderr)
-        raise
     if set(ran) <= {"find"}:  # which looks at the datasets each time
         print("Nothing has changed; nothing was computed.")
     settings = params.load(root / "params.yaml").as_json()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from deep_learning_dynamics.tracking import Record
 from deep_learning_dynamics.workspace import end_like_ctrl_c, git, project_root
 
 Todo = Mapping[int, Mapping[str, Any]]  # values by dotted key, by the number of an experiment
+Sought = Mapping[int, tuple[dict[str, str], str]]  # settings as runs keep them, and code's digest
 Done = Sequence[tuple[Mapping[str, Any], Record]]  # values by dotted key, and their run
 
 
@@ -65,7 +67,8 @@ def sweep(
             "DYNAMICS_TRACKING is off; a sweep finds in MLflow what is complete. Unset it."
         )
     end_like_ctrl_c()
-    done = {n: record for n, (_, full) in enumerate(experiments) if (record := _run(root, full))}
+    sought = _sought(root, [full for _, full in experiments])
+    done = _complete(sought)
     print(f"{count(len(experiments), 'experiment')}, {len(experiments) - len(done)} to run",
           flush=True)  # fmt: skip
     failed: list[str] = []
@@ -78,7 +81,7 @@ def sweep(
         if problem:
             failed.append(f"{described}: {problem}")
             print(f"{described}: failed", flush=True)
-        elif record := _run(root, experiments[number][1]):
+        elif record := _complete({number: sought[number]}).get(number):
             done[number] = record
             print(f"{number + 1}/{len(experiments)} {described}: {record.name}", flush=True)
     records = [(experiments[number][0], record) for number, record in sorted(done.items())]
@@ -99,9 +102,10 @@ def _here(root: Path, todo: Todo, verbose: bool) -> Iterator[tuple[int, str]]:
         for number, values in todo.items():
             arguments, title = _arguments(copy, values), f"{setting.described(values)}  "
             try:
-                repro.repro(
-                    copy, arguments, variables=variables(root), verbose=verbose, title=title
-                )
+                with repro.marked(copy):
+                    repro.repro(
+                        copy, arguments, variables=variables(root), verbose=verbose, title=title
+                    )
             except repro.StageError as error:
                 yield number, str(error)
             else:
@@ -127,7 +131,8 @@ def _on_cluster(root: Path, todo: Todo, cluster: Cluster) -> Iterator[tuple[int,
             ran = run_tasks(_experiment, tasks, label="experiments", backend=cluster)
             for (number, _), (copy, _, _), problem in zip(some, tasks, ran, strict=True):
                 if not problem:
-                    tracking.log(copy, params.load(copy / "params.yaml").as_json())
+                    with repro.marked(copy):
+                        tracking.log(copy, params.load(copy / "params.yaml").as_json())
                     _keep(root, copy)
                 yield number, problem
 
@@ -226,14 +231,25 @@ def _arguments(copy: Path, values: Mapping[str, Any]) -> list[str]:
     return ["exp", "run", *itertools.chain(*changes)]
 
 
-def _run(root: Path, full: Mapping[str, Any]) -> Record | None:
-    """The complete run of these settings with today's code, the newest."""
+def _sought(root: Path, experiments: Sequence[Mapping[str, Any]]) -> Sought:
+    """How the runs of these settings with today's code are recognised."""
     from deep_learning_dynamics.tracking.identity import code_digest, written
 
+    digest = cache(partial(code_digest, root))
+    return {
+        number: (written(full), digest(tuple(full.get("plugins") or ())))
+        for number, full in enumerate(experiments)
+    }
+
+
+def _complete(sought: Sought) -> dict[int, Record]:
+    """The complete runs, of several the newest, by the number of their experiment."""
     _, _, known = opened()
-    wanted, code = written(full), code_digest(root, full.get("plugins") or ())
-    for record in known:
-        same = record.parameters == wanted and record.tags.get("fingerprint.code") == code
-        if record.complete and same:
-            return record
-    return None
+    found: dict[int, Record] = {}
+    for number, wanted in sought.items():
+        for record in known:
+            same = (record.parameters, record.tags.get("fingerprint.code")) == wanted
+            if record.complete and same:
+                found[number] = record
+                break
+    return found
