@@ -259,6 +259,18 @@ def test_outputs_of_one_class_are_refused(tmp_path):
         dld.Recorder(tmp_path / "r.zarr", model(), outputs=lambda _: torch.ones(6, 1)).__enter__()
 
 
+@pytest.mark.parametrize(
+    ("labels", "found"), [([0, 1], "2 entries"), ([], "0 entries"), ([0] * 7, "7 entries")]
+)
+def test_another_number_of_labels_than_of_probes_is_refused(tmp_path, labels, found):
+    expected = rf"r.zarr: labels has {found}, outputs 6 probes; expected one label for each"
+    record = dld.Recorder(tmp_path / "r.zarr", model(), outputs=torch.ones(6, 5), labels=labels)
+    with pytest.raises(StoreError, match=expected):
+        record(0)
+    record.close()  # as a training does that goes on without it
+    assert not (tmp_path / "r.zarr").exists()
+
+
 def test_a_score_that_changes_later_is_kept_as_it_was(tmp_path):
     running = torch.zeros((), requires_grad=True) * 1
     with dld.Recorder(tmp_path / "r.zarr", model(), schedule=1) as record:

@@ -160,9 +160,9 @@ class Recorder:
         probes = classes = 0
         if self._outputs is not None:
             probes, classes = self._source.predict(self._outputs, None)().shape
-        self._started = True
         if self._writes:
             self._open(probes, classes)
+        self._started = True
 
     def _open(self, probes: int, classes: int) -> None:
         import pandas as pd

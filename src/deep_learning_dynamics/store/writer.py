@@ -83,6 +83,7 @@ class StoreWriter:
 
     def __enter__(self) -> "StoreWriter":
         self._check_networks()
+        self._check_labels()
         with ExitStack() as stack:  # gives everything back if the store cannot be opened
             folder = self.path
             if self._replace:
@@ -294,6 +295,14 @@ class StoreWriter:
             raise StoreError(
                 f"{self.path}: networks are named {', '.join(self._names[:10]) or 'not at all'}; "
                 "expected at least one, and a name of its own for each."
+            )
+
+    def _check_labels(self) -> None:
+        labels, probes = self._contents.probe_labels, self._contents.probes
+        if labels is not None and len(labels) != probes:
+            raise StoreError(
+                f"{self.path}: labels has {formatting.count(len(labels), 'entry', 'entries')}, "
+                f"outputs {formatting.count(probes, 'probe')}; expected one label for each."
             )
 
     def _check_snapshot(self, lane: Lane, given: Mapping[str, np.ndarray]) -> None:

@@ -143,16 +143,16 @@ class Training:
 
     def writer(self, buffer_bytes: int = BUFFER_BYTES) -> StoreWriter:
         """What replaces the store."""
-        task = self.task
+        task, probes = self.task, self.task.probes if self.with_outputs else 0
         return StoreWriter(
             self.path,
             self.networks,
             self.parameters,
             self.attributes,
             snapshots=len(snapshot_steps(self.settings, len(task.labels))),
-            probes=task.probes if self.with_outputs else 0,
+            probes=probes,
             classes=task.classes,
-            probe_labels=task.test_labels[: task.probes].tolist(),
+            probe_labels=task.test_labels[:probes].tolist(),
             replace=True,
             buffer_bytes=buffer_bytes,
         )
