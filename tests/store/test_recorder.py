@@ -290,8 +290,20 @@ def test_what_is_no_score_and_steps_out_of_order_are_refused(tmp_path):
             record(4, loss="low")
         with pytest.raises(StoreError, match="Step 3 was recorded after step 3"):
             record(3)
+        with pytest.raises(StoreError, match="Step -1 is negative; expected 0"):
+            record(-1)
     with pytest.raises(StoreError, match="'step' cannot be the name of a coordinate"):
         dld.Recorder(tmp_path / "s.zarr", model(), step=1)
+
+
+@pytest.mark.parametrize("step", [0.5, 3.0, "3", None, torch.tensor(0.5)])
+def test_a_step_that_is_no_whole_number_is_refused(tmp_path, step):
+    with dld.Recorder(tmp_path / "r.zarr", model()) as record:
+        record(np.int64(0))
+        with pytest.raises(StoreError, match="is no whole number; expected the optimiser steps"):
+            record(step)
+        record(torch.tensor(1))
+    assert dld.open(tmp_path / "r.zarr")["step"].values.tolist() == [[0, 1]]
 
 
 def test_a_network_that_ends_without_finite_weights_has_diverged(tmp_path):

@@ -2,6 +2,7 @@
 thread beside the training.
 """
 
+import operator
 import queue
 import threading
 import warnings
@@ -95,24 +96,26 @@ class Recorder:
             if kind is None:
                 raise
 
-    def __call__(self, step: int, weights: Any = None, /, **scores: Any) -> bool:
+    def __call__(self, step: Any, weights: Any = None, /, **scores: Any) -> bool:
         """Record a step, and say whether a snapshot of it was kept.
 
         Args:
-            step: optimiser steps that the weights have behind them; it rises from call to call.
+            step: optimiser steps that the weights have behind them, a whole number; it rises from
+                call to call.
             weights: the arrays as they are now, where no torch model was given.
             scores: what is known of the network at this step; accuracies as shares from 0 to 1.
 
         Raises:
-            StoreError: steps do not rise, or an earlier snapshot could not be written.
+            StoreError: a step is no whole number from 0 on, steps do not rise, or an earlier
+                snapshot could not be written.
         """
         self._start()
         self._raise_error()
-        step = int(step)
-        if step <= self._previous or step < 0:
+        step = _step(step)
+        if step <= self._previous:
             raise StoreError(
-                f"Step {step} was recorded after step {self._previous}; expected later steps, "
-                "from 0 on. Record each step once, with all its scores."
+                f"Step {step} was recorded after step {self._previous}; expected later steps. "
+                "Record each step once, with all its scores."
             )
         known = {name: _score(name, value) for name, value in scores.items() if value is not None}
         first = self._previous < 0
@@ -284,6 +287,18 @@ class Recorder:
             f"{self.path}: a snapshot could not be written ({error}); the store ends before it. "
             "Make room or correct it, and go on from there."
         ) from error
+
+
+def _step(value: Any) -> int:
+    try:
+        step = operator.index(value)
+    except TypeError:
+        raise StoreError(
+            f"Step {value!r} is no whole number; expected the optimiser steps so far, such as 3."
+        ) from None
+    if step < 0:
+        raise StoreError(f"Step {step} is negative; expected 0 for the weights before training.")
+    return step
 
 
 def _score(name: str, value: Any) -> Any:
