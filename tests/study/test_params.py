@@ -1,6 +1,7 @@
 """params.yaml: what is allowed gets in, everything else gets one clear message."""
 
 import re
+import subprocess
 from dataclasses import fields
 from pathlib import Path
 
@@ -215,6 +216,32 @@ def test_a_file_that_is_no_params_yaml_gets_clear_lines(tmp_path, text):
     assert lines
     assert all("params.yaml" in line and len(line) < 500 for line in lines)
     "\n".join(lines).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("seed 0\ntrain:\n  epochs: 3\n", "line 2, column 6: a colon that does not belong here"),
+        ("seed: 0\ntrain:\n\tepochs: 3\n", "line 3, column 1: a tab; expected spaces"),
+        ("seed: [1\n", "line 2, column 1: expected ',' or ']'"),
+        ("", "holds no settings; expected sections such as network, train"),
+        ("# nothing but a comment\n", "holds no settings; expected sections such as"),
+    ],
+)
+def test_a_damaged_file_is_one_line_with_the_place_and_the_command_that_restores_it(
+    tmp_path, text, found
+):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    for restores in (False, True):
+        with pytest.raises(ParamsError) as error:
+            params.load(path)
+        said = str(error.value)
+        assert found in said
+        assert said.count("\n") == 0
+        assert said.endswith("restore it as committed: git checkout params.yaml.") == restores
+        for command in ("init --quiet", "add params.yaml"):
+            subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
 
 
 def test_bytes_that_are_no_text_get_one_message(tmp_path):

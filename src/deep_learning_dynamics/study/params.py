@@ -26,6 +26,7 @@ from deep_learning_dynamics.study.sections import (
     settings_section,
     shown,
 )
+from deep_learning_dynamics.workspace import git
 
 Positive = Annotated[float, Field(gt=0, le=1_000_000)]
 NotNegative = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -204,7 +205,7 @@ def read(path: Path) -> dict[Any, Any]:
     except FileNotFoundError:
         raise ParamsError(
             f"{path} does not exist; expected the experiment's parameters. "
-            "Run this in the project's folder, or restore it: git checkout params.yaml"
+            f"Run this in the project's folder{_or_restore(path)}."
         ) from None
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
@@ -212,11 +213,37 @@ def read(path: Path) -> dict[Any, Any]:
         YAMLError, ValueError, TypeError, AttributeError, AssertionError, RecursionError,
     ) as error:  # fmt: skip
         # Others than YAMLError come from a date that is none, for example.
-        reason = " ".join(str(error).split())
-        raise ParamsError(f"{path} is not valid YAML: {shown(reason, 300)}") from None
+        raise ParamsError(
+            f"{path} is not valid YAML: {_reason(error)}. Correct it{_or_restore(path)}."
+        ) from None
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path} holds {shown(raw)}; expected sections such as network, train.")
+        found = "no settings" if raw is None else shown(raw)
+        raise ParamsError(
+            f"{path} holds {found}; expected sections such as network, train. "
+            f"Correct it{_or_restore(path)}."
+        )
     return raw
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong in a file of YAML, and in which line and column."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return shown(" ".join(str(error).split()), 300)
+    if "\\t" in problem:
+        problem = "a tab; expected spaces"
+    elif problem == "mapping values are not allowed here":
+        problem = (
+            "a colon that does not belong here: this line is indented too far, or the line "
+            "before lacks a colon"
+        )
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem[:200]}"
+
+
+def _or_restore(path: Path) -> str:
+    """The command that restores a file, where git has it."""
+    tracked = git(path.absolute().parent, "ls-files", "--", path.name)
+    return f", or restore it as committed: git checkout {path.name}" if tracked else ""
 
 
 def validate(
