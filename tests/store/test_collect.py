@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from project import in_process
 
 from deep_learning_dynamics.errors import CheckpointError, StoreError
 from deep_learning_dynamics.execution import connected
@@ -265,6 +266,25 @@ def test_stores_are_no_checkpoints_but_can_be_audited_together(tmp_path):
     for source in (tmp_path / "all", f"{tmp_path}/all/*.zarr"):
         found = audit(source)
         assert (found.runs, found.snapshots) == (3, 12)
+
+
+def test_a_damaged_chunk_of_a_store_is_one_finding_with_its_steps(tmp_path):
+    for name in ("a", "b"):
+        with Recorder(
+            tmp_path / f"{name}.zarr", {"w": np.zeros(2)}, schedule=1, run=name
+        ) as record:
+            for step in range(24):
+                record(step, {"w": np.array([ord(name), step], float)})
+    chunk = tmp_path / "b.zarr/weights/c/0/0/0"
+    chunk.write_bytes(bytes(8) + chunk.read_bytes()[8:])
+    found = audit(f"{tmp_path}/*.zarr")
+    (problem,) = (each for each in found.findings if each.wrong)
+    assert (problem.problem, problem.run) == ("unreadable", "b")
+    assert (problem.step, problem.last_step) == (0, 23)
+    assert "weights/c/0/0/0 is damaged" in problem.detail
+    text = in_process(tmp_path, "audit", f"{tmp_path}/*.zarr", status=1)
+    assert "0–23" in text
+    assert "1 problem in 2 runs, 48 snapshots." in text
 
 
 def test_scores_in_percent_are_refused_with_their_file(runs, tmp_path):

@@ -198,6 +198,12 @@ def test_damaged_weights_name_their_file(sharded, damage):
         runs["weights"][0, :, 5:30].load()
 
 
+def test_a_wrong_checksum_is_said_in_words(sharded):
+    flip(sharded / "weights" / "c" / "0" / "1" / "0")
+    with pytest.raises(StoreError, match=r"/0/1/0 is damaged \(its checksum does not match\)"):
+        store.open(sharded)["weights"].load()
+
+
 @pytest.mark.parametrize("name", ["zarr.json", "step/zarr.json", "weights/zarr.json", "step/c/0/0"])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "nonsense"])
 def test_other_damages_name_their_store_and_what_to_do(sharded, name, damage):

@@ -109,7 +109,9 @@ def _show(found: "Audit") -> None:
                     "✗" if each.wrong else "·",
                     each.problem,
                     each.run,
-                    "" if each.step is None else f"{each.step:,}",
+                    "–".join(
+                        f"{step:,}" for step in (each.step, each.last_step) if step is not None
+                    ),
                     each.detail,
                 )
                 for each in found.findings

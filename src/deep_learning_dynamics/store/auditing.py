@@ -7,7 +7,7 @@ not believed: what counts is what the weights say.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ class AuditFinding:
     run: str
     step: int | None
     detail: str
+    last_step: int | None = None  # where the snapshots from ``step`` to this one have the same
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,11 @@ def audit(
             with each.open() as opened:
                 digest, found = walks[each.run].visit(each, opened)
         except DynamicsError as error:
-            findings.append(each.finding("unreadable", str(error)))
+            found, before = each.finding("unreadable", str(error)), findings[-1:]
+            # A chunk of a store holds several snapshots, all of which are lost with it.
+            if [(one.run, one.detail) for one in before] == [(found.run, found.detail)]:
+                found = replace(findings.pop(), last_step=each.step)
+            findings.append(found)
             continue
         finally:
             if progress is not None:

@@ -161,6 +161,7 @@ def _nothing_at(path: str) -> str:
 
 def damaged(where: str, error: BaseException) -> StoreError:
     """Of a store, or of an array or a file in it."""
-    return StoreError(
-        f"{where} is damaged ({first_line(error)}). Copy the store again, or record it again."
-    )
+    reason = first_line(error)
+    if "checksum" in reason:  # zarr prints both, as bytes
+        reason = "its checksum does not match"
+    return StoreError(f"{where} is damaged ({reason}). Copy the store again, or record it again.")
