@@ -8,7 +8,9 @@ import pytest
 from small_projects import identity, small_project
 
 from deep_learning_dynamics import tracking
+from deep_learning_dynamics.cli.opening import meant
 from deep_learning_dynamics.errors import TrackingError
+from deep_learning_dynamics.files import write_json
 from deep_learning_dynamics.tracking import connect, records, resolve, store_of
 from deep_learning_dynamics.tracking.runs import finish, log_curves, open_run, running
 
@@ -117,6 +119,23 @@ def test_a_run_is_named_by_its_id_its_name_or_the_beginning_of_either(project, c
     twice = [known[0], dataclasses.replace(known[0], run_id="other")]
     with pytest.raises(TrackingError, match="may be"):
         resolve(twice, known[0].name[:4])
+
+
+def test_the_latest_is_the_run_of_the_outputs_at_hand(project, connection):
+    ours, last = (open_run(connection, identity(project, seed=seed)).info for seed in (11, 12))
+    for run in (ours, last):
+        connection.client.set_terminated(run.run_id)
+    known = records(connection)
+    assert resolve(known, "latest").run_id == last.run_id
+    assert resolve(known, "latest", "of another store").run_id == last.run_id
+    assert resolve(known, "latest", ours.run_id).run_id == ours.run_id
+    assert tracking.logged_last(project) is None
+    made = {"run_id": ours.run_id, "name": ours.run_name, "fingerprint": "of other settings"}
+    logged = project / ".dvc/tmp/dynamics/logged.json"
+    write_json(logged, made | {"store": str(store_of(project))})
+    assert meant(project, known, "latest").run_id == ours.run_id
+    write_json(logged, made | {"store": "elsewhere"})
+    assert meant(project, known, "latest").run_id == last.run_id
 
 
 def test_a_run_has_its_parameters_data_and_environment(project, connection):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deep_learning_dynamics.cli.listing import differing, together, value_of
-from deep_learning_dynamics.cli.opening import Runs, complete_method, folders, opened
+from deep_learning_dynamics.cli.opening import Runs, complete_method, folders, meant, opened
 from deep_learning_dynamics.cli.terminal import print_table
 from deep_learning_dynamics.errors import TrackingError
 from deep_learning_dynamics.formatting import listed, p_value
-from deep_learning_dynamics.tracking import Record, read_lock, resolve
+from deep_learning_dynamics.tracking import Record, read_lock
 
 if TYPE_CHECKING:
     from deep_learning_dynamics.results import Results
@@ -41,9 +41,10 @@ def compare(
 ) -> None:
     """Show how runs differ and what each found; draw their paths in one common plane.
 
-    RUN is an id or a name, the beginning of either, or latest. The plane is
-    fitted to the networks of all runs. Which weights are projected is what
-    view.parameters says in the first run.
+    RUN is an id or a name, the beginning of either, or latest: the run of the
+    outputs here, else the one that finished last. The plane is fitted to the
+    networks of all runs. Which weights are projected is what view.parameters
+    says in the first run.
 
     Example: dynamics compare latest quiet-otter-042
     """
@@ -51,9 +52,9 @@ def compare(
     from deep_learning_dynamics.results import Results
 
     _ = METHODS[method]  # refuses a mistake before anything is read
-    _, connection, known = opened()
-    meant = [resolve(known, name) for name in runs]
-    compared = list({record.run_id: record for record in meant}.values())
+    root, connection, known = opened()
+    named = [meant(root, known, name) for name in runs]
+    compared = list({record.run_id: record for record in named}.values())
     if len(compared) < 2:
         raise TrackingError(
             f"{' and '.join(runs)} {'are' if len(runs) > 1 else 'is'} one run, {compared[0]}; "

@@ -26,6 +26,16 @@ def opened() -> tuple[Path, Connection | None, list[Record]]:
     return root, connection, [] if connection is None else tracking.records(connection)
 
 
+def meant(root: Path, known: list[Record], wanted: str) -> Record:
+    """The run that a person names; ``latest`` is that of the outputs at hand, if there is one.
+
+    Raises:
+        TrackingError: there is no such run, or more than one.
+    """
+    last = tracking.logged_last(root) if wanted == tracking.LATEST else None
+    return tracking.resolve(known, wanted, None if last is None else last.run_id)
+
+
 @contextmanager
 def folders(connection: Connection, records: list[Record]) -> Iterator[list[Path]]:
     """The files of runs as folders laid out like a project; those of a server are downloaded."""
@@ -69,7 +79,7 @@ def complete_run(incomplete: str) -> list[str]:
         names = [record.name for record in opened()[2]]
     except DynamicsError:
         return []
-    return [name for name in (*names, "latest") if name.startswith(incomplete)]
+    return [name for name in (*names, tracking.LATEST) if name.startswith(incomplete)]
 
 
 def complete_method(incomplete: str) -> list[str]:

@@ -8,11 +8,11 @@ import typer
 
 from deep_learning_dynamics.cli import repro
 from deep_learning_dynamics.cli.copying import copied, variables
-from deep_learning_dynamics.cli.opening import Run, folders, opened
+from deep_learning_dynamics.cli.opening import Run, folders, meant, opened
 from deep_learning_dynamics.cli.settings import checked
 from deep_learning_dynamics.environment import Environment
 from deep_learning_dynamics.formatting import count
-from deep_learning_dynamics.tracking import Record, read_lock, resolve, stage_names
+from deep_learning_dynamics.tracking import Record, read_lock, stage_names
 from deep_learning_dynamics.workspace import end_like_ctrl_c
 
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ def replicate(run: Run) -> None:
     and environment are today's; what has changed since the run is listed. The
     exit status is 0 only if all outputs are the same, or within rounding.
 
+    RUN is an id or a name, the beginning of either, or latest: the run of the
+    outputs here, else the one that finished last.
+
     Example: dynamics replicate latest
     """
     from deep_learning_dynamics.cli.likeness import SAME, compare
 
     root, connection, known = opened()
-    record = resolve(known, run)
+    record = meant(root, known, run)
     end_like_ctrl_c()
     outputs: dict[str, Likeness] = {}
     with folders(connection, [record]) as (folder,), copied(root, "replication") as copy:

@@ -13,11 +13,12 @@ from deep_learning_dynamics.cli.opening import (
     complete_method,
     copy_into,
     folders,
+    meant,
     opened,
 )
 from deep_learning_dynamics.cli.terminal import show_file
 from deep_learning_dynamics.errors import TrackingError
-from deep_learning_dynamics.tracking import Record, local_files, resolve
+from deep_learning_dynamics.tracking import Record, local_files
 
 REPORT = Path("report/index.html")
 PICTURES = (".png", ".svg", ".pdf", ".gif")
@@ -41,13 +42,15 @@ def show(
 ) -> None:
     """Open a run's report in the browser, or one figure.
 
-    RUN is an id or a name, the beginning of either, or latest. The path of
-    the file is printed, too; where there is no screen, nothing is opened.
+    RUN is an id or a name, the beginning of either, or latest: the run of the
+    outputs here, which dynamics run has reported, else the one that finished
+    last. The path of the file is printed, too; where there is no screen,
+    nothing is opened.
 
     Example: dynamics show latest --figure som
     """
-    _, connection, known = opened()
-    record = resolve(known, run)
+    root, connection, known = opened()
+    record = meant(root, known, run)
     with folders(connection, [record]) as (folder,):
         wanted = [folder / REPORT] if figure is None else _figures(folder, figure, record)
         if save is not None:

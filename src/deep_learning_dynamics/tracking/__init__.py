@@ -13,11 +13,12 @@ from deep_learning_dynamics.tracking.dvc_files import (
     stage_names,
 )
 from deep_learning_dynamics.tracking.identity import NOTE, SWEEP
-from deep_learning_dynamics.tracking.runs import Record, local_files, records, resolve
+from deep_learning_dynamics.tracking.runs import LATEST, Record, local_files, records, resolve
 from deep_learning_dynamics.tracking.store import EXPERIMENT, Store, connect, is_off, store_of
 
 __all__ = [
     "EXPERIMENT",
+    "LATEST",
     "NOTE",
     "SWEEP",
     "Record",
@@ -30,6 +31,7 @@ __all__ = [
     "log",
     "log_live",
     "logged",
+    "logged_last",
     "mark",
     "read_lock",
     "records",
@@ -41,7 +43,7 @@ __all__ = [
 
 # What needs numpy or pandas is imported when it is asked for.
 _ELSEWHERE = {"log_live": "live", "mark": "live"}
-_ELSEWHERE |= dict.fromkeys(("attempt", "log", "logged"), "complete")
+_ELSEWHERE |= dict.fromkeys(("attempt", "log", "logged", "logged_last"), "complete")
 
 
 def __getattr__(name: str) -> Any:

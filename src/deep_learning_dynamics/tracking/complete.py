@@ -45,14 +45,25 @@ class Logged:
 
 
 def logged(root: Path, parameters: Mapping[str, Any]) -> Logged | None:
-    """The run of the outputs that are there, if they are logged to the store in use now."""
+    """The run of these settings, if the outputs that are there were logged as it."""
+    known = logged_last(root)
     try:
-        known = Logged(**json.loads((root / LOGGED).read_text(encoding="utf-8")))
         identity = identity_of(root, parameters, *_trained_with(root))
     except (OSError, ValueError, TypeError, DynamicsError):
         return None
-    here = (identity.fingerprint, str(store_of(root)))
-    return known if (known.fingerprint, known.store) == here else None
+    return known if known is not None and known.fingerprint == identity.fingerprint else None
+
+
+def logged_last(root: Path) -> Logged | None:
+    """The run that the outputs were logged as last, whatever was set since.
+
+    There is none if that was in another store than the one in use now.
+    """
+    try:
+        known = Logged(**json.loads((root / LOGGED).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return known if known.store == str(store_of(root)) else None
 
 
 def attempt(root: Path, parameters: Mapping[str, Any]) -> Logged | None:

@@ -108,10 +108,13 @@ def records(connection: Connection) -> list[Record]:
         return [_record(run) for run in _search(connection, "tags.fingerprint LIKE '%'", "DESC")]
 
 
-def resolve(known: Sequence[Record], wanted: str) -> Record:
+def resolve(known: Sequence[Record], wanted: str, at_hand: str | None = None) -> Record:
     """The run that is meant: by an id or a name, the beginning of either, or ``latest``.
 
-    ``known`` are all runs, the newest first. The latest is the one that finished last.
+    Args:
+        known: all runs, the newest first.
+        at_hand: the id of the run of the project's outputs, which is the latest; unless it is among
+            the complete runs, the latest is the one that finished last.
 
     Raises:
         TrackingError: there is no such run, or more than one.
@@ -122,7 +125,8 @@ def resolve(known: Sequence[Record], wanted: str) -> Record:
         )
     if wanted == LATEST:
         complete = [record for record in known if record.complete]
-        return max(complete, key=lambda each: each.ended or each.started, default=known[0])
+        ours = [record for record in complete if record.run_id == at_hand]
+        return max(ours or complete, key=lambda each: each.ended or each.started, default=known[0])
     matches = [record for record in known if wanted in (record.run_id, record.name)]
     if not matches and wanted:
         matches = [
