@@ -42,6 +42,24 @@ def test_what_is_no_setting_is_refused(texts, message):
         settings.assignments(texts)
 
 
+@pytest.mark.parametrize("read", [settings.assignments, settings.choices])
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("*.weight", '"*.weight"'),
+        ("[*.weight, hidden1.bias]", '["*.weight", hidden1.bias]'),
+        ("[hidden1.bias,*.weight]", '[hidden1.bias,"*.weight"]'),
+        ("%x", '"%x"'),
+    ],
+)
+def test_a_text_that_must_be_quoted_is_shown_quoted(read, value, quoted):
+    with pytest.raises(ParamsError) as error:
+        read([f"view.parameters={value}"])
+    assert str(error.value).startswith(f"-S view.parameters={value}: the value is not valid YAML")
+    assert str(error.value).endswith(f" Quote it: -S 'view.parameters={quoted}'")
+    read([f"view.parameters={quoted}"])
+
+
 def test_choices_are_lists_and_commas_in_brackets_belong_to_a_value():
     assert settings.choices(["seed=1,2,1", "network.hidden_layers=[8, 8],[16]"]) == {
         "seed": [1, 2],

@@ -5,6 +5,7 @@ Values are read as the file is read (YAML 1.2). Comments in the file stay.
 
 import copy
 import io
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,15 @@ from ruamel.yaml.error import YAMLError
 from deep_learning_dynamics.errors import ParamsError
 from deep_learning_dynamics.files import replacing
 
+UNQUOTED = re.compile(r"""(^|[\[,]\s*)([*&!%@`][^\[\],"']*)""")  # text with a meaning in YAML
 ORIGIN = "params.yaml with -S"  # where values came from, in messages
 
 
-def assignments(texts: Sequence[str]) -> dict[str, Any]:
+def assignments(texts: Sequence[str], several: bool = False) -> dict[str, Any]:
     """``["train.epochs=20"]`` as values by dotted key.
+
+    Args:
+        several: each has values with commas between, and becomes a list of them.
 
     Raises:
         ParamsError: a text is not KEY=VALUE, the value is not YAML, or a key comes twice.
@@ -35,19 +40,22 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
             if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
                 raise ParamsError(f"-S {text}: {other} is set already; expected each key once.")
         try:
-            found[key] = YAML(typ="safe", pure=True).load(value)
+            found[key] = YAML(typ="safe", pure=True).load(f"[{value}]" if several else value)
         # Others than YAMLError come from a date that is none, for example.
         except (YAMLError, ValueError, RecursionError) as error:
             reason = getattr(error, "problem", None) or " ".join(str(error).split())
-            raise ParamsError(f"-S {text[:80]}: the value is not valid YAML: {reason}") from None
+            quoted = UNQUOTED.sub(r'\1"\2"', value)
+            advice = "" if quoted == value else f". Quote it: -S '{key}={quoted}'"
+            raise ParamsError(
+                f"-S {text[:80]}: the value is not valid YAML: {reason}{advice}"
+            ) from None
     return found
 
 
 def choices(texts: Sequence[str]) -> dict[str, list[Any]]:
     """``["seed=1,2"]`` as the values to try by dotted key; each is listed once."""
     # Commas within brackets belong to a value: [8, 8],[16, 16] are two.
-    parts = [text.partition("=") for text in texts]
-    found = assignments([f"{key}=[{value}]" if equals else key for key, equals, value in parts])
+    found = assignments(texts, several=True)
     for key, values in found.items():
         if not values:
             raise ParamsError(f"-S {key}=: expected values with commas between, as in seed=1,2,3.")
