@@ -227,6 +227,18 @@ def test_a_sweep_leaves_edits_where_they_are_and_ends_with_effects(project):
     assert known[-1]["name"] in dynamics(project, "show", "latest", "--save", "saved")
 
 
+def test_a_sweep_in_which_all_failed_has_no_effects(project):
+    (project / "datasets").mkdir()
+    text = dynamics(project, "sweep", "-S", "data.sources=[local]", status=1, DYNAMICS_DATASETS="")
+    assert "error: 1 of 1 experiments failed" in text
+    assert "mean over the others" not in text
+
+
+def test_what_commands_write_is_not_offered_to_git(project):
+    for name in ("dvc_plots/index.html", "compared/a/pca.png", "report/index.html"):
+        assert call(project, "git", "check-ignore", name).strip() == name
+
+
 @pytest.mark.slow
 def test_experiments_of_a_sweep_run_on_workers_and_are_logged_from_here(project):
     (project / "datasets").mkdir()  # so that the source "local" has none

@@ -54,6 +54,7 @@ def test_a_store_is_drawn_with_the_words_of_its_coordinates(here):
 def test_a_folder_of_checkpoints_is_drawn_and_logged(here):
     text = in_process(here, "draw", "runs", "--log")
     assert "in MLflow: run report of the experiment trajectories" in text
+    assert "mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db\n" in text
     assert (here / "report.html").exists()
     assert len(list((here / "mlruns/artifacts").glob("*/artifacts/report.html"))) == 1
     with sqlite3.connect(here / "mlruns/mlflow.db") as database:

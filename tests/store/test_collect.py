@@ -235,6 +235,10 @@ def test_half_precision_is_worth_knowing(tmp_path):
 def test_nothing_to_audit(tmp_path):
     with pytest.raises(StoreError, match="names no checkpoints"):
         audit(tmp_path)
+    with pytest.raises(StoreError, match="nothing does not exist; expected a folder with"):
+        audit(tmp_path / "nothing")
+    with pytest.raises(StoreError, match=r"test_collect\.py is not a folder"):
+        audit(__file__)
 
 
 def test_a_recorded_training_is_not_replaced_by_checkpoints(runs, tmp_path):
@@ -302,5 +306,5 @@ def test_scores_in_percent_are_refused_with_their_file(runs, tmp_path):
 def test_where_no_checkpoint_is_one_message_says_so(tmp_path, monkeypatch, place):
     (tmp_path / "inner").mkdir()
     monkeypatch.chdir(tmp_path / "inner")
-    with pytest.raises(CheckpointError, match=r"names no checkpoints|is not a folder"):
+    with pytest.raises(CheckpointError, match=r"names no checkpoints|does not exist"):
         collect(place, "runs.zarr")

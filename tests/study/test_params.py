@@ -60,13 +60,14 @@ def test_the_default_parameters_are_valid_and_are_those_of_the_question(settings
         (
             "conditions",
             [],
-            "conditions is []; expected a list, each scratch or pretrained or permuted or "
+            "conditions is []; expected a list of at least 1, each scratch or pretrained or permuted or "
             "rescaled or shuffled_labels.",
         ),
         (
             "network.hidden_layers",
             [8, 0],
-            "network.hidden_layers is [8, 0]; expected a list, each a whole number from 1 to 4,096.",
+            "network.hidden_layers is [8, 0]; expected a list of at least 1, each a whole number "
+            "from 1 to 4,096.",
         ),
         (
             "project.som",
@@ -88,7 +89,7 @@ def test_the_default_parameters_are_valid_and_are_those_of_the_question(settings
         (
             "figures.formats",
             ["gif"],
-            'figures.formats is ["gif"]; expected a list, each png or svg or pdf.',
+            'figures.formats is ["gif"]; expected a list of at least 1, each png or svg or pdf.',
         ),
     ],
 )
@@ -104,6 +105,7 @@ def test_a_wrong_value_is_shown_with_what_is_allowed(changed, key, value, expect
         ("project.som", {"row": 3}),
         ("pretrain.snapshots.perepoch", "pretrain.snapshots.per_epoch"),
         ("network.activaton", "network.activation"),
+        ("batch_size", "train.batch_size"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_known_one(changed, key, nearest):
@@ -270,6 +272,15 @@ def test_a_file_that_cannot_be_read_gets_one_message(tmp_path, kind):
         path.mkdir()
     with pytest.raises(ParamsError, match=r"does not exist|cannot be read: Is a directory"):
         params.load(path)
+
+
+def test_where_no_key_is_similar_those_of_the_section_are_listed(changed):
+    text = message(changed({"train.lr": 0.1}))
+    assert text.startswith(
+        "params.yaml: train.lr = 0.1 is not a known key; expected one of dataset"
+    )
+    assert "learning_rate" in text
+    assert "Did you mean" not in text
 
 
 def test_a_stage_gets_its_sections_and_no_other(raw_params):

@@ -104,7 +104,8 @@ def draw(
 
 def _log(page: Path, figures: Path, verdict: str) -> None:
     """Put files into a run of the MLflow store that is used here."""
-    connection = tracking.connect(tracking.store_of(Path.cwd()))
+    here = Path.cwd()
+    connection = tracking.connect(tracking.store_of(here))
     assert connection is not None  # it makes a store where there is none
     client = connection.client
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -116,3 +117,9 @@ def _log(page: Path, figures: Path, verdict: str) -> None:
     client.log_artifacts(run.run_id, str(figures), "figures")
     client.set_terminated(run.run_id)
     print(f"in MLflow: run {run.run_name} of the experiment {EXPERIMENT} ({connection.store})")
+    store = connection.store
+    if not store.is_server:
+        uri = store.hidden(store.uri)
+        if store.database is not None and store.database.is_relative_to(here):
+            uri = f"sqlite:///{store.database.relative_to(here)}"
+        print(f"to look at it: mlflow ui --backend-store-uri {uri}")

@@ -87,7 +87,7 @@ def sweep(
     records = [(experiments[number][0], record) for number, record in sorted(done.items())]
     # Seeds are what others are pooled over; on their own they are no effect.
     keys = [key for key in tried if key != "seed" and len(tried[key]) > 1]
-    for key in keys or tried:
+    for key in (keys or tried) if records else ():
         print("\n".join(["", *effect(key, tried[key], records)]))
     _draw(root, keys or list(tried), records)
     if failed:

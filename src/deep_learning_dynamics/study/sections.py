@@ -94,8 +94,10 @@ def explained(problem: Any, raw: Mapping[Any, Any], keys: Mapping[str, Any]) -> 
         return f"a value cannot be read ({problem['msg']}); expected plain text, numbers, lists."
     if problem["type"] == "extra_forbidden":
         unknown = ".".join([key, location[-1]] if key else location)
-        nearest = difflib.get_close_matches(unknown, keys, n=1, cutoff=0)[0]
-        return f"{unknown} = {shown(problem['input'])} is not a known key. Did you mean {nearest}?"
+        return (
+            f"{unknown} = {shown(problem['input'])} is not a known key"
+            f"{_instead(key, location[-1], keys)}"
+        )
     missing = key if location[-1] == key.split(".")[-1] else f"{key}.{location[-1]}"
     if problem["type"] == "missing" and missing in keys:  # else an entry of a list
         return f"{missing} is missing; expected {allowed(keys[missing])}."
@@ -103,6 +105,16 @@ def explained(problem: Any, raw: Mapping[Any, Any], keys: Mapping[str, Any]) -> 
     for part in key.split("."):
         found = found[part] if isinstance(found, dict) and part in found else problem["input"]
     return f"{key} is {shown(found)}; expected {allowed(keys[key])}.{_similar(found, keys[key])}"
+
+
+def _instead(section: str, name: str, keys: Mapping[str, Any]) -> str:
+    """The end of a sentence about an unknown key: a similar one, else those of its section."""
+    siblings = {key.split(".")[-1]: key for key in keys if key.rpartition(".")[0] == section}
+    elsewhere = {key.split(".")[-1]: key for key in sorted(keys, key=len, reverse=True)}
+    for names, cutoff in ((siblings, 0.6), (elsewhere, 0.8)):
+        if near := difflib.get_close_matches(name, names, n=1, cutoff=cutoff):
+            return f". Did you mean {names[near[0]]}?"
+    return f"; expected one of {', '.join(siblings)}." if siblings else "; expected none here."
 
 
 def shown(value: Any, longest: int = 60) -> str:
@@ -127,7 +139,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
         parts = schema["prefixItems"]
         return f"a list of {len(parts)}: {', '.join(map(allowed, parts))}"
     if "items" in schema:
-        return f"a list, each {allowed(schema['items'])}"
+        least = f" of at least {schema['minItems']}" if "minItems" in schema else ""
+        return f"a list{least}, each {allowed(schema['items'])}"
     if "properties" in schema:
         names = ", ".join(schema["properties"])
         return f"a section with the keys {names}" if names else "an empty section, {}"

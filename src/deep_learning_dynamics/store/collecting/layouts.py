@@ -156,7 +156,8 @@ def _matching(pattern: str) -> Iterator[Path]:
 
 def _of_folder(folder: Path) -> list[Snapshot]:
     if not folder.is_dir():
-        raise CheckpointError(f"{folder} is not a folder; expected one with checkpoints.")
+        found = "is not a folder" if folder.exists() else "does not exist"
+        raise CheckpointError(f"{folder} {found}; expected a folder with checkpoints.")
     found = []
     for path in _checkpoints(folder):
         run = path.parent.relative_to(folder).as_posix()
