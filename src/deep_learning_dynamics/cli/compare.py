@@ -91,7 +91,7 @@ def _print(compared: Sequence[Record], results: "Sequence[Results]") -> None:
         print(f"Nothing differs: {listed(list(tables))} are the same.\n")
     tables = {f"what differs: {title}": rows for title, rows in tables.items()}
     tables["results"] = together([medians(each) for each in results])
-    tables["measures"] = together([_measures(each) for each in results])
+    tables["measures (medians, or shares)"] = together([_measures(each) for each in results])
     for title, rows in tables.items():
         if rows:
             headings = [title, *(record.name for record in compared)]
@@ -100,19 +100,37 @@ def _print(compared: Sequence[Record], results: "Sequence[Results]") -> None:
 
 
 def _measures(results: "Results") -> dict[str, str]:
-    """The values of each measure in both groups that are compared, with the p-value."""
+    """The medians (shares, of failures) of each measure in both groups, with the p-value.
+
+    Where some networks lack a measure, each row says how many it is about. A time that fewer than
+    half of the networks reached has no median.
+    """
+    from deep_learning_dynamics.inference import wording
     from deep_learning_dynamics.quantities import quantity
 
+    items = [
+        item
+        for item in (results.comparisons.items if results.comparisons is not None else ())
+        if item.other and not item.parameter
+    ]
+    differ = len({wording.count(item) for item in items}) > 1
     rows: dict[str, str] = {}
-    for item in results.comparisons.items if results.comparisons is not None else ():
-        if item.parameter or not item.other:
-            continue
-        what = quantity(item.measure)
-        texts = [what.format(value) for value in (item.reference_value, item.other_value)]
-        titles = results.comparisons.titles
+    for item in items:
+        titles, show = results.comparisons.titles, quantity(item.measure).format
         groups = [titles.get(group, group) for group in (item.reference, item.other)]
-        p = "" if item.adjusted_p is None else f" (p {p_value(item.adjusted_p)})"
-        rows[f"{what.title}, {' → '.join(groups)}"] = f"{' → '.join(texts)}{p}"
+        values = [
+            "not reached" if value is None and reached is not None and networks else show(value)
+            for value, reached, networks in (
+                (item.reference_value, item.reached_reference, item.n_reference),
+                (item.other_value, item.reached_other, item.n_other),
+            )
+        ]
+        aside = [] if item.adjusted_p is None else [f"p {p_value(item.adjusted_p)}"]
+        aside += [wording.count(item)] if differ else []
+        text = " → ".join(values)
+        if aside:
+            text += f" ({', '.join(aside)})"
+        rows[f"{quantity(item.measure).title}, {' → '.join(groups)}"] = text
     return rows
 
 
