@@ -27,8 +27,8 @@ class AutoencoderPlane(Method):
     most_rows = 50_000
     reads = "Smooth courses: near points are rebuilt as near weights."
     cautions = (
-        "Distances and directions: the plane is bent, and another seed may bend it otherwise. "
-        "Explained variance: it may have learnt the snapshots by heart."
+        "Distances and directions: the plane is bent. Explained variance: snapshots may have been "
+        "learnt by heart."
     )
 
     @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class PrincipalComponents(Method):
         "What differs most between snapshots: the plane is a shadow, in which lines stay straight."
     )
     cautions = (
-        "Lengths and crossings: the plane holds no more than the explained variance, and what is "
-        "near in it may be far apart outside."
+        "Lengths and crossings: the plane holds only the explained variance, and what is near in "
+        "it may be far apart."
     )
 
     @dataclass(frozen=True)
