@@ -8,7 +8,8 @@ from made_results import words
 from matplotlib.colors import to_rgb
 
 from deep_learning_dynamics import figures
-from deep_learning_dynamics.figures.forest import _cells, contrast_entries
+from deep_learning_dynamics.figures.effects import contrast_entries
+from deep_learning_dynamics.figures.forest import _cells
 from deep_learning_dynamics.figures.style import QUIET, colour
 from deep_learning_dynamics.formatting import signed
 

@@ -7,7 +7,8 @@ from matplotlib.colors import to_rgb
 
 from deep_learning_dynamics import figures
 from deep_learning_dynamics.figures.groups import Groups
-from deep_learning_dynamics.figures.plane import Plane, draw_planes, moved_apart
+from deep_learning_dynamics.figures.places import moved_apart
+from deep_learning_dynamics.figures.plane import Plane, draw_planes
 from deep_learning_dynamics.figures.style import INK, Style, colour
 from deep_learning_dynamics.figures.trajectories import (
     LEAST_INK,

@@ -129,7 +129,7 @@ def _counts(found: Finding) -> str:
 
 
 def _approach(found: Finding, groups: Groups) -> list[Series]:
-    """Rises in per cent: on a linear axis, unlike the shares that scores are."""
+    """Rises in percentage points: on a linear axis, unlike the shares that scores are."""
     table = found.tables["snapshots"]
     table = table.assign(rise_percent=100 * table["error_rise"].astype(float))
     return series_of(table, groups, "rise_percent")

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
-from deep_learning_dynamics.figures.forest import (
+from deep_learning_dynamics.figures.effects import (
     contrast_entries,
     contrasts_of,
     draw_effects,
@@ -14,6 +13,7 @@ from deep_learning_dynamics.figures.forest import (
     pitch_of,
     rows_of,
 )
+from deep_learning_dynamics.figures.figure import FIGURES, FigureKind
 from deep_learning_dynamics.figures.page import panels
 from deep_learning_dynamics.figures.style import Style, with_unit
 from deep_learning_dynamics.formatting import ALPHA, count, listed

@@ -16,6 +16,7 @@ from matplotlib.collections import EllipseCollection, LineCollection, PolyCollec
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from deep_learning_dynamics.figures.places import last_seen, lengths_along, moved_apart
 from deep_learning_dynamics.figures.style import (
     DASHES,
     DOTS,
@@ -26,7 +27,7 @@ from deep_learning_dynamics.figures.style import (
     end_marker,
     ramp,
 )
-from deep_learning_dynamics.figures.trajectories import Points, Trajectory, framed
+from deep_learning_dynamics.figures.trajectories import Trajectory, framed
 
 _CELLS, _ELLIPSES, _EARLIER, _PATHS, _ARROWS, _STARTS, _ENDS, _FAILURES = range(1, 9)
 
@@ -209,7 +210,7 @@ class Plane:
         self.axes.add_collection(shapes, autolim=False)
 
     def _draw_arrows(self, trajectories: Sequence[Trajectory]) -> None:
-        along = [_along(t.points) * self._scale for t in trajectories]
+        along = [lengths_along(t.points) * self._scale for t in trajectories]
         spacing = max(10 * self.arrow, sum(each[-1] for each in along) / 90)
         triangles, colours = [], []
         for t, lengths in zip(trajectories, along, strict=True):
@@ -274,7 +275,7 @@ class Plane:
         else:
             size, order = max(1.15 * self.mark, 4.5), _FAILURES
             inset = (0.6 * size + 1) / self._scale
-            at = np.clip(_last_seen(t.points, inside, low, high), low + inset, high - inset)
+            at = np.clip(last_seen(t.points, inside, low, high), low + inset, high - inset)
             marker, look["color"] = "X", INK
             if t.sound:
                 outward = t.points[int(inside.argmin())] - at
@@ -308,28 +309,6 @@ def draw_planes(figure: Figure, planes: Sequence[Plane]) -> None:
         plane.draw()
 
 
-def moved_apart(places: Points, size: float) -> Points:
-    """Centres of squares, moved so that squares of this size do not overlap; by 1.5 sizes at most.
-
-    Pairs that overlap push each other apart, along the axis on which they are farther apart.
-    """
-    moved = places.copy()
-    numbers = np.arange(len(places))
-    earlier = np.sign(numbers[:, None] - numbers)  # which of two at the same place goes where
-    for _ in range(200):
-        gaps = moved[:, None] - moved
-        overlap = size - np.abs(gaps).max(axis=2)
-        np.fill_diagonal(overlap, 0)
-        if overlap.max() < 0.05 * size:
-            break
-        along = np.abs(gaps).argmax(axis=2)
-        sides = np.take_along_axis(np.sign(gaps), along[..., None], axis=2)[..., 0]
-        push = 0.3 * np.maximum(overlap, 0) * np.where(sides == 0, earlier, sides)
-        moved += np.stack([np.where(along == axis, push, 0).sum(axis=1) for axis in (0, 1)], axis=1)
-        moved = places + np.clip(moved - places, -1.5 * size, 1.5 * size)
-    return moved
-
-
 def hexagons(centres: Float[np.ndarray, "unit 2"]) -> Float[np.ndarray, "unit corner 2"]:
     """The corners of a map's cells, whose centres are 1 apart."""
     angles = np.radians(np.arange(30, 390, 60))
@@ -352,23 +331,3 @@ def _faded(
     colours: Float[np.ndarray, "row 3"], inks: Float[np.ndarray, " row"]
 ) -> Float[np.ndarray, "row 3"]:
     return 1 - inks[:, None] * (1 - colours)
-
-
-def _along(points: Points) -> Float[np.ndarray, " row"]:
-    return np.concatenate([[0.0], np.hypot(*np.diff(points, axis=0).T).cumsum()])
-
-
-def _last_seen(
-    points: Points, inside: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> Float[np.ndarray, " 2"]:
-    """The end of a path, or where it leaves the plane for the last time."""
-    if inside[-1]:
-        return points[-1]
-    seen = np.flatnonzero(inside)
-    if not seen.size:
-        return np.clip(points[-1], low, high)
-    start = points[seen[-1]]
-    step = points[seen[-1] + 1] - start
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where(step > 0, (high - start) / step, (low - start) / step)
-    return start + step * np.nanmin(np.where(step == 0, np.nan, reach))

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from deep_learning_dynamics.figures.forest import PARTNER_HEADS, PARTNERS, blocks_of, name_of
+from deep_learning_dynamics.figures.effects import blocks_of, name_of
+from deep_learning_dynamics.figures.forest import PARTNER_HEADS, PARTNERS
 from deep_learning_dynamics.figures.groups import titles_for
 from deep_learning_dynamics.figures.paths import method_of, shade_of
 from deep_learning_dynamics.figures.style import Style
